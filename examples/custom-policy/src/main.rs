@@ -1,0 +1,2 @@
+//! A field policy of a user's own.
+fn main() {}

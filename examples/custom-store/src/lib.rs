@@ -1,0 +1,1 @@
+//! A sync-core Store over SQLite, as a user would write it.

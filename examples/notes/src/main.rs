@@ -1,0 +1,2 @@
+//! Notes that work offline and sync: the reference example.
+fn main() {}

@@ -1,0 +1,1 @@
+//! A sync-core Transport and hub server over HTTP.

@@ -1,0 +1,1 @@
+//! A sync-core Store in a redb file.

@@ -1,0 +1,1 @@
+//! Conformance kits, laws and simulation for sync-core.
