@@ -1,0 +1,361 @@
+//! Writing any `Serialize` type as canonical text.
+
+use std::fmt::{Display, Write};
+
+use serde::ser::{self, Serialize, Serializer};
+
+use super::embed::{NUMBER, RAW};
+use super::encode_key::KeyEncoder;
+use super::error::ValueError;
+use super::text::{Keys, write_string};
+use super::{Kind, MAX_DEPTH, Value, number};
+
+/// Encodes a value.
+pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Value, ValueError> {
+    let mut encoder = Encoder {
+        out: String::new(),
+        depth: 0,
+    };
+    value.serialize(&mut encoder)?;
+    Ok(Value(encoder.out.into()))
+}
+
+/// Writes canonical text.
+pub(super) struct Encoder {
+    pub(super) out: String,
+    depth: usize,
+}
+
+impl Encoder {
+    fn open(&mut self, bracket: char) -> Result<(), ValueError> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(ValueError::TooDeep { max: MAX_DEPTH });
+        }
+        self.out.push(bracket);
+        Ok(())
+    }
+
+    fn close(&mut self, bracket: char) {
+        self.out.push(bracket);
+        self.depth -= 1;
+    }
+
+    /// Opens the object around an enum variant's content.
+    fn variant(&mut self, name: &str) -> Result<(), ValueError> {
+        self.open('{')?;
+        write_string(&mut self.out, name);
+        self.out.push(':');
+        Ok(())
+    }
+
+    fn items(
+        &mut self,
+        variant: Option<&str>,
+        brackets: Brackets,
+    ) -> Result<Items<'_>, ValueError> {
+        if let Some(name) = variant {
+            self.variant(name)?;
+        }
+        let start = self.out.len();
+        self.open(brackets.0)?;
+        Ok(Items {
+            encoder: self,
+            brackets,
+            start,
+            keys: Keys::default(),
+            wrapped: variant.is_some(),
+            embedded: None,
+        })
+    }
+
+    /// Writes text that is JSON by itself.
+    fn embed<T: Serialize + ?Sized>(&mut self, token: &str, text: &T) -> Result<(), ValueError> {
+        let mut json = String::new();
+        write!(json, "{}", Text(text))
+            .map_err(|_| ValueError::Encode(format!("{token} holds no text")))?;
+        let value =
+            Value::parse_with_depth(&json, MAX_DEPTH - self.depth).map_err(
+                |error| match error {
+                    ValueError::TooDeep { .. } => ValueError::TooDeep { max: MAX_DEPTH },
+                    other => other,
+                },
+            )?;
+        if token == NUMBER && value.kind() != Kind::Number {
+            return Err(ValueError::Encode(format!("{token} holds no number")));
+        }
+        self.out.push_str(value.as_str());
+        Ok(())
+    }
+}
+
+/// A serializable text, shown: a formatter is a serializer for primitives.
+struct Text<'a, T: ?Sized>(&'a T);
+
+impl<T: Serialize + ?Sized> Display for Text<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.serialize(f)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Brackets(char, char);
+
+const ARRAY: Brackets = Brackets('[', ']');
+const OBJECT: Brackets = Brackets('{', '}');
+
+/// An array or an object that is being written.
+pub(super) struct Items<'a> {
+    encoder: &'a mut Encoder,
+    brackets: Brackets,
+    start: usize,
+    keys: Keys,
+    /// Whether an enum variant's object is to be closed too.
+    wrapped: bool,
+    /// serde_json's own types hand over finished JSON as a struct of this name.
+    embedded: Option<&'static str>,
+}
+
+impl Items<'_> {
+    fn comma(&mut self) {
+        if self.encoder.out.len() > self.start + 1 {
+            self.encoder.out.push(',');
+        }
+    }
+
+    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
+        self.comma();
+        value.serialize(&mut *self.encoder)
+    }
+
+    fn key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), ValueError> {
+        self.comma();
+        let start = self.encoder.out.len();
+        key.serialize(KeyEncoder(self.encoder))?;
+        let out = &mut self.encoder.out;
+        self.keys.note(out, start..out.len())?;
+        out.push(':');
+        Ok(())
+    }
+
+    fn field<T: Serialize + ?Sized>(
+        &mut self,
+        key: &'static str,
+        value: &T,
+    ) -> Result<(), ValueError> {
+        if let Some(token) = self.embedded {
+            return self.encoder.embed(token, value);
+        }
+        self.key(key)?;
+        value.serialize(&mut *self.encoder)
+    }
+
+    fn finish(self) -> Result<(), ValueError> {
+        if self.embedded.is_some() {
+            return Ok(());
+        }
+        self.encoder.close(self.brackets.1);
+        if self.brackets == OBJECT {
+            self.keys.close(&mut self.encoder.out, self.start)?;
+        }
+        if self.wrapped {
+            self.encoder.close('}');
+        }
+        Ok(())
+    }
+}
+
+macro_rules! integers {
+    ($($method:ident: $type:ty),*) => {
+        $(fn $method(self, number: $type) -> Result<(), ValueError> {
+            number::write_integer(&mut self.out, number);
+            Ok(())
+        })*
+    };
+}
+
+impl<'a> Serializer for &'a mut Encoder {
+    type Ok = ();
+    type Error = ValueError;
+    type SerializeSeq = Items<'a>;
+    type SerializeTuple = Items<'a>;
+    type SerializeTupleStruct = Items<'a>;
+    type SerializeTupleVariant = Items<'a>;
+    type SerializeMap = Items<'a>;
+    type SerializeStruct = Items<'a>;
+    type SerializeStructVariant = Items<'a>;
+
+    integers!(serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128);
+    integers!(serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_u128: u128);
+
+    fn serialize_bool(self, value: bool) -> Result<(), ValueError> {
+        self.out.push_str(if value { "true" } else { "false" });
+        Ok(())
+    }
+
+    fn serialize_f32(self, value: f32) -> Result<(), ValueError> {
+        number::write_f32(&mut self.out, value)
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<(), ValueError> {
+        number::write_f64(&mut self.out, value)
+    }
+
+    fn serialize_char(self, value: char) -> Result<(), ValueError> {
+        self.serialize_str(value.encode_utf8(&mut [0; 4]))
+    }
+
+    fn serialize_str(self, value: &str) -> Result<(), ValueError> {
+        write_string(&mut self.out, value);
+        Ok(())
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<(), ValueError> {
+        self.collect_seq(value)
+    }
+
+    fn serialize_none(self) -> Result<(), ValueError> {
+        self.serialize_unit()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), ValueError> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), ValueError> {
+        self.out.push_str("null");
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _name: &'static str) -> Result<(), ValueError> {
+        self.serialize_unit()
+    }
+
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+    ) -> Result<(), ValueError> {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), ValueError> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), ValueError> {
+        self.variant(variant)?;
+        value.serialize(&mut *self)?;
+        self.close('}');
+        Ok(())
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Items<'a>, ValueError> {
+        self.items(None, ARRAY)
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Items<'a>, ValueError> {
+        self.items(None, ARRAY)
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Items<'a>, ValueError> {
+        self.items(None, ARRAY)
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Items<'a>, ValueError> {
+        self.items(Some(variant), ARRAY)
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Items<'a>, ValueError> {
+        self.items(None, OBJECT)
+    }
+
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Items<'a>, ValueError> {
+        if let Some(embedded) = [RAW, NUMBER].into_iter().find(|token| *token == name) {
+            return Ok(Items {
+                start: self.out.len(),
+                encoder: self,
+                brackets: OBJECT,
+                keys: Keys::default(),
+                wrapped: false,
+                embedded: Some(embedded),
+            });
+        }
+        self.items(None, OBJECT)
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Items<'a>, ValueError> {
+        self.items(Some(variant), OBJECT)
+    }
+
+    fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<(), ValueError> {
+        let mut text = String::new();
+        write!(text, "{value}")
+            .map_err(|_| ValueError::Encode("its Display implementation failed".to_owned()))?;
+        self.serialize_str(&text)
+    }
+}
+
+macro_rules! items {
+    ($($trait:ident $method:ident $own:ident ($($key:ident: $type:ty)?);)*) => {
+        $(impl ser::$trait for Items<'_> {
+            type Ok = ();
+            type Error = ValueError;
+            fn $method<T: Serialize + ?Sized>(&mut self, $($key: $type,)? value: &T) -> Result<(), ValueError> {
+                self.$own($($key,)? value)
+            }
+            fn end(self) -> Result<(), ValueError> {
+                self.finish()
+            }
+        })*
+    };
+}
+
+items! {
+    SerializeSeq serialize_element element ();
+    SerializeTuple serialize_element element ();
+    SerializeTupleStruct serialize_field element ();
+    SerializeTupleVariant serialize_field element ();
+    SerializeStruct serialize_field field (key: &'static str);
+    SerializeStructVariant serialize_field field (key: &'static str);
+}
+
+impl ser::SerializeMap for Items<'_> {
+    type Ok = ();
+    type Error = ValueError;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), ValueError> {
+        self.key(key)
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
+        value.serialize(&mut *self.encoder)
+    }
+
+    fn end(self) -> Result<(), ValueError> {
+        self.finish()
+    }
+}
