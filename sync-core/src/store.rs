@@ -125,6 +125,16 @@ pub enum StoreError {
         /// What is wrong with it.
         message: String,
     },
+    /// The file was laid out by a newer version of the library.
+    #[error("{what} was written by a newer version: its layout is {found}, this program knows up to {known}; update it")]
+    Newer {
+        /// Which file or database.
+        what: String,
+        /// The layout that it has.
+        found: u32,
+        /// The newest that is known here.
+        known: u32,
+    },
     /// Reading or writing failed.
     #[error("{what} could not be read or written")]
     Io {
@@ -147,6 +157,7 @@ impl StoreError {
             Self::Moved { .. } => "store_moved",
             Self::Locked { .. } => "store_locked",
             Self::Damaged { .. } => "store_damaged",
+            Self::Newer { .. } => "store_newer",
             Self::Io { .. } => "store_io",
         }
     }

@@ -1,4 +1,14 @@
 //! The model: what entries mean. Pure: no clock, no randomness, no I/O, no async.
+//!
+//! Read in this order: [`value`], [`stamp`], [`op`], [`entry`], [`register`], [`record`], [`snapshot`].
 
+pub mod codec;
+pub mod entry;
+pub mod json;
+pub mod op;
 pub mod policy;
+pub mod record;
+pub mod register;
+pub mod snapshot;
+pub mod stamp;
 pub mod value;

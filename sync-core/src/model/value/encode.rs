@@ -2,12 +2,12 @@
 
 use std::fmt::{Display, Write};
 
-use serde::ser::{self, Serialize, Serializer};
+use serde::ser::{Serialize, Serializer};
 
 use super::embed::{NUMBER, RAW};
-use super::encode_key::KeyEncoder;
+use super::encode_items::{ARRAY, Items, OBJECT};
 use super::error::ValueError;
-use super::text::{Keys, write_string};
+use super::text::write_string;
 use super::{Kind, MAX_DEPTH, Value, number};
 
 /// Encodes a value.
@@ -27,7 +27,7 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    fn open(&mut self, bracket: char) -> Result<(), ValueError> {
+    pub(super) fn open(&mut self, bracket: char) -> Result<(), ValueError> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return Err(ValueError::TooDeep { max: MAX_DEPTH });
@@ -36,41 +36,25 @@ impl Encoder {
         Ok(())
     }
 
-    fn close(&mut self, bracket: char) {
+    pub(super) fn close(&mut self, bracket: char) {
         self.out.push(bracket);
         self.depth -= 1;
     }
 
     /// Opens the object around an enum variant's content.
-    fn variant(&mut self, name: &str) -> Result<(), ValueError> {
+    pub(super) fn variant(&mut self, name: &str) -> Result<(), ValueError> {
         self.open('{')?;
         write_string(&mut self.out, name);
         self.out.push(':');
         Ok(())
     }
 
-    fn items(
-        &mut self,
-        variant: Option<&str>,
-        brackets: Brackets,
-    ) -> Result<Items<'_>, ValueError> {
-        if let Some(name) = variant {
-            self.variant(name)?;
-        }
-        let start = self.out.len();
-        self.open(brackets.0)?;
-        Ok(Items {
-            encoder: self,
-            brackets,
-            start,
-            keys: Keys::default(),
-            wrapped: variant.is_some(),
-            embedded: None,
-        })
-    }
-
     /// Writes text that is JSON by itself.
-    fn embed<T: Serialize + ?Sized>(&mut self, token: &str, text: &T) -> Result<(), ValueError> {
+    pub(super) fn embed<T: Serialize + ?Sized>(
+        &mut self,
+        token: &str,
+        text: &T,
+    ) -> Result<(), ValueError> {
         let mut json = String::new();
         write!(json, "{}", Text(text))
             .map_err(|_| ValueError::Encode(format!("{token} holds no text")))?;
@@ -95,73 +79,6 @@ struct Text<'a, T: ?Sized>(&'a T);
 impl<T: Serialize + ?Sized> Display for Text<'_, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.serialize(f)
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Brackets(char, char);
-
-const ARRAY: Brackets = Brackets('[', ']');
-const OBJECT: Brackets = Brackets('{', '}');
-
-/// An array or an object that is being written.
-pub(super) struct Items<'a> {
-    encoder: &'a mut Encoder,
-    brackets: Brackets,
-    start: usize,
-    keys: Keys,
-    /// Whether an enum variant's object is to be closed too.
-    wrapped: bool,
-    /// serde_json's own types hand over finished JSON as a struct of this name.
-    embedded: Option<&'static str>,
-}
-
-impl Items<'_> {
-    fn comma(&mut self) {
-        if self.encoder.out.len() > self.start + 1 {
-            self.encoder.out.push(',');
-        }
-    }
-
-    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
-        self.comma();
-        value.serialize(&mut *self.encoder)
-    }
-
-    fn key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), ValueError> {
-        self.comma();
-        let start = self.encoder.out.len();
-        key.serialize(KeyEncoder(self.encoder))?;
-        let out = &mut self.encoder.out;
-        self.keys.note(out, start..out.len())?;
-        out.push(':');
-        Ok(())
-    }
-
-    fn field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<(), ValueError> {
-        if let Some(token) = self.embedded {
-            return self.encoder.embed(token, value);
-        }
-        self.key(key)?;
-        value.serialize(&mut *self.encoder)
-    }
-
-    fn finish(self) -> Result<(), ValueError> {
-        if self.embedded.is_some() {
-            return Ok(());
-        }
-        self.encoder.close(self.brackets.1);
-        if self.brackets == OBJECT {
-            self.keys.close(&mut self.encoder.out, self.start)?;
-        }
-        if self.wrapped {
-            self.encoder.close('}');
-        }
-        Ok(())
     }
 }
 
@@ -262,15 +179,15 @@ impl<'a> Serializer for &'a mut Encoder {
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Items<'a>, ValueError> {
-        self.items(None, ARRAY)
+        Items::open(self, None, ARRAY)
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Items<'a>, ValueError> {
-        self.items(None, ARRAY)
+        Items::open(self, None, ARRAY)
     }
 
     fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Items<'a>, ValueError> {
-        self.items(None, ARRAY)
+        Items::open(self, None, ARRAY)
     }
 
     fn serialize_tuple_variant(
@@ -280,25 +197,18 @@ impl<'a> Serializer for &'a mut Encoder {
         variant: &'static str,
         _: usize,
     ) -> Result<Items<'a>, ValueError> {
-        self.items(Some(variant), ARRAY)
+        Items::open(self, Some(variant), ARRAY)
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Items<'a>, ValueError> {
-        self.items(None, OBJECT)
+        Items::open(self, None, OBJECT)
     }
 
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Items<'a>, ValueError> {
-        if let Some(embedded) = [RAW, NUMBER].into_iter().find(|token| *token == name) {
-            return Ok(Items {
-                start: self.out.len(),
-                encoder: self,
-                brackets: OBJECT,
-                keys: Keys::default(),
-                wrapped: false,
-                embedded: Some(embedded),
-            });
+        if let Some(token) = [RAW, NUMBER].into_iter().find(|token| *token == name) {
+            return Ok(Items::embedded(self, token));
         }
-        self.items(None, OBJECT)
+        Items::open(self, None, OBJECT)
     }
 
     fn serialize_struct_variant(
@@ -308,7 +218,7 @@ impl<'a> Serializer for &'a mut Encoder {
         variant: &'static str,
         _: usize,
     ) -> Result<Items<'a>, ValueError> {
-        self.items(Some(variant), OBJECT)
+        Items::open(self, Some(variant), OBJECT)
     }
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<(), ValueError> {
@@ -316,46 +226,5 @@ impl<'a> Serializer for &'a mut Encoder {
         write!(text, "{value}")
             .map_err(|_| ValueError::Encode("its Display implementation failed".to_owned()))?;
         self.serialize_str(&text)
-    }
-}
-
-macro_rules! items {
-    ($($trait:ident $method:ident $own:ident ($($key:ident: $type:ty)?);)*) => {
-        $(impl ser::$trait for Items<'_> {
-            type Ok = ();
-            type Error = ValueError;
-            fn $method<T: Serialize + ?Sized>(&mut self, $($key: $type,)? value: &T) -> Result<(), ValueError> {
-                self.$own($($key,)? value)
-            }
-            fn end(self) -> Result<(), ValueError> {
-                self.finish()
-            }
-        })*
-    };
-}
-
-items! {
-    SerializeSeq serialize_element element ();
-    SerializeTuple serialize_element element ();
-    SerializeTupleStruct serialize_field element ();
-    SerializeTupleVariant serialize_field element ();
-    SerializeStruct serialize_field field (key: &'static str);
-    SerializeStructVariant serialize_field field (key: &'static str);
-}
-
-impl ser::SerializeMap for Items<'_> {
-    type Ok = ();
-    type Error = ValueError;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), ValueError> {
-        self.key(key)
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
-        value.serialize(&mut *self.encoder)
-    }
-
-    fn end(self) -> Result<(), ValueError> {
-        self.finish()
     }
 }

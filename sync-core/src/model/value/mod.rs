@@ -9,8 +9,11 @@
 
 mod embed;
 mod encode;
+mod encode_items;
 mod encode_key;
 mod error;
+#[cfg(test)]
+mod laws;
 mod number;
 mod parse;
 #[cfg(test)]
@@ -111,7 +114,9 @@ impl Value {
             Err(error) if error.is_syntax() && text::depth(&self.0) <= parse::HARD_LIMIT => {
                 let mut deserializer = serde_json::Deserializer::from_str(&self.0);
                 deserializer.disable_recursion_limit();
-                T::deserialize(&mut deserializer).map_err(failed)
+                let value = T::deserialize(&mut deserializer).map_err(failed)?;
+                deserializer.end().map_err(failed)?;
+                Ok(value)
             }
             other => other.map_err(failed),
         }

@@ -124,14 +124,14 @@ pub(super) fn write_f64(out: &mut String, number: f64) -> Result<(), ValueError>
             out.extend([first, rest]);
         }
         _ => {
-            out.extend([digits, "e"]);
+            out.extend([digits, if exponent < 0 { "e" } else { "e+" }]);
             write_integer(out, exponent);
         }
     }
     Ok(())
 }
 
-/// Compares two canonical numbers by what they are, exactly; equal ones (`1e16` and its digits) by their spelling.
+/// Compares two canonical numbers by what they are, exactly; equal ones (`1e+16` and its digits) by their spelling.
 pub(super) fn compare(a: &str, b: &str) -> Ordering {
     let (left, right) = (Number::of(a), Number::of(b));
     let order = left.sign.cmp(&right.sign).then_with(|| {

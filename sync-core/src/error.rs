@@ -1,0 +1,170 @@
+//! What can go wrong for a program that uses a replica.
+
+use std::sync::Arc;
+
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
+use crate::entity::FieldError;
+use crate::model::entry::EntityKey;
+use crate::store::StoreError;
+use crate::transport::TransportError;
+
+/// What went wrong, to what, and what to do.
+///
+/// As JSON: `{"code", "message", "retryable"}`.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Storage failed.
+    #[error("storage failed: {0}")]
+    Store(#[source] Arc<StoreError>),
+    /// The hub was not reached, or refused the request.
+    #[error("sync failed: {0}")]
+    Transport(#[from] TransportError),
+    /// A value does not fit its type.
+    #[error("{key}: {source}")]
+    Field {
+        /// Which entity.
+        key: EntityKey,
+        /// Which field, and why.
+        source: FieldError,
+    },
+    /// There is no such entity.
+    #[error("{key} does not exist: create it, or use `put`")]
+    NotFound {
+        /// Which.
+        key: EntityKey,
+    },
+    /// There is one already.
+    #[error("{key} exists already, deleted or not: use `edit`, `restore` or `put`")]
+    Exists {
+        /// Which.
+        key: EntityKey,
+    },
+    /// The entity was deleted.
+    #[error("{key} was deleted: restore it first")]
+    Deleted {
+        /// Which.
+        key: EntityKey,
+    },
+    /// The write cannot be made as it is.
+    #[error("{key}: {message}")]
+    Invalid {
+        /// Which entity.
+        key: EntityKey,
+        /// Which field, if one is at fault.
+        field: Option<String>,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// The write is over a limit of the hub, so that it could never be sent. Nothing was stored.
+    #[error("{what} is too large: {size} {unit}, and the hub takes {max}; nothing was written")]
+    TooLarge {
+        /// What is.
+        what: String,
+        /// How large.
+        size: u64,
+        /// Of what.
+        unit: &'static str,
+        /// What is allowed.
+        max: u64,
+    },
+    /// The entity type was not registered with the replica.
+    #[error("the entity type `{entity_type}` is not registered: add `.register::<T>()` to the builder")]
+    Unregistered {
+        /// Which.
+        entity_type: String,
+    },
+    /// A write inside another write's closure.
+    #[error("a write was begun inside the closure of another write: return from that first, or use `transaction`")]
+    Nested,
+    /// The user's closure gave up; nothing was written.
+    #[error("the transaction was given up: {0}")]
+    Aborted(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// The store belongs to another hub, space or principal. Nothing was sent.
+    #[error("this replica belongs to {bound}, and this is {found}: connect to the former, or wipe the replica first")]
+    WrongAccount {
+        /// What the store is bound to.
+        bound: String,
+        /// What was met.
+        found: String,
+    },
+    /// The hub has lost entries that this replica knows. Nothing was lost here.
+    #[error("the hub has lost data that this replica has ({message}); offer this replica's snapshot, or adopt the hub's state")]
+    HubLostData {
+        /// What it lacks.
+        message: String,
+    },
+    /// Hub and replica hold what cannot be proven to be one history. Nothing was changed.
+    #[error("this replica and the hub hold different histories ({message}); adopt the hub's state: what only this replica holds is set aside and listed")]
+    Diverged {
+        /// Where they differ.
+        message: String,
+    },
+    /// There is no such entry among those set aside.
+    #[error("no entry {number} is set aside")]
+    NoSuchEntry {
+        /// Its number on this device.
+        number: u64,
+    },
+    /// The replica cannot be opened as it is configured.
+    #[error("the replica cannot be opened: {message}")]
+    Config {
+        /// Why.
+        message: String,
+    },
+}
+
+impl Error {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Transport(error) => error.code(),
+            Self::Field { .. } => "field",
+            Self::NotFound { .. } => "not_found",
+            Self::Exists { .. } => "exists",
+            Self::Deleted { .. } => "deleted",
+            Self::Invalid { .. } => "invalid",
+            Self::TooLarge { .. } => "too_large",
+            Self::Unregistered { .. } => "unregistered",
+            Self::Nested => "nested",
+            Self::Aborted(_) => "aborted",
+            Self::WrongAccount { .. } => "wrong_account",
+            Self::HubLostData { .. } => "hub_lost_data",
+            Self::Diverged { .. } => "diverged",
+            Self::NoSuchEntry { .. } => "no_such_entry",
+            Self::Config { .. } => "config",
+        }
+    }
+
+    /// Whether the same call may succeed later without anything else being done.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_retryable(),
+            Self::Transport(error) => error.is_retryable(),
+            _ => false,
+        }
+    }
+
+    /// Whether the hub was not reached: what is pending stays pending.
+    pub fn is_offline(&self) -> bool {
+        matches!(self, Self::Transport(TransportError::Offline { .. } | TransportError::Busy { .. }))
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+impl Serialize for Error {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Error", 3)?;
+        object.serialize_field("code", self.code())?;
+        object.serialize_field("message", &self.to_string())?;
+        object.serialize_field("retryable", &self.is_retryable())?;
+        object.end()
+    }
+}

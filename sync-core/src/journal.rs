@@ -1,0 +1,321 @@
+//! The writer's queue: commits that wait are appended together, and each has a ticket that says when it is durable.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::error::Error;
+use crate::seal;
+use crate::store::{Position, Store, StoreError};
+
+/// The end of a store's journal, with the commits that wait to be appended to it.
+///
+/// Whoever waits for a commit first appends for all (group commit): no hand-over to another thread where a
+/// thread is waiting anyway. A commit that nobody waits for is appended by the thread of
+/// [`spawn_flusher`](Journal::spawn_flusher), or by whoever comes next.
+pub(crate) struct Journal {
+    store: Arc<dyn Store>,
+    queue: Mutex<Queue>,
+    /// Held by the one who appends; the queue stays free meanwhile.
+    appending: Mutex<()>,
+    /// Told after every append.
+    appended: Condvar,
+    /// Tells the flusher that a commit waits for which nobody does.
+    demand: Condvar,
+}
+
+struct Queue {
+    rows: Vec<Vec<u8>>,
+    /// Where the last row that was ever queued will stand.
+    last: Position,
+    durable: Position,
+    failed: Option<Arc<StoreError>>,
+    wakers: Vec<Waker>,
+    demanded: bool,
+    has_flusher: bool,
+    closed: bool,
+}
+
+impl Journal {
+    pub(crate) fn new(store: Arc<dyn Store>, last: Position) -> Arc<Self> {
+        let queue = Queue {
+            rows: Vec::new(),
+            last,
+            durable: last,
+            failed: None,
+            wakers: Vec::new(),
+            demanded: false,
+            has_flusher: false,
+            closed: false,
+        };
+        Arc::new(Self {
+            store,
+            queue: Mutex::new(queue),
+            appending: Mutex::new(()),
+            appended: Condvar::new(),
+            demand: Condvar::new(),
+        })
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Queues a commit and returns where it will stand. The caller holds the lock of the state that the commit
+    /// changes, so that commits queue in the order in which they took effect.
+    pub(crate) fn push(&self, body: &[u8]) -> Result<Position, Error> {
+        let mut queue = self.queue();
+        if let Some(error) = &queue.failed {
+            return Err(Error::Store(error.clone()));
+        }
+        queue.last += 1;
+        let row = seal::seal(&queue.last.to_be_bytes(), body);
+        queue.rows.push(row);
+        Ok(queue.last)
+    }
+
+    /// A ticket for a queued commit.
+    pub(crate) fn ticket<T>(self: &Arc<Self>, position: Position, value: T) -> Commit<T> {
+        Commit { value: Some(value), journal: Some(self.clone()), position }
+    }
+
+    /// Where the last commit that was queued stands or will stand.
+    pub(crate) fn last(&self) -> Position {
+        self.queue().last
+    }
+
+    /// Up to where commits are durable.
+    pub(crate) fn durable(&self) -> Position {
+        self.queue().durable
+    }
+
+    /// Appends whatever waits.
+    pub(crate) fn flush(&self) -> Result<(), Error> {
+        let last = self.queue().last;
+        self.wait(last)
+    }
+
+    /// Blocks until the commit at `position` is durable.
+    pub(crate) fn wait(&self, position: Position) -> Result<(), Error> {
+        loop {
+            if let Some(done) = self.done(position) {
+                return done;
+            }
+            match self.appending.try_lock() {
+                Ok(_appending) => self.append(),
+                Err(_) => {
+                    let queue = self.queue();
+                    if queue.durable < position && queue.failed.is_none() {
+                        // Whoever appends tells when it is done; it may have been done just before this line.
+                        let patience = std::time::Duration::from_millis(20);
+                        drop(self.appended.wait_timeout(queue, patience));
+                    }
+                }
+            }
+        }
+    }
+
+    fn done(&self, position: Position) -> Option<Result<(), Error>> {
+        let queue = self.queue();
+        if queue.durable >= position {
+            return Some(Ok(()));
+        }
+        queue.failed.as_ref().map(|error| Err(Error::Store(error.clone())))
+    }
+
+    /// Appends all that waits; the caller holds `appending`.
+    fn append(&self) {
+        let (rows, expected) = {
+            let mut queue = self.queue();
+            if queue.failed.is_some() {
+                return;
+            }
+            (std::mem::take(&mut queue.rows), queue.durable)
+        };
+        if rows.is_empty() {
+            return;
+        }
+        let commits: Vec<&[u8]> = rows.iter().map(Vec::as_slice).collect();
+        let result = self.store.append(expected, &commits);
+        let wakers = {
+            let mut queue = self.queue();
+            match result {
+                Ok(last) => queue.durable = last,
+                // What failed may be there in part: nobody knows until the store is opened again.
+                Err(error) => queue.failed = Some(Arc::new(error)),
+            }
+            std::mem::take(&mut queue.wakers)
+        };
+        self.appended.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    fn poll(&self, position: Position, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if let Some(done) = self.done(position) {
+            return Poll::Ready(done);
+        }
+        let mut queue = self.queue();
+        if !queue.has_flusher {
+            drop(queue);
+            return Poll::Ready(self.wait(position));
+        }
+        if queue.durable >= position || queue.failed.is_some() {
+            drop(queue);
+            return self.done(position).map_or(Poll::Pending, Poll::Ready);
+        }
+        queue.wakers.push(cx.waker().clone());
+        self.demand_in(&mut queue);
+        Poll::Pending
+    }
+
+    /// Has the flusher append what waits.
+    pub(crate) fn demand(&self) {
+        self.demand_in(&mut self.queue());
+    }
+
+    fn demand_in(&self, queue: &mut Queue) {
+        if queue.has_flusher && !queue.demanded {
+            queue.demanded = true;
+            self.demand.notify_one();
+        }
+    }
+
+    /// Goes on after another process appended: what waited is forgotten, its tickets fail, the journal ends at `last`.
+    pub(crate) fn restart(&self, last: Position) {
+        let _appending = self.appending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.queue();
+        queue.rows.clear();
+        queue.last = last;
+        queue.durable = last;
+        queue.failed = None;
+    }
+
+    /// Starts the thread that appends commits for which nobody waits. It ends with the last owner of the journal.
+    #[cfg(all(feature = "system", not(target_arch = "wasm32")))]
+    pub(crate) fn spawn_flusher(self: &Arc<Self>) -> Flusher {
+        self.queue().has_flusher = true;
+        let journal = self.clone();
+        let work = move || {
+            loop {
+                {
+                    let mut queue = journal.queue();
+                    while !queue.demanded && !queue.closed {
+                        queue = journal.demand.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                    }
+                    queue.demanded = false;
+                    if queue.closed && queue.rows.is_empty() {
+                        return;
+                    }
+                }
+                // A failure stays in the queue, where every ticket finds it.
+                if journal.flush().is_err() && journal.queue().closed {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("sync-journal".into()).spawn(work);
+        if thread.is_err() {
+            // Without a thread whoever polls appends: slower for an executor, and just as safe.
+            self.queue().has_flusher = false;
+        }
+        Flusher { journal: self.clone(), thread: thread.ok() }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // Every change of the queue is made whole before the lock is released.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The thread that appends; dropped, it appends what waits and ends.
+#[cfg(all(feature = "system", not(target_arch = "wasm32")))]
+pub(crate) struct Flusher {
+    journal: Arc<Journal>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+#[cfg(all(feature = "system", not(target_arch = "wasm32")))]
+impl Drop for Flusher {
+    fn drop(&mut self) {
+        self.journal.queue().closed = true;
+        self.journal.demand.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // The last handle may be dropped by the flusher's own thread, through a waker.
+            if thread.thread().id() != std::thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// A write that is visible already; resolves when it is durable.
+///
+/// [`wait`](Commit::wait) for it in ordinary code, `.await` it in async code. Dropped, the write goes on
+/// becoming durable without anyone hearing of it.
+#[must_use = "a write is safe only once its commit resolves: `.wait()?` or `.await?` it"]
+pub struct Commit<T> {
+    value: Option<T>,
+    /// `None` where there was nothing to write.
+    journal: Option<Arc<Journal>>,
+    position: Position,
+}
+
+impl<T> Commit<T> {
+    /// Nothing had to be written.
+    pub(crate) fn nothing(value: T) -> Self {
+        Self { value: Some(value), journal: None, position: 0 }
+    }
+
+    /// Blocks until the write is durable.
+    ///
+    /// # Errors
+    /// If storage failed. The replica then refuses further writes until it is opened again.
+    pub fn wait(mut self) -> Result<T, Error> {
+        if let Some(journal) = self.journal.take() {
+            journal.wait(self.position)?;
+        }
+        Ok(self.take())
+    }
+
+    /// The same commit with another value.
+    pub fn map<U>(mut self, f: impl FnOnce(T) -> U) -> Commit<U> {
+        Commit { value: self.value.take().map(f), journal: self.journal.take(), position: self.position }
+    }
+
+    fn take(&mut self) -> T {
+        self.value.take().expect("a commit is not polled again after it resolved")
+    }
+}
+
+impl<T: Unpin> Future for Commit<T> {
+    type Output = Result<T, Error>;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, Error>> {
+        if let Some(journal) = &self.journal {
+            match journal.poll(self.position, cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(done) => {
+                    self.journal = None;
+                    if let Err(error) = done {
+                        return Poll::Ready(Err(error));
+                    }
+                }
+            }
+        }
+        Poll::Ready(Ok(self.take()))
+    }
+}
+
+impl<T> Drop for Commit<T> {
+    fn drop(&mut self) {
+        if let Some(journal) = &self.journal {
+            journal.demand();
+        }
+    }
+}
+
+impl<T> std::fmt::Debug for Commit<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Commit").field("position", &self.position).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,266 @@
+//! The compact binary form: variable-length integers, texts, and tables of texts that repeat.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::stamp::{ClientId, Digest, Dot, Name, Origin};
+use super::value::Value;
+
+/// Bytes that are not what they should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the bytes end or differ where {expected} is expected")]
+pub struct CodecError {
+    /// What should stand there.
+    pub expected: &'static str,
+}
+
+pub(crate) type Result<T> = std::result::Result<T, CodecError>;
+
+/// Writes the compact form; texts that repeat go into a table, or stand in place where there is none.
+#[derive(Default)]
+pub(crate) struct Writer {
+    bytes: Vec<u8>,
+    table: Option<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    index: HashMap<Name, u64>,
+    texts: Vec<Name>,
+}
+
+impl Writer {
+    /// A writer that collects repeated texts in a table before the rest.
+    pub(crate) fn with_table() -> Self {
+        Self { bytes: Vec::new(), table: Some(Table::default()) }
+    }
+
+    /// A writer whose output depends on what is written alone: for hashing, and for single rows.
+    pub(crate) fn plain() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn finish(self) -> Vec<u8> {
+        let Some(table) = self.table else { return self.bytes };
+        let mut out = Writer::plain();
+        out.u64(table.texts.len() as u64);
+        for text in &table.texts {
+            out.text(text);
+        }
+        out.bytes.extend_from_slice(&self.bytes);
+        out.bytes
+    }
+
+    pub(crate) fn u8(&mut self, byte: u8) {
+        self.bytes.push(byte);
+    }
+
+    /// LEB128.
+    pub(crate) fn u64(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.bytes.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.bytes.push(number as u8);
+    }
+
+    /// Zigzag, then LEB128.
+    pub(crate) fn i64(&mut self, number: i64) {
+        self.u64(((number << 1) ^ (number >> 63)) as u64);
+    }
+
+    pub(crate) fn u128(&mut self, number: u128) {
+        self.bytes.extend_from_slice(&number.to_le_bytes());
+    }
+
+    pub(crate) fn text(&mut self, text: &str) {
+        self.raw(text.as_bytes());
+    }
+
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
+        self.u64(bytes.len() as u64);
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// A text that is likely to come again.
+    pub(crate) fn name(&mut self, name: &Name) {
+        let Some(table) = &mut self.table else { return self.text(name) };
+        let index = match table.index.get(name) {
+            Some(index) => *index,
+            None => {
+                let index = table.texts.len() as u64;
+                table.index.insert(name.clone(), index);
+                table.texts.push(name.clone());
+                index
+            }
+        };
+        self.u64(index);
+    }
+
+    pub(crate) fn value(&mut self, value: &Value) {
+        self.text(value.as_str());
+    }
+
+    pub(crate) fn digest(&mut self, digest: Digest) {
+        self.u128(digest.0);
+    }
+
+    pub(crate) fn client(&mut self, client: &ClientId) {
+        self.name(client.name());
+    }
+
+    pub(crate) fn dot(&mut self, dot: &Dot) {
+        self.client(&dot.client);
+        self.u64(dot.n);
+    }
+
+    pub(crate) fn dots(&mut self, dots: &[Dot]) {
+        self.list(dots, Self::dot);
+    }
+
+    pub(crate) fn origin(&mut self, origin: &Origin) {
+        self.dot(&origin.dot);
+        self.u64(origin.time);
+        self.option(origin.author.as_ref(), Self::client);
+    }
+
+    pub(crate) fn option<T>(&mut self, item: Option<&T>, mut write: impl FnMut(&mut Self, &T)) {
+        self.u8(u8::from(item.is_some()));
+        if let Some(item) = item {
+            write(self, item);
+        }
+    }
+
+    pub(crate) fn list<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
+        self.u64(items.len() as u64);
+        for item in items {
+            write(self, item);
+        }
+    }
+}
+
+/// Reads what a [`Writer`] wrote.
+pub(crate) struct Reader<'a> {
+    bytes: &'a [u8],
+    table: Option<Vec<Name>>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn plain(bytes: &'a [u8]) -> Self {
+        Self { bytes, table: None }
+    }
+
+    pub(crate) fn with_table(bytes: &'a [u8]) -> Result<Self> {
+        let mut reader = Self::plain(bytes);
+        let table = reader.list(|r| r.text().map(Arc::from))?;
+        reader.table = Some(table);
+        Ok(reader)
+    }
+
+    /// Nothing may be left over.
+    pub(crate) fn finish(self) -> Result<()> {
+        if self.bytes.is_empty() { Ok(()) } else { Err(CodecError { expected: "the end" }) }
+    }
+
+    pub(crate) fn u8(&mut self) -> Result<u8> {
+        let (first, rest) = self.bytes.split_first().ok_or(CodecError { expected: "a byte" })?;
+        self.bytes = rest;
+        Ok(*first)
+    }
+
+    pub(crate) fn u64(&mut self) -> Result<u64> {
+        let mut number = 0u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.u8()?;
+            if shift == 63 && byte > 1 {
+                break;
+            }
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(number);
+            }
+        }
+        Err(CodecError { expected: "a number of 64 bits" })
+    }
+
+    pub(crate) fn i64(&mut self) -> Result<i64> {
+        let number = self.u64()?;
+        Ok((number >> 1) as i64 ^ -((number & 1) as i64))
+    }
+
+    pub(crate) fn u128(&mut self) -> Result<u128> {
+        let (first, rest) = self.bytes.split_first_chunk::<16>().ok_or(CodecError { expected: "16 bytes" })?;
+        self.bytes = rest;
+        Ok(u128::from_le_bytes(*first))
+    }
+
+    /// A count of things that take at least one byte each: never more than there are bytes.
+    fn count(&mut self) -> Result<usize> {
+        match usize::try_from(self.u64()?) {
+            Ok(count) if count <= self.bytes.len() => Ok(count),
+            _ => Err(CodecError { expected: "a length within the bytes" }),
+        }
+    }
+
+    pub(crate) fn raw(&mut self) -> Result<&'a [u8]> {
+        let length = self.count()?;
+        let (first, rest) = self.bytes.split_at(length);
+        self.bytes = rest;
+        Ok(first)
+    }
+
+    pub(crate) fn text(&mut self) -> Result<&'a str> {
+        std::str::from_utf8(self.raw()?).map_err(|_| CodecError { expected: "UTF-8" })
+    }
+
+    pub(crate) fn name(&mut self) -> Result<Name> {
+        if self.table.is_none() {
+            return self.text().map(Arc::from);
+        }
+        let index = self.u64()?;
+        let table = self.table.as_deref().unwrap_or_default();
+        let name = usize::try_from(index).ok().and_then(|at| table.get(at));
+        name.cloned().ok_or(CodecError { expected: "a text of the table" })
+    }
+
+    pub(crate) fn value(&mut self) -> Result<Value> {
+        self.text().map(|text| Value::from_canonical(text))
+    }
+
+    pub(crate) fn digest(&mut self) -> Result<Digest> {
+        self.u128().map(Digest)
+    }
+
+    pub(crate) fn client(&mut self) -> Result<ClientId> {
+        self.name().map(ClientId::new)
+    }
+
+    pub(crate) fn dot(&mut self) -> Result<Dot> {
+        Ok(Dot::new(self.client()?, self.u64()?))
+    }
+
+    pub(crate) fn dots(&mut self) -> Result<Vec<Dot>> {
+        self.list(Self::dot)
+    }
+
+    pub(crate) fn origin(&mut self) -> Result<Origin> {
+        Ok(Origin { dot: self.dot()?, time: self.u64()?, author: self.option(Self::client)? })
+    }
+
+    pub(crate) fn option<T>(&mut self, mut read: impl FnMut(&mut Self) -> Result<T>) -> Result<Option<T>> {
+        match self.u8()? {
+            0 => Ok(None),
+            1 => read(self).map(Some),
+            _ => Err(CodecError { expected: "0 or 1" }),
+        }
+    }
+
+    pub(crate) fn list<T>(&mut self, mut read: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
+        let count = self.count()?;
+        let mut items = Vec::with_capacity(count.min(4096));
+        for _ in 0..count {
+            items.push(read(self)?);
+        }
+        Ok(items)
+    }
+}

@@ -1,0 +1,250 @@
+//! Entries: immutable records of intent, what the log is made of.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::codec::{self, CodecError, Reader, Writer};
+use super::op::Op;
+use super::stamp::{ClientId, Digest, Dot, Name, Origin};
+use super::value::Value;
+use crate::entity::Tombstone;
+
+/// Which entity: its type's name and its id.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct EntityKey {
+    /// The entity type's name.
+    pub entity_type: Name,
+    /// The id's text.
+    pub id: Arc<str>,
+}
+
+impl EntityKey {
+    /// The most bytes that an entity's id may have.
+    pub const MAX_ID_BYTES: usize = 512;
+
+    /// The key of one entity.
+    pub fn new(entity_type: impl Into<Name>, id: impl Into<Arc<str>>) -> Self {
+        Self { entity_type: entity_type.into(), id: id.into() }
+    }
+}
+
+impl fmt::Display for EntityKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.entity_type, self.id)
+    }
+}
+
+/// What an entry does to its entity.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Action {
+    /// Brings it into being, with every field.
+    Create,
+    /// Writes some of its fields.
+    Update,
+    /// Deletes it, under this policy.
+    Delete(Tombstone),
+    /// Takes back the deletes that the author saw.
+    Restore,
+    /// Drops the creates that it names, and all that stood on them alone. Only a hub writes it.
+    Purge,
+}
+
+/// Consecutive entries of one client that stand or fall together.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Group {
+    /// The number of the first.
+    pub first: u64,
+    /// How many there are.
+    pub count: u64,
+}
+
+/// The key under which `replaces` names deletes and restores. No field can be called so.
+pub const LIFECYCLE: &str = "$deleted";
+
+/// One immutable record of intent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// Its name, time and author.
+    pub origin: Origin,
+    /// The id that a foreign client gave it.
+    pub foreign_id: Option<Arc<str>>,
+    /// Which entity it is about.
+    pub key: EntityKey,
+    /// What it does.
+    pub action: Action,
+    /// What it does to which fields, in the order of their names.
+    pub fields: Vec<(Name, Op)>,
+    /// The siblings that its author saw in each register and that it replaces, in the order of the names.
+    pub replaces: Vec<(Name, Vec<Dot>)>,
+    /// The creates that its author saw; empty for a create.
+    pub of: Vec<Dot>,
+    /// For a delete: the field writes that its author saw.
+    pub saw: Vec<Dot>,
+    /// The transaction that it is part of.
+    pub group: Option<Group>,
+    /// Members that this version does not know: a JSON object, kept as it came.
+    pub unknown: Option<Value>,
+    /// A random name that numbering, re-stamping, refusal and forks never change. It travels up only.
+    pub intent: Option<u128>,
+}
+
+impl Entry {
+    /// The entry's name.
+    pub fn dot(&self) -> &Dot {
+        &self.origin.dot
+    }
+
+    /// The id on the wire: the dot's, unless a foreign client gave it another.
+    pub fn id(&self) -> String {
+        match &self.foreign_id {
+            Some(id) => id.to_string(),
+            None => self.origin.dot.to_string(),
+        }
+    }
+
+    /// The creates on which what it writes stands: its own dot, or those its author saw.
+    pub fn grounds(&self) -> Vec<Dot> {
+        if self.action == Action::Create { vec![self.origin.dot.clone()] } else { self.of.clone() }
+    }
+
+    /// The siblings of `field` that it replaces.
+    pub fn replaced(&self, field: &str) -> &[Dot] {
+        let found = self.replaces.iter().find(|(name, _)| &**name == field);
+        found.map_or(&[], |(_, dots)| dots)
+    }
+
+    /// Every dot that it names.
+    pub fn named(&self) -> impl Iterator<Item = &Dot> {
+        let replaced = self.replaces.iter().flat_map(|(_, dots)| dots);
+        let removed = self.fields.iter().flat_map(|(_, op)| match op {
+            Op::Set { remove, .. } => remove.as_slice(),
+            _ => &[],
+        });
+        replaced.chain(removed.flat_map(|(_, dots)| dots)).chain(&self.of).chain(&self.saw)
+    }
+
+    /// The same entry with every dot that it names mapped.
+    pub(crate) fn map_named(&mut self, mut map: impl FnMut(&mut Vec<Dot>)) {
+        for (_, dots) in &mut self.replaces {
+            map(dots);
+        }
+        for (_, op) in &mut self.fields {
+            if let Op::Set { remove, .. } = op {
+                for (_, dots) in remove {
+                    map(dots);
+                }
+            }
+        }
+        map(&mut self.of);
+        map(&mut self.saw);
+    }
+
+    /// The hash of all that is immutable in it: everything but its intent.
+    pub fn hash(&self) -> Digest {
+        let mut w = Writer::plain();
+        self.write_body(&mut w);
+        Digest(xxhash_rust::xxh3::xxh3_128(&w.finish()))
+    }
+
+    pub(crate) fn write(&self, w: &mut Writer) {
+        self.write_body(w);
+        w.option(self.intent.as_ref(), |w, intent| w.u128(*intent));
+    }
+
+    fn write_body(&self, w: &mut Writer) {
+        w.u8(match self.action {
+            Action::Create => 0,
+            Action::Update => 1,
+            Action::Delete(Tombstone::DeleteWins) => 2,
+            Action::Delete(Tombstone::LastWriterWins) => 3,
+            Action::Restore => 4,
+            Action::Purge => 5,
+        });
+        w.origin(&self.origin);
+        w.option(self.foreign_id.as_ref(), |w, id| w.text(id));
+        w.name(&self.key.entity_type);
+        w.name(&self.key.id);
+        w.list(&self.fields, |w, (name, op)| {
+            w.name(name);
+            op.write(w);
+        });
+        w.list(&self.replaces, |w, (name, dots)| {
+            w.name(name);
+            w.dots(dots);
+        });
+        w.dots(&self.of);
+        w.dots(&self.saw);
+        w.option(self.group.as_ref(), |w, group| {
+            w.u64(group.first);
+            w.u64(group.count);
+        });
+        w.option(self.unknown.as_ref(), Writer::value);
+    }
+
+    pub(crate) fn read(r: &mut Reader<'_>) -> codec::Result<Entry> {
+        let action = match r.u8()? {
+            0 => Action::Create,
+            1 => Action::Update,
+            2 => Action::Delete(Tombstone::DeleteWins),
+            3 => Action::Delete(Tombstone::LastWriterWins),
+            4 => Action::Restore,
+            5 => Action::Purge,
+            _ => return Err(CodecError { expected: "an action" }),
+        };
+        Ok(Entry {
+            action,
+            origin: r.origin()?,
+            foreign_id: r.option(|r| r.text().map(Arc::from))?,
+            key: EntityKey { entity_type: r.name()?, id: r.name()? },
+            fields: r.list(|r| Ok((r.name()?, Op::read(r)?)))?,
+            replaces: r.list(|r| Ok((r.name()?, r.dots()?)))?,
+            of: r.dots()?,
+            saw: r.dots()?,
+            group: r.option(|r| Ok(Group { first: r.u64()?, count: r.u64()? }))?,
+            unknown: r.option(Reader::value)?,
+            intent: r.option(Reader::u128)?,
+        })
+    }
+
+    /// A new entry that writes nothing yet.
+    pub(crate) fn new(origin: Origin, key: EntityKey, action: Action) -> Self {
+        Self {
+            origin,
+            foreign_id: None,
+            key,
+            action,
+            fields: Vec::new(),
+            replaces: Vec::new(),
+            of: Vec::new(),
+            saw: Vec::new(),
+            group: None,
+            unknown: None,
+            intent: None,
+        }
+    }
+}
+
+/// Many entries in one compact form: texts that repeat stand once.
+pub fn encode_batch(entries: &[Entry]) -> Vec<u8> {
+    let mut w = Writer::with_table();
+    w.list(entries, |w, entry| entry.write(w));
+    w.finish()
+}
+
+/// Reads what [`encode_batch`] wrote.
+///
+/// # Errors
+/// If the bytes are no batch.
+pub fn decode_batch(bytes: &[u8]) -> Result<Vec<Entry>, CodecError> {
+    let mut r = Reader::with_table(bytes)?;
+    let entries = r.list(Entry::read)?;
+    r.finish()?;
+    Ok(entries)
+}
+
+/// Whether a client id may stand in an entry.
+pub(crate) fn client_is_valid(client: &ClientId) -> bool {
+    let text = client.as_str();
+    !text.is_empty() && text.len() <= ClientId::MAX_BYTES && !text.chars().any(char::is_control)
+}

@@ -1,0 +1,352 @@
+//! The readable form of an entry: "action" on the wire, one line in `log`.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use super::entry::{Action, Entry, EntityKey, Group, client_is_valid};
+use super::op::Op;
+use super::stamp::{ClientId, Dot, Name, Origin};
+use super::value::Value;
+use crate::entity::Tombstone;
+
+/// An entry that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Malformed {
+    /// The member or field at fault, if one is.
+    pub field: Option<String>,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl Malformed {
+    fn member(name: &str, message: impl Into<String>) -> Self {
+        Self { field: Some(name.to_owned()), message: format!("`{name}` {}", message.into()) }
+    }
+}
+
+/// An entry as it was read from JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed {
+    /// The entry. Without a number its dot means nothing.
+    pub entry: Entry,
+    /// Whether it has a number: its client's own, or one that a hub gave it.
+    pub numbered: bool,
+    /// Its place in a space's log, where it came from there.
+    pub seq: Option<u64>,
+}
+
+impl Entry {
+    /// The entry in JSON, in the members of the wire; its place in the log too, where it has one.
+    ///
+    /// The intent is left out: it travels up only ([`to_json_with_intent`](Self::to_json_with_intent)).
+    pub fn to_json(&self, seq: Option<u64>) -> String {
+        let mut out = String::with_capacity(256);
+        self.write_json(&mut out, seq, false);
+        out
+    }
+
+    /// The entry in JSON as it travels up, with its intent.
+    pub fn to_json_with_intent(&self) -> String {
+        let mut out = String::with_capacity(256);
+        self.write_json(&mut out, None, true);
+        out
+    }
+
+    fn write_json(&self, out: &mut String, seq: Option<u64>, intent: bool) {
+        // Writing to a String cannot fail.
+        let number = |out: &mut String, name: &str, n: u64| drop(write!(out, ",\"{name}\":{n}"));
+        let text = |out: &mut String, name: &str, text: &str| drop(write!(out, ",\"{name}\":{}", Value::from(text)));
+        out.push_str("{\"id\":");
+        out.push_str(Value::from(self.id().as_str()).as_str());
+        text(out, "entityType", &self.key.entity_type);
+        text(out, "entityId", &self.key.id);
+        text(out, "type", action_name(self.action));
+        out.push_str(",\"payload\":");
+        self.write_payload(out);
+        text(out, "clientId", self.origin.author().as_str());
+        number(out, "logicalTime", self.origin.time);
+        if self.foreign_id.is_some() {
+            text(out, "dot", &self.origin.dot.to_string());
+        } else {
+            number(out, "n", self.origin.dot.n);
+        }
+        if !self.replaces.is_empty() {
+            out.push_str(",\"replaces\":{");
+            for (at, (name, dots)) in self.replaces.iter().enumerate() {
+                let comma = if at > 0 { "," } else { "" };
+                let _ = write!(out, "{comma}{}:", Value::from(&**name));
+                write_dots(out, dots);
+            }
+            out.push('}');
+        }
+        for (name, dots) in [("of", &self.of), ("saw", &self.saw)] {
+            if !dots.is_empty() {
+                let _ = write!(out, ",\"{name}\":");
+                write_dots(out, dots);
+            }
+        }
+        if let Some(group) = self.group {
+            let _ = write!(out, ",\"group\":{{\"first\":{},\"count\":{}}}", group.first, group.count);
+        }
+        if let (true, Some(intent)) = (intent, self.intent) {
+            text(out, "intent", &format!("{intent:032x}"));
+        }
+        if let Some(unknown) = &self.unknown {
+            let members = unknown.as_str();
+            if members.len() > 2 {
+                out.push(',');
+                out.push_str(&members[1..members.len() - 1]);
+            }
+        }
+        if let Some(seq) = seq {
+            number(out, "seq", seq);
+        }
+        out.push('}');
+    }
+
+    fn write_payload(&self, out: &mut String) {
+        match self.action {
+            Action::Delete(Tombstone::LastWriterWins) => out.push_str("{\"$tombstone\":\"last_writer_wins\"}"),
+            Action::Create | Action::Update => {
+                out.push('{');
+                for (at, (name, op)) in self.fields.iter().enumerate() {
+                    let comma = if at > 0 { "," } else { "" };
+                    let _ = write!(out, "{comma}{}:{}", Value::from(&**name), op.to_json());
+                }
+                out.push('}');
+            }
+            _ => out.push_str("null"),
+        }
+    }
+
+    /// Reads an entry from JSON.
+    ///
+    /// # Errors
+    /// [`Malformed`] with the member that is wrong.
+    pub fn from_json(json: &Value) -> Result<Parsed, Malformed> {
+        let members = json.object_members().ok_or_else(|| Malformed { field: None, message: "an action is a JSON object".into() })?;
+        Self::from_members(members)
+    }
+
+    fn from_members(members: Vec<(String, Value)>) -> Result<Parsed, Malformed> {
+        let mut raw = Raw::default();
+        let mut unknown = Vec::new();
+        for (name, value) in members {
+            let slot = match &name[..] {
+                "id" => &mut raw.id,
+                "entityType" => &mut raw.entity_type,
+                "entityId" => &mut raw.entity_id,
+                "type" => &mut raw.action,
+                "payload" => &mut raw.payload,
+                "clientId" => &mut raw.client,
+                "logicalTime" => &mut raw.time,
+                "n" => &mut raw.n,
+                "dot" => &mut raw.dot,
+                "replaces" => &mut raw.replaces,
+                "of" => &mut raw.of,
+                "saw" => &mut raw.saw,
+                "group" => &mut raw.group,
+                "intent" => &mut raw.intent,
+                "seq" => &mut raw.seq,
+                // The article's own mark of what was sent; it says nothing about the entry.
+                "uploaded" => continue,
+                _ => {
+                    unknown.push((name, value));
+                    continue;
+                }
+            };
+            *slot = Some(value);
+        }
+        raw.parse(unknown)
+    }
+}
+
+#[derive(Default)]
+struct Raw {
+    id: Option<Value>,
+    entity_type: Option<Value>,
+    entity_id: Option<Value>,
+    action: Option<Value>,
+    payload: Option<Value>,
+    client: Option<Value>,
+    time: Option<Value>,
+    n: Option<Value>,
+    dot: Option<Value>,
+    replaces: Option<Value>,
+    of: Option<Value>,
+    saw: Option<Value>,
+    group: Option<Value>,
+    intent: Option<Value>,
+    seq: Option<Value>,
+}
+
+impl Raw {
+    fn parse(self, unknown: Vec<(String, Value)>) -> Result<Parsed, Malformed> {
+        let id = required_text("id", &self.id, 512)?;
+        let client = ClientId::new(required_text("clientId", &self.client, ClientId::MAX_BYTES)?);
+        if !client_is_valid(&client) {
+            return Err(Malformed::member("clientId", "is empty, too long or has control characters"));
+        }
+        let time = number("logicalTime", &self.time)?.ok_or_else(|| Malformed::member("logicalTime", "is missing"))?;
+        let key = EntityKey {
+            entity_type: required_text("entityType", &self.entity_type, 128)?.into(),
+            id: required_text("entityId", &self.entity_id, EntityKey::MAX_ID_BYTES)?.into(),
+        };
+        let (action, fields) = payload(&required_text("type", &self.action, 64)?, self.payload.as_ref())?;
+        let (dot, author, foreign_id, numbered) = match (number("n", &self.n)?, text("dot", &self.dot)?) {
+            (Some(n), None) => {
+                let dot = Dot::new(client, n);
+                if n == 0 || dot.to_string() != id {
+                    return Err(Malformed::member("id", format!("must be the client's id and `n`: {dot}")));
+                }
+                (dot, None, None, true)
+            }
+            (None, Some(dot)) => {
+                let dot = dot.parse().map_err(|e| Malformed::member("dot", format!("is no entry's id: {e}")))?;
+                (dot, Some(client), Some(Arc::from(id)), true)
+            }
+            (None, None) => (Dot::new(client.clone(), 0), Some(client), Some(Arc::from(id)), false),
+            (Some(_), Some(_)) => return Err(Malformed::member("dot", "is for entries without a number of their own")),
+        };
+        let mut entry = Entry::new(Origin { dot, time, author }, key, action);
+        entry.foreign_id = foreign_id;
+        entry.fields = fields;
+        entry.replaces = replaces(self.replaces.as_ref())?;
+        entry.of = dots("of", self.of.as_ref())?;
+        entry.saw = dots("saw", self.saw.as_ref())?;
+        entry.group = group(self.group.as_ref())?;
+        entry.intent = intent(&self.intent)?;
+        if !unknown.is_empty() {
+            let unknown = Value::object(unknown);
+            entry.unknown = Some(unknown.map_err(|e| Malformed { field: None, message: e.to_string() })?);
+        }
+        Ok(Parsed { entry, numbered, seq: number("seq", &self.seq)? })
+    }
+}
+
+fn write_dots(out: &mut String, dots: &[Dot]) {
+    out.push('[');
+    for (at, dot) in dots.iter().enumerate() {
+        let comma = if at > 0 { "," } else { "" };
+        let _ = write!(out, "{comma}{}", Value::from(dot.to_string()));
+    }
+    out.push(']');
+}
+
+fn action_name(action: Action) -> &'static str {
+    match action {
+        Action::Create => "create",
+        Action::Update => "update",
+        Action::Delete(_) => "delete",
+        Action::Restore => "restore",
+        Action::Purge => "purge",
+    }
+}
+
+type Payload = (Action, Vec<(Name, Op)>);
+
+fn payload(action: &str, payload: Option<&Value>) -> Result<Payload, Malformed> {
+    let payload = payload.filter(|value| !value.is_null());
+    let empty = |action| match payload {
+        None => Ok((action, Vec::new())),
+        Some(_) => Err(Malformed::member("payload", "of this type of action is null")),
+    };
+    match action {
+        "create" => fields(payload).map(|fields| (Action::Create, fields)),
+        "update" => fields(payload).map(|fields| (Action::Update, fields)),
+        "delete" => match payload.map(Value::as_str) {
+            None => Ok((Action::Delete(Tombstone::DeleteWins), Vec::new())),
+            Some("{\"$tombstone\":\"last_writer_wins\"}") => Ok((Action::Delete(Tombstone::LastWriterWins), Vec::new())),
+            Some(_) => Err(Malformed::member("payload", "of a delete is null or {\"$tombstone\":\"last_writer_wins\"}")),
+        },
+        "restore" => empty(Action::Restore),
+        "purge" => empty(Action::Purge),
+        other => Err(Malformed::member("type", format!("is create, update, delete or restore, not {other:?}"))),
+    }
+}
+
+fn fields(payload: Option<&Value>) -> Result<Vec<(Name, Op)>, Malformed> {
+    let members = payload.and_then(Value::object_members);
+    let members = members.ok_or_else(|| Malformed::member("payload", "is an object of fields"))?;
+    let field = |(name, value): (String, Value)| {
+        if name.is_empty() || name.starts_with('$') {
+            return Err(Malformed { message: format!("{name:?} is no field name: it is empty or begins with `$`"), field: Some(name) });
+        }
+        match Op::from_json(&value) {
+            Ok(op) => Ok((Name::from(name), op)),
+            Err(message) => Err(Malformed { message: format!("field `{name}`: {message}"), field: Some(name) }),
+        }
+    };
+    members.into_iter().map(field).collect()
+}
+
+fn replaces(value: Option<&Value>) -> Result<Vec<(Name, Vec<Dot>)>, Malformed> {
+    let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(Vec::new()) };
+    let members = value.object_members().ok_or_else(|| Malformed::member("replaces", "is an object of arrays of ids"))?;
+    let named = |(name, ids): (String, Value)| Ok((Name::from(name), dots("replaces", Some(&ids))?));
+    members.into_iter().map(named).collect()
+}
+
+fn dots(member: &str, value: Option<&Value>) -> Result<Vec<Dot>, Malformed> {
+    let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(Vec::new()) };
+    let elements = value.array_elements().ok_or_else(|| Malformed::member(member, "is an array of ids"))?;
+    let dot = |id: &Value| {
+        let dot = id.as_string().and_then(|id| id.parse().ok());
+        dot.ok_or_else(|| Malformed::member(member, format!("names entries by their ids, and {id} is none")))
+    };
+    elements.iter().map(dot).collect()
+}
+
+fn group(value: Option<&Value>) -> Result<Option<Group>, Malformed> {
+    let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(None) };
+    let wrong = || Malformed::member("group", "is {\"first\":n,\"count\":k}");
+    let members = value.object_members().ok_or_else(wrong)?;
+    let of = |name: &str| members.iter().find(|(n, _)| n == name).and_then(|(_, value)| as_u64(value));
+    match (of("first"), of("count"), members.len()) {
+        (Some(first), Some(count), 2) if first > 0 && count > 0 => Ok(Some(Group { first, count })),
+        _ => Err(wrong()),
+    }
+}
+
+fn intent(value: &Option<Value>) -> Result<Option<u128>, Malformed> {
+    let wrong = || Malformed::member("intent", "is 32 hex digits");
+    let Some(text) = text("intent", value)? else { return Ok(None) };
+    if text.len() != 32 {
+        return Err(wrong());
+    }
+    u128::from_str_radix(&text, 16).map(Some).map_err(|_| wrong())
+}
+
+fn as_u64(value: &Value) -> Option<u64> {
+    value.as_str().parse().ok()
+}
+
+fn number(member: &str, value: &Option<Value>) -> Result<Option<u64>, Malformed> {
+    match value.as_ref().filter(|value| !value.is_null()) {
+        None => Ok(None),
+        Some(value) => match as_u64(value) {
+            Some(number) => Ok(Some(number)),
+            None => Err(Malformed::member(member, "is an integer from 0 to 2^64-1")),
+        },
+    }
+}
+
+fn text(member: &str, value: &Option<Value>) -> Result<Option<String>, Malformed> {
+    match value.as_ref().filter(|value| !value.is_null()) {
+        None => Ok(None),
+        Some(value) => match value.as_string() {
+            Some(text) => Ok(Some(text.into_owned())),
+            None => Err(Malformed::member(member, "is a string")),
+        },
+    }
+}
+
+fn required_text(member: &str, value: &Option<Value>, max: usize) -> Result<String, Malformed> {
+    match text(member, value)? {
+        Some(text) if text.is_empty() => Err(Malformed::member(member, "is empty")),
+        Some(text) if text.len() > max => Err(Malformed::member(member, format!("has {} bytes; {max} are allowed", text.len()))),
+        Some(text) => Ok(text),
+        None => Err(Malformed::member(member, "is missing")),
+    }
+}

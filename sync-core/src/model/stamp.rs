@@ -1,0 +1,364 @@
+//! Who wrote what, in which order: client ids, dots, stamps, and which entries a side knows.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// A short text that is shared instead of copied: an entity type, a field, a family.
+pub type Name = Arc<str>;
+
+/// The name under which one copy of a space issues its entries.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClientId(Arc<str>);
+
+impl ClientId {
+    /// The most bytes that a client id may have.
+    pub const MAX_BYTES: usize = 128;
+
+    /// A client id from its text. Texts of foreign clients are taken as they are.
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// A fresh client id from 128 random bits.
+    pub fn from_random(bits: u128) -> Self {
+        Self(format!("{bits:032x}").into())
+    }
+
+    /// The id under which entries that have no number yet refer to each other on one device.
+    pub(crate) fn local() -> Self {
+        Self(Arc::from(""))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text, shared.
+    pub(crate) fn name(&self) -> &Name {
+        &self.0
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The n-th entry that a client issued: an entry's name for ever.
+///
+/// ```
+/// use sync_core::{ClientId, Dot};
+/// let dot = Dot::new(ClientId::new("device-a"), 26);
+/// assert_eq!(dot.to_string(), "device-a-000000000000001a");
+/// assert_eq!("device-a-000000000000001a".parse(), Ok(dot));
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Dot {
+    /// Who issued it.
+    pub client: ClientId,
+    /// Its number: 1, 2, 3... without a gap once accepted.
+    pub n: u64,
+}
+
+impl Dot {
+    /// The `n`-th entry of `client`.
+    pub fn new(client: ClientId, n: u64) -> Self {
+        Self { client, n }
+    }
+
+    /// The `n`-th entry written on this device, not numbered yet.
+    pub(crate) fn local(n: u64) -> Self {
+        Self { client: ClientId::local(), n }
+    }
+
+    /// Whether this names an entry by its place on this device only.
+    pub(crate) fn is_local(&self) -> bool {
+        self.client.0.is_empty()
+    }
+}
+
+impl fmt::Display for Dot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{:016x}", self.client, self.n)
+    }
+}
+
+/// The text is no dot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an entry's id is its client's id, `-`, and its number as 16 lower-case hex digits")]
+pub struct NotADot;
+
+impl FromStr for Dot {
+    type Err = NotADot;
+    fn from_str(text: &str) -> Result<Self, NotADot> {
+        let (client, digits) = text.rsplit_once('-').ok_or(NotADot)?;
+        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        if client.is_empty() || digits.len() != 16 || !digits.bytes().all(hex) {
+            return Err(NotADot);
+        }
+        let n = u64::from_str_radix(digits, 16).map_err(|_| NotADot)?;
+        Ok(Self::new(ClientId::new(client), n))
+    }
+}
+
+/// Where a write comes from: its dot, and what orders it among writes that did not know of each other.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Origin {
+    /// The entry's name.
+    pub dot: Dot,
+    /// Its logical time in milliseconds since the Unix epoch.
+    pub time: u64,
+    /// Its author, where that is not the dot's client: a foreign client, whose entries the hub numbered.
+    pub author: Option<ClientId>,
+}
+
+impl Origin {
+    /// The client that wrote it.
+    pub fn author(&self) -> &ClientId {
+        self.author.as_ref().unwrap_or(&self.dot.client)
+    }
+
+    /// The total order of entries.
+    pub fn stamp(&self) -> Stamp {
+        Stamp { time: self.time, client: self.author().clone(), n: self.dot.n }
+    }
+
+    /// Compares stamps without making them.
+    pub fn cmp_stamp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.time, self.author(), self.dot.n).cmp(&(other.time, other.author(), other.dot.n))
+    }
+}
+
+/// The total order of entries: logical time, then client, then number, compared as numbers and bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Milliseconds since the Unix epoch, by a hybrid logical clock (Kulkarni et al. 2014).
+    pub time: u64,
+    /// The author.
+    pub client: ClientId,
+    /// The entry's number.
+    pub n: u64,
+}
+
+/// A 128-bit hash: of one entry's content, or of a sequence of entries.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Digest(pub u128);
+
+impl Digest {
+    /// The digest of no entries.
+    pub const EMPTY: Digest = Digest(0);
+
+    /// The digest of a sequence that goes on with this entry.
+    #[must_use]
+    pub fn then(self, entry: Digest) -> Digest {
+        let mut both = [0; 32];
+        both[..16].copy_from_slice(&self.0.to_le_bytes());
+        both[16..].copy_from_slice(&entry.0.to_le_bytes());
+        Digest(xxhash_rust::xxh3::xxh3_128(&both))
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({self})")
+    }
+}
+
+impl FromStr for Digest {
+    type Err = std::num::ParseIntError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        u128::from_str_radix(text, 16).map(Digest)
+    }
+}
+
+/// What a side knows of one client: its entries 1 to `n`, and the digest of their sequence.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Known {
+    /// The highest number known; all below it are known too.
+    pub n: u64,
+    /// The digest of entries 1 to `n`.
+    pub digest: Digest,
+}
+
+/// For every client the highest number known.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct VersionVector(BTreeMap<ClientId, Known>);
+
+impl VersionVector {
+    /// What is known of a client.
+    pub fn get(&self, client: &ClientId) -> Known {
+        self.0.get(client).copied().unwrap_or_default()
+    }
+
+    /// Whether the entry is known.
+    pub fn covers(&self, dot: &Dot) -> bool {
+        self.0.get(&dot.client).is_some_and(|known| dot.n <= known.n)
+    }
+
+    /// Sets what is known of a client.
+    pub fn set(&mut self, client: ClientId, known: Known) {
+        self.0.insert(client, known);
+    }
+
+    /// Forgets a client.
+    pub(crate) fn remove(&mut self, client: &ClientId) {
+        self.0.remove(client);
+    }
+
+    /// Takes the next entry of a client. The caller has seen that it is the next one.
+    pub fn push(&mut self, dot: &Dot, hash: Digest) {
+        match self.0.get_mut(&dot.client) {
+            Some(known) => *known = Known { n: dot.n, digest: known.digest.then(hash) },
+            None => {
+                self.0.insert(dot.client.clone(), Known { n: dot.n, digest: Digest::EMPTY.then(hash) });
+            }
+        }
+    }
+
+    /// All clients in the order of their ids.
+    pub fn iter(&self) -> impl Iterator<Item = (&ClientId, Known)> {
+        self.0.iter().map(|(client, known)| (client, *known))
+    }
+
+    /// How many clients are known.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<(ClientId, Known)> for VersionVector {
+    fn from_iter<I: IntoIterator<Item = (ClientId, Known)>>(clients: I) -> Self {
+        Self(clients.into_iter().collect())
+    }
+}
+
+/// One number of a client with two contents: a file was copied or put back, and both copies wrote.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("two different entries are named {dot}: a copy of client {} issued entries of its own", dot.client)]
+pub struct Forked {
+    /// The name, or for two sequences of the same length the last of them.
+    pub dot: Dot,
+}
+
+/// Which entries a snapshot contains: a version vector, and single entries that arrived before the ones below them.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Context {
+    vector: VersionVector,
+    early: BTreeMap<Dot, Digest>,
+}
+
+impl Context {
+    /// A context that contains what this vector covers.
+    pub fn new(vector: VersionVector) -> Self {
+        Self { vector, early: BTreeMap::new() }
+    }
+
+    /// The part without gaps.
+    pub fn vector(&self) -> &VersionVector {
+        &self.vector
+    }
+
+    /// The entries beyond a gap, with the hash of each.
+    pub fn early(&self) -> impl Iterator<Item = (&Dot, Digest)> {
+        self.early.iter().map(|(dot, hash)| (dot, *hash))
+    }
+
+    /// Whether the entry is contained.
+    pub fn knows(&self, dot: &Dot) -> bool {
+        self.vector.covers(dot) || self.early.contains_key(dot)
+    }
+
+    /// Takes an entry; `false` if it was contained already.
+    ///
+    /// # Errors
+    /// [`Forked`] if another entry of that name is contained and that can be seen.
+    pub fn add(&mut self, dot: &Dot, hash: Digest) -> Result<bool, Forked> {
+        if self.vector.covers(dot) {
+            return Ok(false);
+        }
+        if let Some(known) = self.early.get(dot) {
+            return if *known == hash { Ok(false) } else { Err(Forked { dot: dot.clone() }) };
+        }
+        if dot.n == self.vector.get(&dot.client).n + 1 {
+            self.vector.push(dot, hash);
+            self.settle(&dot.client);
+        } else {
+            self.early.insert(dot.clone(), hash);
+        }
+        Ok(true)
+    }
+
+    /// The context that contains what either contains.
+    ///
+    /// # Errors
+    /// [`Forked`] if one number is seen to have two contents.
+    pub fn join(&self, other: &Context) -> Result<Context, Forked> {
+        let mut joined = self.clone();
+        for (client, theirs) in other.vector.iter() {
+            let ours = joined.vector.get(client);
+            if ours.n == theirs.n && ours.digest != theirs.digest {
+                return Err(Forked { dot: Dot::new(client.clone(), ours.n) });
+            }
+            if ours.n < theirs.n {
+                self.check_chain(client, ours, theirs)?;
+                joined.vector.set(client.clone(), theirs);
+            } else if theirs.n < ours.n {
+                other.check_chain(client, theirs, ours)?;
+            }
+        }
+        for (dot, hash) in &other.early {
+            joined.add(dot, *hash)?;
+        }
+        let clients: Vec<ClientId> = joined.vector.0.keys().cloned().collect();
+        for client in clients {
+            joined.settle(&client);
+        }
+        Ok(joined)
+    }
+
+    /// Where the shorter side has single entries up to where the longer one ends, their hashes must lead there.
+    fn check_chain(&self, client: &ClientId, shorter: Known, longer: Known) -> Result<(), Forked> {
+        let mut digest = shorter.digest;
+        for n in shorter.n + 1..=longer.n {
+            match self.early.get(&Dot::new(client.clone(), n)) {
+                Some(hash) => digest = digest.then(*hash),
+                None => return Ok(()),
+            }
+        }
+        if digest == longer.digest { Ok(()) } else { Err(Forked { dot: Dot::new(client.clone(), longer.n) }) }
+    }
+
+    /// Moves entries that are no longer beyond a gap into the vector.
+    fn settle(&mut self, client: &ClientId) {
+        loop {
+            let known = self.vector.get(client);
+            let first = self.early.range(Dot::new(client.clone(), 0)..=Dot::new(client.clone(), u64::MAX)).next();
+            let Some((dot, hash)) = first.map(|(dot, hash)| (dot.clone(), *hash)) else { return };
+            if dot.n > known.n + 1 {
+                return;
+            }
+            self.early.remove(&dot);
+            if dot.n == known.n + 1 {
+                self.vector.push(&dot, hash);
+            }
+        }
+    }
+}

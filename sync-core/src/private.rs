@@ -1,0 +1,181 @@
+//! What the code that `#[derive(Syncable)]` generates stands on. Not for use by hand: it changes without notice.
+
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::marker::PhantomData;
+
+pub use core::default::Default;
+pub use core::result::Result;
+pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
+pub use uuid::Uuid;
+
+use serde::de::DeserializeOwned;
+
+pub use crate::entity::{Entity, Field, FieldError, Fields, Id, Merge, Schema, Tombstone};
+use crate::model::value::{Value, ValueError};
+
+/// The id field's type, from which the entity's key type is read.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the id of `{T}`",
+    label = "write `Id<{T}>`, or `Id<{T}, K>` with a key type of your own"
+)]
+pub trait IdOf<T> {
+    /// What the id is made of.
+    type Key;
+}
+
+impl<T, K> IdOf<T> for Id<T, K> {
+    type Key = K;
+}
+
+/// A field's type as it is stored: through serde.
+#[diagnostic::on_unimplemented(
+    message = "a field of type `{Self}` cannot be stored",
+    label = "cannot be written and read back",
+    note = "mark it `#[sync(skip)]`, or derive `Serialize` and `Deserialize` (from serde) for the type"
+)]
+pub trait Stored: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Stored for T {}
+
+/// A type that `merge = "counter"` can count with.
+#[diagnostic::on_unimplemented(
+    message = "`merge = \"counter\"` counts with integers, and `{Self}` is none",
+    label = "not an integer",
+    note = "make it an integer such as `i64`, or write another policy, such as `merge = \"lww\"`"
+)]
+pub trait Integer: Stored {}
+
+macro_rules! integers {
+    ($($integer:ty)*) => { $(impl Integer for $integer {})* };
+}
+integers!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize);
+
+/// A type whose elements `merge = "set"` can add and remove.
+#[diagnostic::on_unimplemented(
+    message = "`merge = \"set\"` joins the elements of a collection, and `{Self}` is none",
+    label = "not a collection of elements",
+    note = "make it a `BTreeSet`, `HashSet` or `Vec`, or write another policy, such as `merge = \"lww\"`"
+)]
+pub trait Collection: Stored {}
+
+impl<T> Collection for BTreeSet<T> where Self: Stored {}
+impl<T, S> Collection for HashSet<T, S> where Self: Stored {}
+impl<T> Collection for Vec<T> where Self: Stored {}
+impl<T> Collection for VecDeque<T> where Self: Stored {}
+impl<T> Collection for Box<[T]> where Self: Stored {}
+
+/// How a field's type becomes a value and comes back. It has no bounds of its own, so that a type which
+/// cannot be stored is reported where its codec is made, and nowhere else.
+pub struct Codec<T> {
+    encode: fn(&T) -> Result<Value, ValueError>,
+    decode: fn(&Value) -> Result<T, ValueError>,
+}
+
+/// The codecs of an entity type's stored fields, as one tuple: a parameter and not an associated type,
+/// because an associated type may not name the private types of a public struct's fields.
+pub trait Codecs<Tuple> {
+    /// One for each stored field, in the order of the struct.
+    const CODECS: Tuple;
+}
+
+/// A field that is stored as its type says.
+pub const fn plain<T: Stored>() -> Codec<T> {
+    Codec { encode: Value::encode::<T>, decode: Value::decode::<T> }
+}
+
+/// A counter.
+pub const fn counter<T: Integer>() -> Codec<T> {
+    plain()
+}
+
+/// A set.
+pub const fn set<T: Collection>() -> Codec<T> {
+    plain()
+}
+
+/// The functions that the `N`th stored field's `with` names.
+pub trait With<const N: usize, T> {
+    /// Writes the field.
+    fn serialize<S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error>;
+    /// Reads the field.
+    fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error>;
+}
+
+/// A field that is stored by functions of its own.
+pub const fn with<E: With<N, T>, T, const N: usize>() -> Codec<T> {
+    Codec {
+        encode: |value| Value::encode(&Writing::<E, T, N>(value, PhantomData)),
+        decode: |value| Ok(value.decode::<Read<E, T, N>>()?.0),
+    }
+}
+
+struct Writing<'a, E, T, const N: usize>(&'a T, PhantomData<E>);
+
+impl<E: With<N, T>, T, const N: usize> Serialize for Writing<'_, E, T, N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        E::serialize(self.0, serializer)
+    }
+}
+
+struct Read<E, T, const N: usize>(T, PhantomData<E>);
+
+impl<'de, E: With<N, T>, T, const N: usize> Deserialize<'de> for Read<E, T, N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        E::deserialize(deserializer).map(|value| Self(value, PhantomData))
+    }
+}
+
+/// Writes one field.
+///
+/// # Errors
+/// [`FieldError::Encode`] if its value cannot be written.
+pub fn put<T>(fields: &mut Fields, field: &Field, codec: &Codec<T>, value: &T) -> Result<(), FieldError> {
+    let value = (codec.encode)(value)
+        .map_err(|source| FieldError::Encode { field: field.name.to_owned(), source })?;
+    fields.insert(field.name, value);
+    Ok(())
+}
+
+/// Reads one field; one that is absent is what `null` reads as (an `Option`'s `None`), if it reads as anything.
+///
+/// # Errors
+/// [`FieldError::Missing`] and [`FieldError::Decode`].
+pub fn take<T>(fields: &Fields, field: &Field, codec: &Codec<T>) -> Result<T, FieldError> {
+    let missing = || FieldError::Missing { field: field.name.to_owned() };
+    match find(fields, field) {
+        Some(value) => read(value, field, codec),
+        // Whether a type is an `Option` cannot be told from its name (`type Body = Option<String>`).
+        None => Value::encode(&()).and_then(|null| (codec.decode)(&null)).map_err(|_| missing()),
+    }
+}
+
+/// Reads one field that has a default of its own.
+///
+/// # Errors
+/// [`FieldError::Decode`].
+pub fn take_or<T>(
+    fields: &Fields,
+    field: &Field,
+    codec: &Codec<T>,
+    default: impl FnOnce() -> T,
+) -> Result<T, FieldError> {
+    match find(fields, field) {
+        Some(value) => read(value, field, codec),
+        None => Ok(default()),
+    }
+}
+
+fn read<T>(value: &Value, field: &Field, codec: &Codec<T>) -> Result<T, FieldError> {
+    (codec.decode)(value).map_err(|source| FieldError::Decode { field: field.name.to_owned(), source })
+}
+
+fn find<'a>(fields: &'a Fields, field: &Field) -> Option<&'a Value> {
+    let names = std::iter::once(&field.name).chain(field.aliases);
+    names.into_iter().find_map(|name| fields.get(name))
+}
+
+/// The body of every function of a type whose derive reported a mistake: there is no program that runs it.
+pub fn never_run<T>() -> T {
+    unreachable!("the derive reported a mistake, so this program does not compile")
+}

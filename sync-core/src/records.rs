@@ -1,0 +1,202 @@
+//! Records of accepted entries: a checkpoint in the store, and the entries accepted since, folded when they are read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::model::entry::{Entry, EntityKey};
+use crate::model::record::Record;
+use crate::seal;
+use crate::store::{Store, StoreError};
+
+/// The first byte of every record's key.
+const PREFIX: u8 = b'r';
+
+/// The records that the store's checkpoint does not have as they are now.
+#[derive(Default)]
+pub(crate) struct Records {
+    hot: HashMap<EntityKey, Hot>,
+    entries: usize,
+    /// Counts checkpoints: what was read from the store before one is not a base for what came after it.
+    generation: u64,
+}
+
+#[derive(Default)]
+struct Hot {
+    /// What the checkpoint has, with the first `folded` of the entries folded in; `None` while it was not read.
+    record: Option<Arc<Record>>,
+    folded: usize,
+    unfolded: Vec<Arc<Entry>>,
+}
+
+/// What a checkpoint is made of: for each entity the entries that it takes in.
+pub(crate) struct Frozen(Vec<(EntityKey, Vec<Arc<Entry>>)>);
+
+impl Records {
+    /// Takes an accepted entry. The caller has seen that it is new.
+    pub(crate) fn push(&mut self, entry: Arc<Entry>) {
+        self.entries += 1;
+        self.hot.entry(entry.key.clone()).or_default().unfolded.push(entry);
+    }
+
+    /// How many entries the checkpoint lacks.
+    pub(crate) fn entries(&self) -> usize {
+        self.entries
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// An entity's record, if what the checkpoint has of it was read.
+    pub(crate) fn peek(&mut self, key: &EntityKey) -> Option<Arc<Record>> {
+        let hot = self.hot.get_mut(key)?;
+        let record = hot.record.as_mut()?;
+        if hot.folded < hot.unfolded.len() {
+            let folding = Arc::make_mut(record);
+            for entry in &hot.unfolded[hot.folded..] {
+                folding.apply_in_order(entry);
+            }
+            hot.folded = hot.unfolded.len();
+        }
+        Some(record.clone())
+    }
+
+    /// Gives what was read from the checkpoint of this generation; ignored if there was another one since.
+    pub(crate) fn give(&mut self, key: &EntityKey, generation: u64, record: Option<Record>) {
+        if generation != self.generation {
+            return;
+        }
+        let hot = self.hot.entry(key.clone()).or_default();
+        if hot.record.is_none() {
+            hot.record = Some(Arc::new(record.unwrap_or_default()));
+            hot.folded = 0;
+        }
+    }
+
+    /// All entities that the checkpoint lacks something of.
+    pub(crate) fn touched(&self) -> impl Iterator<Item = &EntityKey> {
+        self.hot.iter().filter(|(_, hot)| !hot.unfolded.is_empty()).map(|(key, _)| key)
+    }
+
+    /// What a checkpoint has to take in now.
+    pub(crate) fn freeze(&self) -> Frozen {
+        let unfolded = self.hot.iter().filter(|(_, hot)| !hot.unfolded.is_empty());
+        Frozen(unfolded.map(|(key, hot)| (key.clone(), hot.unfolded.clone())).collect())
+    }
+
+    /// The checkpoint has taken these in.
+    pub(crate) fn thaw(&mut self, frozen: &Frozen) {
+        self.generation += 1;
+        for (key, entries) in &frozen.0 {
+            if let Some(hot) = self.hot.get_mut(key) {
+                hot.unfolded.drain(..entries.len());
+                self.entries -= entries.len();
+            }
+        }
+        // What was cached stands on the checkpoint before; all is read anew when it is needed.
+        self.hot.retain(|_, hot| !hot.unfolded.is_empty());
+        for hot in self.hot.values_mut() {
+            hot.record = None;
+            hot.folded = 0;
+        }
+    }
+
+    /// Forgets everything: the store's records were replaced.
+    pub(crate) fn clear(&mut self) {
+        let generation = self.generation + 1;
+        *self = Self { generation, ..Self::default() };
+    }
+}
+
+impl Frozen {
+    /// The rows that the checkpoint puts and drops. Reads the store's records: no lock of the state is needed.
+    pub(crate) fn rows(&self, store: &dyn Store) -> Result<Rows, StoreError> {
+        let mut rows = Rows::default();
+        for (key, entries) in &self.0 {
+            let mut record = load(store, key)?.unwrap_or_default();
+            for entry in entries {
+                record.apply_in_order(entry);
+            }
+            if record.is_empty() {
+                rows.drops.push(record_key(key));
+            } else {
+                rows.puts.push(record_row(key, &record));
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// Changes of the store's map.
+#[derive(Default)]
+pub(crate) struct Rows {
+    pub(crate) puts: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) drops: Vec<Vec<u8>>,
+}
+
+/// A record's row in the store's map.
+pub(crate) fn record_row(key: &EntityKey, record: &Record) -> (Vec<u8>, Vec<u8>) {
+    let place = record_key(key);
+    let row = seal::seal(&place, &record.encode());
+    (place, row)
+}
+
+/// Reads a record from the checkpoint.
+pub(crate) fn load(store: &dyn Store, key: &EntityKey) -> Result<Option<Record>, StoreError> {
+    let place = record_key(key);
+    match store.get(&place)? {
+        Some(row) => decode(&place, &row).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Reads up to `limit` records of the checkpoint after `after` (from the beginning of `entity_type`, or of all types).
+pub(crate) fn scan(
+    store: &dyn Store,
+    entity_type: Option<&str>,
+    after: Option<&EntityKey>,
+    limit: usize,
+) -> Result<Vec<(EntityKey, Result<Record, StoreError>)>, StoreError> {
+    let first = entity_type.map_or_else(|| vec![PREFIX], type_prefix);
+    let mut end = first.clone();
+    // The prefix ends with the separator or is the table's letter: the next byte up ends the range.
+    *end.last_mut().expect("a prefix is never empty") += 1;
+    let from = match after {
+        Some(key) => {
+            let mut place = record_key(key);
+            place.push(0);
+            place
+        }
+        None => first,
+    };
+    let rows = store.range(&from, &end, limit)?;
+    let keyed = rows.into_iter().filter_map(|(place, row)| {
+        let key = parse_key(&place)?;
+        Some((key, decode(&place, &row)))
+    });
+    Ok(keyed.collect())
+}
+
+fn decode(place: &[u8], row: &[u8]) -> Result<Record, StoreError> {
+    let body = seal::open(place, row)?;
+    Record::decode(body).map_err(|error| seal::unreadable(place, &error))
+}
+
+fn type_prefix(entity_type: &str) -> Vec<u8> {
+    let mut place = vec![PREFIX];
+    place.extend_from_slice(entity_type.as_bytes());
+    place.push(0);
+    place
+}
+
+fn record_key(key: &EntityKey) -> Vec<u8> {
+    let mut place = type_prefix(&key.entity_type);
+    place.extend_from_slice(key.id.as_bytes());
+    place
+}
+
+fn parse_key(place: &[u8]) -> Option<EntityKey> {
+    let text = std::str::from_utf8(place.strip_prefix(&[PREFIX])?).ok()?;
+    let (entity_type, id) = text.split_once('\0')?;
+    Some(EntityKey::new(entity_type, id))
+}
