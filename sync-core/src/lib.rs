@@ -3,6 +3,7 @@
 #[allow(unused_extern_crates)]
 extern crate self as sync_core;
 
+pub mod clock;
 pub mod entity;
 mod error;
 mod journal;
@@ -13,6 +14,9 @@ pub mod memory;
 pub mod model;
 pub mod store;
 
+pub use clock::{Clock, Random};
+#[cfg(all(feature = "system", not(target_arch = "wasm32")))]
+pub use clock::{SystemClock, SystemRandom};
 pub use entity::{Entity, Field, FieldError, Fields, Id, Key, Merge, Schema, Tombstone};
 pub use error::Error;
 pub use journal::Commit;

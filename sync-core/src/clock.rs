@@ -1,0 +1,98 @@
+//! Time and randomness from outside, and the hybrid logical clock.
+
+/// A wall clock.
+///
+/// ```
+/// use sync_core::Clock;
+/// struct Stopped;
+/// impl Clock for Stopped {
+///     fn now(&self) -> u64 {
+///         1_700_000_000_000
+///     }
+/// }
+/// ```
+pub trait Clock: Send + Sync {
+    /// Milliseconds since the Unix epoch. May jump in either direction.
+    fn now(&self) -> u64;
+}
+
+/// A source of randomness: for client ids, entity ids and intents.
+pub trait Random: Send + Sync {
+    /// 128 random bits, never the same twice on any machine.
+    fn bits(&self) -> u128;
+}
+
+impl<T: Clock + ?Sized> Clock for std::sync::Arc<T> {
+    fn now(&self) -> u64 {
+        (**self).now()
+    }
+}
+
+impl<T: Random + ?Sized> Random for std::sync::Arc<T> {
+    fn bits(&self) -> u128 {
+        (**self).bits()
+    }
+}
+
+/// The system's clock.
+#[cfg(all(feature = "system", not(target_arch = "wasm32")))]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+#[cfg(all(feature = "system", not(target_arch = "wasm32")))]
+impl Clock for SystemClock {
+    fn now(&self) -> u64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        // A clock before 1970 is a clock that was never set.
+        since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// The system's randomness.
+#[cfg(all(feature = "system", not(target_arch = "wasm32")))]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemRandom;
+
+#[cfg(all(feature = "system", not(target_arch = "wasm32")))]
+impl Random for SystemRandom {
+    fn bits(&self) -> u128 {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).expect("the system has randomness");
+        u128::from_le_bytes(bytes)
+    }
+}
+
+/// A hybrid logical clock (Kulkarni et al. 2014): never behind the wall clock, never behind what it saw.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct HybridClock {
+    own: u64,
+    foreign: u64,
+}
+
+impl HybridClock {
+    /// A time for the next entry; one client's equal times are told apart by the entries' numbers.
+    pub(crate) fn tick(&mut self, wall: u64) -> u64 {
+        self.own = wall.max(self.own).max(self.foreign.saturating_add(1));
+        self.own
+    }
+
+    /// Takes notice of an accepted stamp of another client.
+    pub(crate) fn see(&mut self, time: u64) {
+        self.foreign = self.foreign.max(time);
+    }
+
+    /// Takes notice of an own stamp, at opening.
+    pub(crate) fn issued(&mut self, time: u64) {
+        self.own = self.own.max(time);
+    }
+
+    /// Forgets own stamps that were never offered and were too far ahead.
+    pub(crate) fn turn_back(&mut self, own: u64) {
+        self.own = own;
+    }
+
+    /// The greatest stamp of another client.
+    pub(crate) fn foreign(&self) -> u64 {
+        self.foreign
+    }
+}
