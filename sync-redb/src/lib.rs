@@ -1,1 +1,43 @@
-//! A sync-core Store in a redb file.
+//! A [`Store`](sync_core::Store) in a [redb](https://docs.rs/redb) file: one file, no server, nothing to set up.
+//!
+//! ```
+//! use sync_core::Store;
+//! use sync_redb::{RedbFile, RedbStore};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let (notes, hub) = (dir.path().join("notes.redb"), dir.path().join("hub.redb"));
+//! // A device keeps one space, in a file of its own.
+//! let store = RedbStore::open(&notes)?;
+//! store.append(0, &[b"a commit"])?;
+//!
+//! // A hub keeps many spaces in one file.
+//! let file = RedbFile::open(&hub)?;
+//! file.space("work")?.append(0, &[b"one", b"two"])?;
+//! file.space("home")?.append(0, &[b"another"])?;
+//! assert_eq!(file.spaces()?, ["home", "work"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What it promises
+//! - **Creation survives a kill at any moment**: the path names a complete file or none.
+//! - **An append is one transaction with one sync to disk**; what returned is there after a loss of power.
+//! - **A damaged file ends in [`StoreError::Damaged`](sync_core::StoreError::Damaged), not in a panic** (in programs
+//!   that unwind; with `panic = "abort"` there is nothing to catch). redb itself trusts its pages between opens: the
+//!   callers' own checksums find a changed row, [`RedbFile::verify`] finds the rest.
+//! - **After a failed write nothing more is written** until the file is opened anew; reads go on.
+//!
+//! A file belongs to one process at a time; within it, clone the [`RedbFile`] or the [`RedbStore`].
+//! A file that was not closed (the process was killed) is checked and repaired when it is opened next, which took a
+//! third of a second for 285 MB; after a checkpoint with nothing appended behind it there is nothing to repair.
+//!
+//! Reading order: `layout` (what is in the file), `store` (the contract over it), `file`, `create`, `fault`.
+
+mod create;
+mod fault;
+mod file;
+mod layout;
+mod store;
+
+pub use file::RedbFile;
+pub use redb::StorageBackend;
+pub use store::RedbStore;

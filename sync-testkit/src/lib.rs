@@ -1,1 +1,3 @@
 //! Conformance kits, laws and simulation for sync-core.
+
+pub mod store;

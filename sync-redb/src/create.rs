@@ -1,0 +1,133 @@
+//! Making a file that is complete from the first moment on.
+//!
+//! redb makes a database in place: killed meanwhile, it leaves a file that can never be opened. So a new database is
+//! made beside its place, synced, and renamed to its place once it is complete, without replacing what another process
+//! may have put there in between.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use redb::backends::FileBackend;
+use redb::{Database, ReadableDatabase};
+use tempfile::NamedTempFile;
+
+use crate::fault::Fault;
+use crate::layout;
+
+/// redb would take a gigabyte.
+const CACHE_BYTES: usize = 32 << 20;
+
+/// How often to look again when files come and go under our hands.
+const TRIES: usize = 5;
+
+pub(crate) fn builder() -> redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+/// Opens the file, which is made if there is none.
+pub(crate) fn open_or_make(path: &Path) -> Result<Database, Fault> {
+    let mut tries = 1;
+    loop {
+        match open(path) {
+            Err(fault) if is_missing(&fault) && tries < TRIES => make(path, tries == 1)?,
+            other => return other,
+        }
+        tries += 1;
+    }
+}
+
+/// Makes the tables, unless they are there.
+pub(crate) fn ready(database: &Database) -> Result<(), Fault> {
+    if !layout::is_ready(&database.begin_read()?)? {
+        let txn = database.begin_write()?;
+        layout::make(&txn)?;
+        txn.commit()?;
+    }
+    Ok(())
+}
+
+fn open(path: &Path) -> Result<Database, Fault> {
+    // redb would make a database of it, in place; and the file may have held one.
+    if fs::metadata(path)?.len() == 0 {
+        let message = "the file is empty; remove it if it never held anything, and a new one is made";
+        return Err(Fault::Damaged(message.into()));
+    }
+    let database = builder().open(path)?;
+    ready(&database)?;
+    Ok(database)
+}
+
+fn is_missing(fault: &Fault) -> bool {
+    match fault {
+        Fault::Io(error) | Fault::Redb(redb::Error::Io(error)) => error.kind() == ErrorKind::NotFound,
+        _ => false,
+    }
+}
+
+/// Puts a new database at the path, unless another process does so first.
+fn make(path: &Path, sweep: bool) -> Result<(), Fault> {
+    let (parent, prefix) = beside(path)?;
+    if sweep {
+        remove_leftovers(&parent, &prefix);
+    }
+    let new = tempfile::Builder::new().prefix(&prefix).tempfile_in(&parent)?;
+    fill(&new)?;
+    put(new, path)?;
+    sync_directory(&parent)?;
+    Ok(())
+}
+
+fn fill(new: &NamedTempFile) -> Result<(), Fault> {
+    // By its handle, not by its name, which another process may sweep away.
+    let backend = FileBackend::new(new.as_file().try_clone()?)?;
+    let database = builder().create_with_backend(backend)?;
+    ready(&database)?;
+    database.close()?;
+    new.as_file().sync_all()?;
+    Ok(())
+}
+
+/// Renames it to the path if nothing is there; something being there, or it having been swept away, is no error.
+fn put(new: NamedTempFile, path: &Path) -> io::Result<()> {
+    let Err(refused) = new.persist_noclobber(path) else { return Ok(()) };
+    match refused.error.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::NotFound => Ok(()),
+        // A file system that has neither links nor a rename that refuses to replace (phones' shared storage).
+        _ if !path.try_exists()? => refused.file.persist(path).map(drop).map_err(|refused| refused.error),
+        _ => Ok(()),
+    }
+}
+
+/// The directory, and how the names of new files for this path begin there.
+fn beside(path: &Path) -> Result<(PathBuf, String), Fault> {
+    let name = path.file_name().ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "the path names no file"))?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok((parent.to_owned(), format!(".{}.new-", name.to_string_lossy())))
+}
+
+/// Removes what killed processes left behind. Another process's, still at work, may be among it: that one finds its
+/// file gone when it wants to rename it, and looks again.
+fn remove_leftovers(parent: &Path, prefix: &str) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(prefix) {
+            // It only takes up space: failing to remove it is no reason not to open the store.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Makes the new name survive a loss of power.
+fn sync_directory(parent: &Path) -> io::Result<()> {
+    if !cfg!(unix) {
+        return Ok(()); // elsewhere directories cannot be opened as files
+    }
+    match File::open(parent)?.sync_all() {
+        // Not every file system can.
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+        other => other,
+    }
+}
