@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::fmt::Write;
+use std::fmt::{LowerExp, Write};
+use std::str::FromStr;
 
 use super::error::ValueError;
 
@@ -75,7 +76,7 @@ pub(super) fn write_integer(out: &mut String, number: impl std::fmt::Display) {
 
 /// Writes an `f32` so that reading the text gives the same `f32`: by its own shortest digits.
 pub(super) fn write_f32(out: &mut String, number: f32) -> Result<(), ValueError> {
-    let number: f64 = format!("{number:e}")
+    let number: f64 = shortest(number, 7)
         .parse()
         .map_err(|_| ValueError::NotFinite)?;
     write_f64(out, number)
@@ -94,7 +95,7 @@ pub(super) fn write_f64(out: &mut String, number: f64) -> Result<(), ValueError>
         write_integer(out, number as i64);
         return Ok(());
     }
-    let shortest = format!("{:e}", number.abs());
+    let shortest = shortest(number.abs(), 15);
     let (digits, exponent) = shortest
         .split_once('e')
         .expect("LowerExp writes an exponent");
@@ -129,6 +130,22 @@ pub(super) fn write_f64(out: &mut String, number: f64) -> Result<(), ValueError>
         }
     }
     Ok(())
+}
+
+/// The shortest digits that read back as the same float; of several, the closest; of two as close, the even ones.
+///
+/// The standard library does not promise the last rule. It can matter only from so many digits on.
+fn shortest<T: LowerExp + FromStr + PartialEq + Copy>(number: T, ties_from: usize) -> String {
+    let shortest = format!("{number:e}");
+    let mantissa = shortest.split('e').next().unwrap_or_default();
+    let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
+    if digits >= ties_from {
+        let even = format!("{number:.*e}", digits - 1);
+        if even.parse().is_ok_and(|same: T| same == number) {
+            return even;
+        }
+    }
+    shortest
 }
 
 /// Compares two canonical numbers by what they are, exactly; equal ones (`1e+16` and its digits) by their spelling.
