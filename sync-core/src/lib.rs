@@ -12,6 +12,9 @@ mod seal;
 pub mod transport;
 pub mod memory;
 pub mod model;
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
 pub mod store;
 
 pub use clock::{Clock, Random};

@@ -10,7 +10,7 @@ pub use uuid::Uuid;
 
 use serde::de::DeserializeOwned;
 
-pub use crate::entity::{Entity, Field, FieldError, Fields, Id, Merge, Schema, Tombstone};
+pub use crate::entity::{Entity, Field, FieldError, Fields, Id, Key, Merge, Schema, Tombstone};
 use crate::model::value::{Value, ValueError};
 
 /// The id field's type, from which the entity's key type is read.

@@ -1,0 +1,2 @@
+//! What the derived code does.
+mod a;
