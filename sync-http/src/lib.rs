@@ -1,1 +1,1 @@
-//! A sync-core Transport and hub server over HTTP.
+pub use sync_core as _c;
