@@ -18,6 +18,8 @@ mod number;
 mod parse;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_types;
 mod text;
 
 use std::borrow::Cow;
