@@ -18,12 +18,18 @@ use crate::layout;
 /// redb would take a gigabyte.
 const CACHE_BYTES: usize = 32 << 20;
 
+/// Up to this size a file is read and checked as a whole when it is opened (a millisecond a megabyte). Larger ones are
+/// only when they were not closed, or by `verify`.
+const CHECKED_BYTES: u64 = 64 << 20;
+
 /// How often to look again when files come and go under our hands.
 const TRIES: usize = 5;
 
-pub(crate) fn builder() -> redb::Builder {
+/// How to open or make a database that takes up `bytes` now.
+pub(crate) fn builder(bytes: u64) -> redb::Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES);
+    builder.set_check_integrity_on_open((1..=CHECKED_BYTES).contains(&bytes));
     builder
 }
 
@@ -51,11 +57,12 @@ pub(crate) fn ready(database: &Database) -> Result<(), Fault> {
 
 fn open(path: &Path) -> Result<Database, Fault> {
     // redb would make a database of it, in place; and the file may have held one.
-    if fs::metadata(path)?.len() == 0 {
+    let bytes = fs::metadata(path)?.len();
+    if bytes == 0 {
         let message = "the file is empty; remove it if it never held anything, and a new one is made";
         return Err(Fault::Damaged(message.into()));
     }
-    let database = builder().open(path)?;
+    let database = builder(bytes).open(path)?;
     ready(&database)?;
     Ok(database)
 }
@@ -83,7 +90,7 @@ fn make(path: &Path, sweep: bool) -> Result<(), Fault> {
 fn fill(new: &NamedTempFile) -> Result<(), Fault> {
     // By its handle, not by its name, which another process may sweep away.
     let backend = FileBackend::new(new.as_file().try_clone()?)?;
-    let database = builder().create_with_backend(backend)?;
+    let database = builder(0).create_with_backend(backend)?;
     ready(&database)?;
     database.close()?;
     new.as_file().sync_all()?;

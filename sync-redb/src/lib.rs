@@ -21,14 +21,15 @@
 //! # What it promises
 //! - **Creation survives a kill at any moment**: the path names a complete file or none.
 //! - **An append is one transaction with one sync to disk**; what returned is there after a loss of power.
-//! - **A damaged file ends in [`StoreError::Damaged`](sync_core::StoreError::Damaged), not in a panic** (in programs
-//!   that unwind; with `panic = "abort"` there is nothing to catch). redb itself trusts its pages between opens: the
-//!   callers' own checksums find a changed row, [`RedbFile::verify`] finds the rest.
+//! - **A damaged file is found when it is opened**, as [`StoreError::Damaged`](sync_core::StoreError::Damaged): files of
+//!   up to 64 MiB are read and checked as a whole (a millisecond a megabyte). redb trusts the pages of larger ones, and
+//!   there the callers' own checksums find a changed row, and [`RedbFile::verify`] the rest. Where redb falls over
+//!   damage, its panic is caught and is `Damaged` too (in programs that unwind).
 //! - **After a failed write nothing more is written** until the file is opened anew; reads go on.
 //!
 //! A file belongs to one process at a time; within it, clone the [`RedbFile`] or the [`RedbStore`].
-//! A file that was not closed (the process was killed) is checked and repaired when it is opened next, which took a
-//! third of a second for 285 MB; after a checkpoint with nothing appended behind it there is nothing to repair.
+//! A larger file that was not closed (the process was killed) is read as a whole too when it is opened next, which took
+//! a third of a second for 285 MB; after a checkpoint with nothing appended behind it there is no need to.
 //!
 //! Reading order: `layout` (what is in the file), `store` (the contract over it), `file`, `create`, `fault`.
 

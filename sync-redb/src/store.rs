@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use redb::{ReadTransaction, ReadableTable};
+use redb::ReadTransaction;
 use sync_core::{Checkpoint, Heads, Position, Store, StoreError};
 
 use crate::RedbFile;

@@ -14,7 +14,7 @@ sync_testkit::store_tests!(own_file, || {
 /// One file for all the cases at once, so that each sees that the others' spaces are not in its way.
 static SHARED: LazyLock<RedbFile> = LazyLock::new(|| {
     let backend = redb::backends::InMemoryBackend::new();
-    RedbFile::with_backend(backend).unwrap()
+    RedbFile::with_backend(backend).expect("a database in memory")
 });
 static SPACES: AtomicU32 = AtomicU32::new(0);
 
