@@ -1,6 +1,7 @@
 //! What the code that `#[derive(Syncable)]` generates stands on. Not for use by hand: it changes without notice.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::hash::{BuildHasher, Hash};
 use std::marker::PhantomData;
 
 pub use core::default::Default;
@@ -15,23 +16,60 @@ use crate::model::value::{Value, ValueError};
 
 /// The id field's type, from which the entity's key type is read.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the id of `{T}`",
-    label = "write `Id<{T}>`, or `Id<{T}, K>` with a key type of your own"
+    message = "`{Self}` cannot be an entity's id",
+    label = "write `Id<..>` of this struct, or `Id<.., K>` with a key type of your own"
 )]
-pub trait IdOf<T> {
+pub trait AnyId {
     /// What the id is made of.
     type Key;
 }
 
-impl<T, K> IdOf<T> for Id<T, K> {
+impl<T, K> AnyId for Id<T, K> {
     type Key = K;
 }
 
-/// A field's type as it is stored: through serde.
+/// The id of a `T`. Apart from [`AnyId`], so that another entity's id is one error and not one at every use.
 #[diagnostic::on_unimplemented(
-    message = "a field of type `{Self}` cannot be stored",
+    message = "`{Self}` cannot be the id of `{T}`",
+    label = "write `Id<{T}>`, or `Id<{T}, K>` with a key type of your own"
+)]
+pub trait IdOf<T>: AnyId + Sized {
+    /// The id as the entity shows it.
+    fn show(&self) -> &Id<T, Self::Key>;
+    /// The id as the entity holds it.
+    fn hold(id: Id<T, Self::Key>) -> Self;
+}
+
+impl<T, K> IdOf<T> for Id<T, K> {
+    fn show(&self) -> &Self {
+        self
+    }
+    fn hold(id: Self) -> Self {
+        id
+    }
+}
+
+/// Between an id and the entity that it is of.
+pub struct Holder<T, I: AnyId> {
+    /// [`IdOf::show`]
+    pub show: fn(&I) -> &Id<T, I::Key>,
+    /// [`IdOf::hold`]
+    pub hold: fn(Id<T, I::Key>) -> I,
+}
+
+/// The holder of a `T`'s id.
+pub const fn holder<T, I: IdOf<T>>() -> Holder<T, I> {
+    Holder {
+        show: I::show,
+        hold: I::hold,
+    }
+}
+
+/// A type whose values are stored as serde writes them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be stored",
     label = "cannot be written and read back",
-    note = "mark it `#[sync(skip)]`, or derive `Serialize` and `Deserialize` (from serde) for the type"
+    note = "mark the field `#[sync(skip)]`, or derive `Serialize` and `Deserialize` (from serde) for `{Self}`"
 )]
 pub trait Stored: Serialize + DeserializeOwned {}
 
@@ -40,9 +78,9 @@ impl<T: Serialize + DeserializeOwned> Stored for T {}
 
 /// A type that `merge = "counter"` can count with.
 #[diagnostic::on_unimplemented(
-    message = "`merge = \"counter\"` counts with integers, and `{Self}` is none",
+    message = "`merge = \"counter\"` counts with integers, and `{Self}` is not one",
     label = "not an integer",
-    note = "make it an integer such as `i64`, or write another policy, such as `merge = \"lww\"`"
+    note = "make it an integer such as `i64`, or choose another policy, such as `merge = \"lww\"`"
 )]
 pub trait Integer: Stored {}
 
@@ -53,17 +91,18 @@ integers!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize);
 
 /// A type whose elements `merge = "set"` can add and remove.
 #[diagnostic::on_unimplemented(
-    message = "`merge = \"set\"` joins the elements of a collection, and `{Self}` is none",
+    message = "`merge = \"set\"` joins the elements of a collection, and `{Self}` is not one",
     label = "not a collection of elements",
-    note = "make it a `BTreeSet`, `HashSet` or `Vec`, or write another policy, such as `merge = \"lww\"`"
+    note = "make it a `BTreeSet`, `HashSet` or `Vec`, or choose another policy, such as `merge = \"lww\"`"
 )]
 pub trait Collection: Stored {}
 
-impl<T> Collection for BTreeSet<T> where Self: Stored {}
-impl<T, S> Collection for HashSet<T, S> where Self: Stored {}
-impl<T> Collection for Vec<T> where Self: Stored {}
-impl<T> Collection for VecDeque<T> where Self: Stored {}
-impl<T> Collection for Box<[T]> where Self: Stored {}
+// What is asked of the element is written out, so that an element which cannot be stored is what is reported.
+impl<T: Stored + Ord> Collection for BTreeSet<T> {}
+impl<T: Stored + Eq + Hash, S: BuildHasher + Default> Collection for HashSet<T, S> {}
+impl<T: Stored> Collection for Vec<T> {}
+impl<T: Stored> Collection for VecDeque<T> {}
+impl<T: Stored> Collection for Box<[T]> {}
 
 /// How a field's type becomes a value and comes back. It has no bounds of its own, so that a type which
 /// cannot be stored is reported where its codec is made, and nowhere else.
@@ -81,7 +120,10 @@ pub trait Codecs<Tuple> {
 
 /// A field that is stored as its type says.
 pub const fn plain<T: Stored>() -> Codec<T> {
-    Codec { encode: Value::encode::<T>, decode: Value::decode::<T> }
+    Codec {
+        encode: Value::encode::<T>,
+        decode: Value::decode::<T>,
+    }
 }
 
 /// A counter.
@@ -130,9 +172,16 @@ impl<'de, E: With<N, T>, T, const N: usize> Deserialize<'de> for Read<E, T, N> {
 ///
 /// # Errors
 /// [`FieldError::Encode`] if its value cannot be written.
-pub fn put<T>(fields: &mut Fields, field: &Field, codec: &Codec<T>, value: &T) -> Result<(), FieldError> {
-    let value = (codec.encode)(value)
-        .map_err(|source| FieldError::Encode { field: field.name.to_owned(), source })?;
+pub fn put<T>(
+    fields: &mut Fields,
+    field: &Field,
+    codec: &Codec<T>,
+    value: &T,
+) -> Result<(), FieldError> {
+    let value = (codec.encode)(value).map_err(|source| FieldError::Encode {
+        field: field.name.to_owned(),
+        source,
+    })?;
     fields.insert(field.name, value);
     Ok(())
 }
@@ -142,11 +191,13 @@ pub fn put<T>(fields: &mut Fields, field: &Field, codec: &Codec<T>, value: &T) -
 /// # Errors
 /// [`FieldError::Missing`] and [`FieldError::Decode`].
 pub fn take<T>(fields: &Fields, field: &Field, codec: &Codec<T>) -> Result<T, FieldError> {
-    let missing = || FieldError::Missing { field: field.name.to_owned() };
+    let missing = || FieldError::Missing {
+        field: field.name.to_owned(),
+    };
     match find(fields, field) {
         Some(value) => read(value, field, codec),
         // Whether a type is an `Option` cannot be told from its name (`type Body = Option<String>`).
-        None => Value::encode(&()).and_then(|null| (codec.decode)(&null)).map_err(|_| missing()),
+        None => (codec.decode)(&Value::null()).map_err(|_| missing()),
     }
 }
 
@@ -167,12 +218,20 @@ pub fn take_or<T>(
 }
 
 fn read<T>(value: &Value, field: &Field, codec: &Codec<T>) -> Result<T, FieldError> {
-    (codec.decode)(value).map_err(|source| FieldError::Decode { field: field.name.to_owned(), source })
+    (codec.decode)(value).map_err(|source| FieldError::Decode {
+        field: field.name.to_owned(),
+        source,
+    })
 }
 
 fn find<'a>(fields: &'a Fields, field: &Field) -> Option<&'a Value> {
     let names = std::iter::once(&field.name).chain(field.aliases);
     names.into_iter().find_map(|name| fields.get(name))
+}
+
+/// What a field is that says `default`, or `skip` and nothing else.
+pub fn default<T: Default>() -> T {
+    T::default()
 }
 
 /// The body of every function of a type whose derive reported a mistake: there is no program that runs it.

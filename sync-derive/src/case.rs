@@ -27,7 +27,10 @@ const CASES: [(&str, Case); 8] = [
 impl Case {
     /// The case of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        CASES.iter().find(|(known, _)| *known == name).map(|(_, case)| *case)
+        CASES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, case)| *case)
     }
 
     /// What there is to choose from, for a message.

@@ -2,7 +2,7 @@
 //!
 //! 1. lifetimes: an entity owns what it holds;
 //! 2. the entity type's name;
-//! 3. the id: there is one, and it is nothing else;
+//! 3. the id: there is one, it is an `Id`, and it is nothing else;
 //! 4. attributes that contradict each other;
 //! 5. serde's `flatten`;
 //! 6. stored names: reserved ones, and two of one name.
@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use proc_macro2::Span;
+use syn::spanned::Spanned;
 use syn::{GenericArgument, Ident, PathArguments, Type};
 
 use crate::attr::{self, Given, Merge};
@@ -27,6 +28,7 @@ pub(crate) fn check(model: &mut Model<'_>, mistakes: &mut Mistakes) {
     let fields = model.fields.iter_mut().flatten();
     for field in fields {
         let before = mistakes.count();
+        bare_key(field, model.ident, mistakes);
         contradictions(field, mistakes);
         flatten(field, mistakes);
         field.broken |= mistakes.count() > before;
@@ -50,7 +52,10 @@ fn one_id(model: &mut Model<'_>, mistakes: &mut Mistakes) {
         match first {
             None => first = Some(field.ident),
             Some(first) => {
-                mistakes.at(id.place, format!("`{first}` is the id already: an entity has one"));
+                mistakes.at(
+                    id.place,
+                    format!("`{first}` is the id already: an entity has one"),
+                );
                 field.broken = true;
             }
         }
@@ -59,11 +64,15 @@ fn one_id(model: &mut Model<'_>, mistakes: &mut Mistakes) {
     if first.is_none() {
         match fields.find(|field| is_id_of(field.ty, model)) {
             Some(field) => {
-                let message = format!("put `#[sync(id)]` on `{}`: `{name}` has no id yet", field.ident);
+                let message = format!(
+                    "put `#[sync(id)]` on `{}`: `{name}` has no id yet",
+                    field.ident
+                );
                 mistakes.at(field.ident.span(), message);
             }
             None => {
-                let message = format!("`{name}` has no id: add a field `#[sync(id)] id: Id<{name}>`");
+                let message =
+                    format!("`{name}` has no id: add a field `#[sync(id)] id: Id<{name}>`");
                 mistakes.at(name.span(), message);
             }
         }
@@ -73,18 +82,62 @@ fn one_id(model: &mut Model<'_>, mistakes: &mut Mistakes) {
 /// Whether a type is written `Id<ThisStruct, ..>`.
 fn is_id_of(ty: &Type, model: &Model<'_>) -> bool {
     let Type::Path(path) = ty else { return false };
-    let Some(last) = path.path.segments.last() else { return false };
-    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return false };
-    let Some(GenericArgument::Type(Type::Path(of))) = arguments.args.first() else { return false };
+    let Some(last) = path.path.segments.last() else {
+        return false;
+    };
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+        return false;
+    };
+    let Some(GenericArgument::Type(Type::Path(of))) = arguments.args.first() else {
+        return false;
+    };
     let of = of.path.segments.last().map(|segment| &segment.ident);
     last.ident == "Id" && of.is_some_and(|of| of == "Self" || of == model.ident)
+}
+
+/// An id whose type is a key's. The compiler finds it too, but at every use of the id.
+fn bare_key(field: &Field<'_>, name: &Ident, mistakes: &mut Mistakes) {
+    if field.sync.id.is_none() {
+        return;
+    }
+    let ty = match field.ty {
+        Type::Reference(reference) => &*reference.elem,
+        ty => ty,
+    };
+    let Type::Path(path) = ty else { return };
+    let Some(key) = path
+        .path
+        .segments
+        .last()
+        .map(|segment| segment.ident.to_string())
+    else {
+        return;
+    };
+    let of = match key.as_str() {
+        "Uuid" => String::new(),
+        "String" | "str" => ", String".to_owned(),
+        "u8" | "u16" | "u32" | "u64" | "u128" => format!(", {key}"),
+        "usize" | "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => ", u64".to_owned(),
+        _ => return,
+    };
+    mistakes.at(
+        field.ty.span(),
+        format!("an id says whose it is: write `Id<{name}{of}>`"),
+    );
 }
 
 fn contradictions(field: &Field<'_>, mistakes: &mut Mistakes) {
     let sync = &field.sync;
     if sync.id.is_some() {
-        for (name, place) in written(sync, &["skip", "local", "default", "rename", "alias", "merge", "with"]) {
-            let message = format!("`{name}` says nothing of an id, which is not one of the stored fields: remove it");
+        for (name, place) in written(
+            sync,
+            &[
+                "skip", "local", "default", "rename", "alias", "merge", "with",
+            ],
+        ) {
+            let message = format!(
+                "`{name}` says nothing of an id, which is not one of the stored fields: remove it"
+            );
             mistakes.at(place, message);
         }
         return;
@@ -93,7 +146,12 @@ fn contradictions(field: &Field<'_>, mistakes: &mut Mistakes) {
     match &sync.skip {
         Some(Given { value: true, .. }) => {
             for (name, place) in stored_only {
-                mistakes.at(place, format!("a skipped field is not stored: remove `{name}`, or `skip` to store it"));
+                mistakes.at(
+                    place,
+                    format!(
+                        "a skipped field is not stored: remove `{name}`, or `skip` to store it"
+                    ),
+                );
             }
         }
         None if field.serde.is_skipped() => {
@@ -129,12 +187,17 @@ fn written(sync: &attr::Field, names: &[&'static str]) -> Vec<(&'static str, Spa
         "with" => place(&sync.with),
         _ => Vec::new(),
     };
-    names.iter().flat_map(|name| places(name).into_iter().map(|place| (*name, place))).collect()
+    names
+        .iter()
+        .flat_map(|name| places(name).into_iter().map(|place| (*name, place)))
+        .collect()
 }
 
 /// A flattened field has no register of its own that an edit could write.
 fn flatten(field: &Field<'_>, mistakes: &mut Mistakes) {
-    if let (Some(place), Role::Stored, None) = (field.serde.flatten, field.role(), &field.sync.rename) {
+    if let (Some(place), Role::Stored, None) =
+        (field.serde.flatten, field.role(), &field.sync.rename)
+    {
         let name = field.ident;
         let message = format!(
             "fields sync one by one, and a flattened one has no place of its own: \
@@ -147,7 +210,12 @@ fn flatten(field: &Field<'_>, mistakes: &mut Mistakes) {
 
 fn names(model: &mut Model<'_>, mistakes: &mut Mistakes) {
     let mut owners: HashMap<String, &Ident> = HashMap::new();
-    for field in model.fields.iter_mut().flatten().filter(|field| field.role() == Role::Stored) {
+    for field in model
+        .fields
+        .iter_mut()
+        .flatten()
+        .filter(|field| field.role() == Role::Stored)
+    {
         let before = mistakes.count();
         for name in [&field.name].into_iter().chain(&field.aliases) {
             reserved(name, "a stored field's", mistakes);
@@ -179,7 +247,8 @@ fn reserved(name: &Given<String>, whose: &str, mistakes: &mut Mistakes) {
     if name.value.is_empty() {
         mistakes.at(name.place, format!("{whose} name may not be empty"));
     } else if name.value.starts_with('$') {
-        let message = format!("{whose} name may not begin with `$`, which marks operations in the log");
+        let message =
+            format!("{whose} name may not begin with `$`, which marks operations in the log");
         mistakes.at(name.place, message);
     }
 }

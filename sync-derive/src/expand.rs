@@ -34,23 +34,26 @@ pub(crate) fn implement(model: &Model<'_>, of: TokenStream, body: TokenStream) -
     let clause = where_clause(model);
     quote! {
         #[automatically_derived]
-        #[allow(deprecated, private_bounds)]
+
         impl #parameters __sync_private::#of for #ident #arguments #clause { #body }
     }
 }
 
 /// The one place where a field's type is asked to be storable: one mistake is one error, at the type.
 fn codecs(model: &Model<'_>) -> TokenStream {
-    let made = model.with_role(Role::Stored).enumerate().map(|(at, field)| {
-        let ty = field.ty;
-        let of = match (field.with(), field.merge()) {
-            (Some(_), _) => quote_spanned!(ty.span()=> with::<Self, #ty, #at>),
-            (None, Merge::Counter) => quote_spanned!(ty.span()=> counter::<#ty>),
-            (None, Merge::Set) => quote_spanned!(ty.span()=> set::<#ty>),
-            (None, _) => quote_spanned!(ty.span()=> plain::<#ty>),
-        };
-        quote!(__sync_private::#of())
-    });
+    let made = model
+        .with_role(Role::Stored)
+        .enumerate()
+        .map(|(at, field)| {
+            let ty = field.ty;
+            let of = match (field.with(), field.merge()) {
+                (Some(_), _) => quote_spanned!(ty.span()=> with::<Self, #ty, #at>),
+                (None, Merge::Counter) => quote_spanned!(ty.span()=> counter::<#ty>),
+                (None, Merge::Set) => quote_spanned!(ty.span()=> set::<#ty>),
+                (None, _) => quote_spanned!(ty.span()=> plain::<#ty>),
+            };
+            quote!(__sync_private::#of())
+        });
     let tuple = codecs_type(model);
     let body = quote!(const CODECS: #tuple = (#(#made,)*););
     implement(model, quote!(Codecs<#tuple>), body)
@@ -92,17 +95,18 @@ fn withs(model: &Model<'_>) -> TokenStream {
 }
 
 fn entity(model: &Model<'_>) -> TokenStream {
+    let id_type = quote!(__sync_private::Id<Self, <Self as __sync_private::Entity>::Key>);
     let (key, schema, id) = (key(model), schema(model), id(model));
     let (to_fields, from_fields) = (to_fields(model), from_fields(model));
     let body = quote! {
         type Key = #key;
         const SCHEMA: &'static __sync_private::Schema = &#schema;
-        fn id(&self) -> &__sync_private::Id<Self, <Self as __sync_private::Entity>::Key> { #id }
+        fn id(&self) -> &#id_type { #id }
         fn to_fields(&self) -> __sync_private::Result<__sync_private::Fields, __sync_private::FieldError> {
             #to_fields
         }
         fn from_fields(
-            __sync_id: __sync_private::Id<Self, <Self as __sync_private::Entity>::Key>,
+            __sync_id: #id_type,
             __sync_fields: &__sync_private::Fields,
         ) -> __sync_private::Result<Self, __sync_private::FieldError> {
             #from_fields
@@ -114,7 +118,7 @@ fn entity(model: &Model<'_>) -> TokenStream {
 /// `Entity::Key`, which the id field's type knows.
 pub(crate) fn key(model: &Model<'_>) -> TokenStream {
     match model.id() {
-        Some(Field { ty, .. }) => quote_spanned!(ty.span()=> <#ty as __sync_private::IdOf<Self>>::Key),
+        Some(Field { ty, .. }) => quote_spanned!(ty.span()=> <#ty as __sync_private::AnyId>::Key),
         None => quote!(__sync_private::Uuid),
     }
 }
@@ -158,7 +162,9 @@ fn merge(merge: &Merge) -> TokenStream {
 
 fn id(model: &Model<'_>) -> TokenStream {
     match model.id() {
-        Some(Field { ident, .. }) => quote!(&self.#ident),
+        Some(Field { ident, ty, .. }) => {
+            quote_spanned!(ty.span()=> (__sync_private::holder::<Self, #ty>().show)(&self.#ident))
+        }
         None => quote!(__sync_private::never_run()),
     }
 }
@@ -186,12 +192,12 @@ fn from_fields(model: &Model<'_>) -> TokenStream {
     let values = model.fields.iter().flatten().map(|field| {
         let ident = field.ident;
         let value = match field.role() {
-            Role::Id => quote!(__sync_id),
-            Role::Stored => take(model, field, stored.next().unwrap_or_default()),
-            Role::Skipped => {
-                let default = default(model, field).unwrap_or_else(|| by_trait(field));
-                quote!((#default)())
+            Role::Id => {
+                let ty = field.ty;
+                quote_spanned!(ty.span()=> (__sync_private::holder::<Self, #ty>().hold)(__sync_id))
             }
+            Role::Stored => take(model, field, stored.next().unwrap_or_default()),
+            Role::Skipped => default(model, field).unwrap_or_else(|| by_trait(field)),
             Role::Broken => quote!(__sync_private::never_run()),
         };
         quote!(#ident: #value)
@@ -219,19 +225,21 @@ fn take(model: &Model<'_>, field: &Field<'_>, at: usize) -> TokenStream {
     let index = Index::from(at);
     let from = quote!(__sync_fields, &__sync_schema[#at], &__sync_codecs.#index);
     match default(model, field) {
-        Some(default) => quote!(__sync_private::take_or(#from, #default)?),
+        Some(default) => quote!(__sync_private::take_or(#from, || #default)?),
         None => quote!(__sync_private::take(#from)?),
     }
 }
 
-/// A function that makes the field's default.
+/// What the field is when it is absent, if the struct says so.
 fn default(model: &Model<'_>, field: &Field<'_>) -> Option<TokenStream> {
     let ident = field.ident;
     match (field.default(), &model.default) {
         (Some(Fallback::Trait), _) => Some(by_trait(field)),
-        (Some(Fallback::Path(path)), _) => Some(quote!(#path)),
-        (None, Some(Fallback::Trait)) => Some(quote!(|| <Self as __sync_private::Default>::default().#ident)),
-        (None, Some(Fallback::Path(path))) => Some(quote!(|| {
+        (Some(Fallback::Path(path)), _) => Some(quote_spanned!(path.span()=> #path())),
+        (None, Some(Fallback::Trait)) => {
+            Some(quote!(<Self as __sync_private::Default>::default().#ident))
+        }
+        (None, Some(Fallback::Path(path))) => Some(quote!({
             let __sync_default: Self = #path();
             __sync_default.#ident
         })),
@@ -241,5 +249,5 @@ fn default(model: &Model<'_>, field: &Field<'_>) -> Option<TokenStream> {
 
 fn by_trait(field: &Field<'_>) -> TokenStream {
     let ty = field.ty;
-    quote_spanned!(ty.span()=> <#ty as __sync_private::Default>::default)
+    quote_spanned!(ty.span()=> __sync_private::default::<#ty>())
 }

@@ -1,0 +1,205 @@
+//! Fields to values and back, and what an absent one is read as.
+
+use std::collections::{BTreeSet, HashSet, VecDeque};
+
+use sync_core::{Entity, FieldError, Id, Syncable};
+
+use crate::{aliases, fields, stored};
+
+type Body = Option<String>;
+
+#[derive(Syncable, Debug, Clone, PartialEq)]
+struct Note {
+    #[sync(id)]
+    id: Id<Note, String>,
+    #[sync(alias = "heading", alias = "name")]
+    title: String,
+    body: Body,
+    #[sync(merge = "set", default)]
+    tags: BTreeSet<String>,
+    #[sync(merge = "counter", default = "three")]
+    views: i64,
+    #[sync(local, default)]
+    scroll: u32,
+    #[sync(skip)]
+    open: bool,
+    #[sync(skip, default = three)]
+    retries: i64,
+}
+
+fn three() -> i64 {
+    3
+}
+
+fn note() -> Note {
+    Note {
+        id: "n1".into(),
+        title: "Shopping".into(),
+        body: Some("milk".into()),
+        tags: ["home".to_owned()].into(),
+        views: 5,
+        scroll: 9,
+        open: false,
+        retries: 3,
+    }
+}
+
+#[test]
+fn every_stored_field_goes_and_comes_back() {
+    let note = note();
+    let expected = [
+        ("body", "\"milk\""),
+        ("scroll", "9"),
+        ("tags", "[\"home\"]"),
+        ("title", "\"Shopping\""),
+        ("views", "5"),
+    ];
+    let stored = stored(&note);
+    let stored: Vec<(&str, &str)> = stored
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    assert_eq!(stored, expected);
+    assert_eq!(
+        Note::from_fields(note.id.clone(), &note.to_fields().unwrap()).unwrap(),
+        note
+    );
+}
+
+#[test]
+fn skipped_fields_come_back_as_their_default() {
+    let note = Note {
+        open: true,
+        retries: 8,
+        ..note()
+    };
+    let back = Note::from_fields(note.id.clone(), &note.to_fields().unwrap()).unwrap();
+    assert_eq!((back.open, back.retries), (false, 3));
+}
+
+#[test]
+fn absent_fields_are_none_or_their_default() {
+    let note = Note::from_fields("n1".into(), &fields(&[("title", "\"T\"")])).unwrap();
+    assert_eq!(
+        (note.body, note.tags, note.views, note.scroll),
+        (None, BTreeSet::new(), 3, 0)
+    );
+}
+
+#[test]
+fn an_absent_field_without_a_default_is_an_error_that_names_it() {
+    let error = Note::from_fields("n1".into(), &fields(&[("views", "1")])).unwrap_err();
+    assert_eq!(
+        error,
+        FieldError::Missing {
+            field: "title".into()
+        }
+    );
+}
+
+#[test]
+fn a_value_that_does_not_fit_is_an_error_that_names_the_field() {
+    let unfit = [("title", "\"T\""), ("views", "\"many\"")];
+    let error = Note::from_fields("n1".into(), &fields(&unfit)).unwrap_err();
+    assert!(matches!(error, FieldError::Decode { field, .. } if field == "views"));
+    // `null` is a value, and not an absent one: a default does not hide it.
+    let null = [("title", "\"T\""), ("views", "null")];
+    let error = Note::from_fields("n1".into(), &fields(&null)).unwrap_err();
+    assert!(matches!(error, FieldError::Decode { field, .. } if field == "views"));
+}
+
+#[test]
+fn aliases_are_read_in_order_and_the_name_goes_first() {
+    assert_eq!(aliases::<Note>("title"), ["heading", "name"]);
+    let title = |stored: &[(&'static str, &str)]| {
+        Note::from_fields("n1".into(), &fields(stored))
+            .unwrap()
+            .title
+    };
+    assert_eq!(title(&[("name", "\"b\"")]), "b");
+    assert_eq!(title(&[("name", "\"b\""), ("heading", "\"a\"")]), "a");
+    assert_eq!(
+        title(&[("name", "\"b\""), ("heading", "\"a\""), ("title", "\"t\"")]),
+        "t"
+    );
+}
+
+#[test]
+fn unknown_fields_are_left_alone() {
+    let stored = fields(&[("title", "\"T\""), ("later", "{\"x\":1}")]);
+    assert_eq!(Note::from_fields("n1".into(), &stored).unwrap().title, "T");
+    assert!(stored.get("later").is_some());
+}
+
+#[derive(Syncable)]
+struct Reading {
+    #[sync(id)]
+    id: Id<Reading>,
+    celsius: f64,
+}
+
+#[test]
+fn a_value_that_cannot_be_written_is_an_error_that_names_the_field() {
+    let reading = Reading {
+        id: Id::new(sync_core::Uuid::nil()),
+        celsius: f64::NAN,
+    };
+    let error = reading.to_fields().unwrap_err();
+    assert!(matches!(error, FieldError::Encode { field, .. } if field == "celsius"));
+}
+
+#[derive(Syncable, Debug, PartialEq)]
+#[sync(default = "Settings::standard")]
+struct Settings {
+    #[sync(id)]
+    id: Id<Settings, u64>,
+    theme: String,
+    #[sync(default)]
+    zoom: u32,
+    #[sync(skip)]
+    dirty: bool,
+}
+
+impl Settings {
+    fn standard() -> Self {
+        Settings {
+            id: Id::new(0),
+            theme: "light".into(),
+            zoom: 100,
+            dirty: true,
+        }
+    }
+}
+
+#[test]
+fn a_structs_default_holds_for_the_fields_that_have_none() {
+    let read = Settings::from_fields(Id::new(1), &fields(&[])).unwrap();
+    let expected = Settings {
+        id: Id::new(1),
+        theme: "light".into(),
+        zoom: 0,
+        dirty: true,
+    };
+    assert_eq!(read, expected);
+}
+
+#[derive(Syncable)]
+#[expect(dead_code, reason = "that it compiles is the test")]
+struct Mergeable {
+    #[sync(id)]
+    id: Id<Mergeable>,
+    #[sync(merge = "counter")]
+    small: i8,
+    #[sync(merge = "counter")]
+    large: u128,
+    #[sync(merge = "counter")]
+    size: usize,
+    #[sync(merge = "set")]
+    list: Vec<String>,
+    #[sync(merge = "set")]
+    queue: VecDeque<Vec<u8>>,
+    #[sync(merge = "set")]
+    hashed: HashSet<u64>,
+    #[sync(merge = "set")]
+    boxed: Box<[Option<String>]>,
+}
