@@ -65,8 +65,12 @@ impl Random for SystemRandom {
 /// A hybrid logical clock (Kulkarni et al. 2014): never behind the wall clock, never behind what it saw.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct HybridClock {
-    own: u64,
-    foreign: u64,
+    /// The greatest time of an own entry.
+    pub(crate) own: u64,
+    /// The greatest time of an own entry that was accepted.
+    pub(crate) accepted: u64,
+    /// The greatest time of another client's entry.
+    pub(crate) foreign: u64,
 }
 
 impl HybridClock {
@@ -76,23 +80,45 @@ impl HybridClock {
         self.own
     }
 
-    /// Takes notice of an accepted stamp of another client.
+    /// Takes notice of another client's accepted entry.
     pub(crate) fn see(&mut self, time: u64) {
         self.foreign = self.foreign.max(time);
     }
 
-    /// Takes notice of an own stamp, at opening.
+    /// Takes notice of an own entry.
     pub(crate) fn issued(&mut self, time: u64) {
         self.own = self.own.max(time);
     }
 
-    /// Forgets own stamps that were never offered and were too far ahead.
-    pub(crate) fn turn_back(&mut self, own: u64) {
-        self.own = own;
+    /// Takes notice of an own entry that was accepted: the clock never goes below it again.
+    pub(crate) fn was_accepted(&mut self, time: u64) {
+        self.accepted = self.accepted.max(time);
+        self.issued(time);
     }
 
-    /// The greatest stamp of another client.
-    pub(crate) fn foreign(&self) -> u64 {
-        self.foreign
+    /// Own entries that were never accepted have other times now, `latest` the greatest of them.
+    pub(crate) fn turn_back(&mut self, latest: u64) {
+        self.own = latest.max(self.accepted);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::HybridClock;
+
+    #[test]
+    fn a_time_is_never_behind_the_wall_nor_what_was_seen() {
+        let mut clock = HybridClock::default();
+        assert_eq!(clock.tick(100), 100);
+        assert_eq!(clock.tick(90), 100, "the wall jumped back");
+        clock.see(200);
+        assert_eq!(clock.tick(150), 201, "after what was seen");
+        assert_eq!(clock.tick(150), 201, "own ties fall to the number");
+        clock.was_accepted(201);
+        clock.issued(9_000);
+        clock.turn_back(0);
+        assert_eq!(clock.tick(0), 201, "never below an accepted stamp");
+        clock.see(u64::MAX);
+        assert_eq!(clock.tick(0), u64::MAX, "no overflow");
     }
 }

@@ -35,6 +35,8 @@ struct Queue {
     demanded: bool,
     has_flusher: bool,
     closed: bool,
+    /// Counts restarts: a position of an epoch before names a row that was forgotten.
+    epoch: u64,
 }
 
 impl Journal {
@@ -48,6 +50,7 @@ impl Journal {
             demanded: false,
             has_flusher: false,
             closed: false,
+            epoch: 0,
         };
         Arc::new(Self {
             store,
@@ -90,6 +93,16 @@ impl Journal {
         self.queue().durable
     }
 
+    /// How often the journal was [restarted](Journal::restart).
+    pub(crate) fn epoch(&self) -> u64 {
+        self.queue().epoch
+    }
+
+    /// What the last append failed with: nothing is appended any more.
+    pub(crate) fn failure(&self) -> Option<Arc<StoreError>> {
+        self.queue().failed.clone()
+    }
+
     /// Appends whatever waits.
     pub(crate) fn flush(&self) -> Result<(), Error> {
         let last = self.queue().last;
@@ -98,15 +111,21 @@ impl Journal {
 
     /// Blocks until the commit at `position` is durable.
     pub(crate) fn wait(&self, position: Position) -> Result<(), Error> {
+        self.wait_in(self.epoch(), position)
+    }
+
+    /// Blocks until the commit that was queued in this epoch at `position` is durable;
+    /// [`StoreError::Moved`] if it was forgotten since.
+    pub(crate) fn wait_in(&self, epoch: u64, position: Position) -> Result<(), Error> {
         loop {
-            if let Some(done) = self.done(position) {
+            if let Some(done) = self.done(epoch, position) {
                 return done;
             }
             match self.appending.try_lock() {
                 Ok(_appending) => self.append(),
                 Err(_) => {
                     let queue = self.queue();
-                    if queue.durable < position && queue.failed.is_none() {
+                    if queue.durable < position && queue.failed.is_none() && queue.epoch == epoch {
                         // Whoever appends tells when it is done; it may have been done just before this line.
                         let patience = std::time::Duration::from_millis(20);
                         drop(self.appended.wait_timeout(queue, patience));
@@ -116,8 +135,11 @@ impl Journal {
         }
     }
 
-    fn done(&self, position: Position) -> Option<Result<(), Error>> {
+    fn done(&self, epoch: u64, position: Position) -> Option<Result<(), Error>> {
         let queue = self.queue();
+        if queue.epoch != epoch {
+            return Some(Err(StoreError::Moved { last: queue.last }.into()));
+        }
         if queue.durable >= position {
             return Some(Ok(()));
         }
@@ -152,7 +174,9 @@ impl Journal {
     }
 
     fn poll(&self, position: Position, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if let Some(done) = self.done(position) {
+        // Only a hub restarts its journal, and it waits by blocking.
+        let epoch = self.epoch();
+        if let Some(done) = self.done(epoch, position) {
             return Poll::Ready(done);
         }
         let mut queue = self.queue();
@@ -162,7 +186,7 @@ impl Journal {
         }
         if queue.durable >= position || queue.failed.is_some() {
             drop(queue);
-            return self.done(position).map_or(Poll::Pending, Poll::Ready);
+            return self.done(epoch, position).map_or(Poll::Pending, Poll::Ready);
         }
         queue.wakers.push(cx.waker().clone());
         self.demand_in(&mut queue);
@@ -189,6 +213,9 @@ impl Journal {
         queue.last = last;
         queue.durable = last;
         queue.failed = None;
+        queue.epoch += 1;
+        drop(queue);
+        self.appended.notify_all();
     }
 
     /// Starts the thread that appends commits for which nobody waits. It ends with the last owner of the journal.

@@ -8,6 +8,7 @@ pub mod entity;
 mod error;
 mod journal;
 mod records;
+pub mod replica;
 mod seal;
 pub mod transport;
 pub mod memory;
@@ -16,6 +17,7 @@ pub mod model;
 #[path = "private.rs"]
 pub mod __private;
 pub mod store;
+mod view;
 
 pub use clock::{Clock, Random};
 #[cfg(all(feature = "system", not(target_arch = "wasm32")))]
@@ -31,7 +33,7 @@ pub use model::snapshot::{Snapshot, reconcile};
 pub use model::stamp::{ClientId, Digest, Dot, Forked, Known, Stamp, VersionVector};
 pub use model::policy::{Policy, Written};
 pub use model::value::{Value, ValueError};
-pub use store::{Checkpoint, Heads, Position, Store, StoreError};
+pub use replica::{Change, Replica}; pub use store::{Checkpoint, Heads, Position, Store, StoreError};
 #[cfg(feature = "derive")]
 pub use sync_derive::Syncable;
 pub use transport::{BoxFuture, Cursor, Transport, TransportError, Verdict};

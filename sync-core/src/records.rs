@@ -11,6 +11,9 @@ use crate::store::{Store, StoreError};
 /// The first byte of every record's key.
 const PREFIX: u8 = b'r';
 
+/// How many records are kept in memory that are no different from the checkpoint's.
+const CACHED: usize = 4_096;
+
 /// The records that the store's checkpoint does not have as they are now.
 #[derive(Default)]
 pub(crate) struct Records {
@@ -66,11 +69,22 @@ impl Records {
         if generation != self.generation {
             return;
         }
+        if self.hot.len() >= self.entries + CACHED {
+            self.hot.retain(|_, hot| !hot.unfolded.is_empty());
+        }
         let hot = self.hot.entry(key.clone()).or_default();
         if hot.record.is_none() {
             hot.record = Some(Arc::new(record.unwrap_or_default()));
             hot.folded = 0;
         }
+    }
+
+    /// The checkpoint's record with what was accepted since; the result is not kept.
+    pub(crate) fn with_tail(&self, key: &EntityKey, mut record: Record) -> Arc<Record> {
+        for entry in self.hot.get(key).map_or(&[][..], |hot| &hot.unfolded) {
+            record.apply_in_order(entry);
+        }
+        Arc::new(record)
     }
 
     /// All entities that the checkpoint lacks something of.
@@ -110,17 +124,17 @@ impl Records {
 
 impl Frozen {
     /// The rows that the checkpoint puts and drops. Reads the store's records: no lock of the state is needed.
-    pub(crate) fn rows(&self, store: &dyn Store) -> Result<Rows, StoreError> {
+    pub(crate) fn rows(&self, store: &dyn Store, table: Table) -> Result<Rows, StoreError> {
         let mut rows = Rows::default();
         for (key, entries) in &self.0 {
-            let mut record = load(store, key)?.unwrap_or_default();
+            let mut record = table.load(store, key)?.unwrap_or_default();
             for entry in entries {
                 record.apply_in_order(entry);
             }
             if record.is_empty() {
-                rows.drops.push(record_key(key));
+                rows.drops.push(table.place(key));
             } else {
-                rows.puts.push(record_row(key, &record));
+                rows.puts.push(table.row(key, &record));
             }
         }
         Ok(rows)
@@ -134,47 +148,85 @@ pub(crate) struct Rows {
     pub(crate) drops: Vec<Vec<u8>>,
 }
 
-/// A record's row in the store's map.
-pub(crate) fn record_row(key: &EntityKey, record: &Record) -> (Vec<u8>, Vec<u8>) {
-    let place = record_key(key);
-    let row = seal::seal(&place, &record.encode());
-    (place, row)
-}
+/// A record as it was scanned, or what is wrong with its row.
+pub(crate) type Scanned = (EntityKey, Result<Record, StoreError>);
 
-/// Reads a record from the checkpoint.
-pub(crate) fn load(store: &dyn Store, key: &EntityKey) -> Result<Option<Record>, StoreError> {
-    let place = record_key(key);
-    match store.get(&place)? {
-        Some(row) => decode(&place, &row).map(Some),
-        None => Ok(None),
+/// The records in the store's map, of one epoch: a whole snapshot is taken in beside the records that are
+/// there, under the next epoch, and one small commit switches over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Table(pub(crate) u8);
+
+impl Table {
+    /// The table of the epoch after this one.
+    pub(crate) fn next(self) -> Table {
+        Table(self.0.wrapping_add(1))
     }
-}
 
-/// Reads up to `limit` records of the checkpoint after `after` (from the beginning of `entity_type`, or of all types).
-pub(crate) fn scan(
-    store: &dyn Store,
-    entity_type: Option<&str>,
-    after: Option<&EntityKey>,
-    limit: usize,
-) -> Result<Vec<(EntityKey, Result<Record, StoreError>)>, StoreError> {
-    let first = entity_type.map_or_else(|| vec![PREFIX], type_prefix);
-    let mut end = first.clone();
-    // The prefix ends with the separator or is the table's letter: the next byte up ends the range.
-    *end.last_mut().expect("a prefix is never empty") += 1;
-    let from = match after {
-        Some(key) => {
-            let mut place = record_key(key);
-            place.push(0);
-            place
+    /// A record's row in the store's map.
+    pub(crate) fn row(self, key: &EntityKey, record: &Record) -> (Vec<u8>, Vec<u8>) {
+        let place = self.place(key);
+        let row = seal::seal(&place, &record.encode());
+        (place, row)
+    }
+
+    /// Reads a record.
+    pub(crate) fn load(self, store: &dyn Store, key: &EntityKey) -> Result<Option<Record>, StoreError> {
+        let place = self.place(key);
+        match store.get(&place)? {
+            Some(row) => decode(&place, &row).map(Some),
+            None => Ok(None),
         }
-        None => first,
-    };
-    let rows = store.range(&from, &end, limit)?;
-    let keyed = rows.into_iter().filter_map(|(place, row)| {
-        let key = parse_key(&place)?;
-        Some((key, decode(&place, &row)))
-    });
-    Ok(keyed.collect())
+    }
+
+    /// Reads up to `limit` records after `after` (from the beginning of `entity_type`, or of all types).
+    pub(crate) fn scan(
+        self,
+        store: &dyn Store,
+        entity_type: Option<&str>,
+        after: Option<&EntityKey>,
+        limit: usize,
+    ) -> Result<Vec<Scanned>, StoreError> {
+        let (first, end) = self.bounds(entity_type);
+        let from = match after {
+            Some(key) => {
+                let mut place = self.place(key);
+                place.push(0);
+                place
+            }
+            None => first,
+        };
+        let rows = store.range(&from, &end, limit)?;
+        let keyed = rows.into_iter().filter_map(|(place, row)| {
+            let key = parse_key(&place)?;
+            Some((key, decode(&place, &row)))
+        });
+        Ok(keyed.collect())
+    }
+
+    /// The first place of a type's records, or of all, and the first one after them.
+    pub(crate) fn bounds(self, entity_type: Option<&str>) -> (Vec<u8>, Vec<u8>) {
+        let first = entity_type.map_or_else(|| vec![PREFIX, self.0], |name| self.type_prefix(name));
+        let mut end = first.clone();
+        match end.last_mut() {
+            Some(last) if *last < u8::MAX => *last += 1,
+            // The last epoch: what comes next is the next table of the map.
+            _ => end = vec![PREFIX + 1],
+        }
+        (first, end)
+    }
+
+    fn type_prefix(self, entity_type: &str) -> Vec<u8> {
+        let mut place = vec![PREFIX, self.0];
+        place.extend_from_slice(entity_type.as_bytes());
+        place.push(0);
+        place
+    }
+
+    fn place(self, key: &EntityKey) -> Vec<u8> {
+        let mut place = self.type_prefix(&key.entity_type);
+        place.extend_from_slice(key.id.as_bytes());
+        place
+    }
 }
 
 fn decode(place: &[u8], row: &[u8]) -> Result<Record, StoreError> {
@@ -182,21 +234,8 @@ fn decode(place: &[u8], row: &[u8]) -> Result<Record, StoreError> {
     Record::decode(body).map_err(|error| seal::unreadable(place, &error))
 }
 
-fn type_prefix(entity_type: &str) -> Vec<u8> {
-    let mut place = vec![PREFIX];
-    place.extend_from_slice(entity_type.as_bytes());
-    place.push(0);
-    place
-}
-
-fn record_key(key: &EntityKey) -> Vec<u8> {
-    let mut place = type_prefix(&key.entity_type);
-    place.extend_from_slice(key.id.as_bytes());
-    place
-}
-
 fn parse_key(place: &[u8]) -> Option<EntityKey> {
-    let text = std::str::from_utf8(place.strip_prefix(&[PREFIX])?).ok()?;
+    let text = std::str::from_utf8(place.get(2..)?).ok()?;
     let (entity_type, id) = text.split_once('\0')?;
     Some(EntityKey::new(entity_type, id))
 }

@@ -3,6 +3,7 @@
 //! Read in this order: [`value`], [`stamp`], [`op`], [`entry`], [`register`], [`record`], [`snapshot`].
 
 pub mod codec;
+pub mod conflict;
 pub mod entry;
 pub mod json;
 pub mod op;

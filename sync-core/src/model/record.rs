@@ -345,6 +345,11 @@ impl Record {
         found.ok().map(|place| &self.fields[place].2)
     }
 
+    /// The entries that others say they replace, remove or purge, and that have not arrived; in no order.
+    pub fn awaited(&self) -> impl Iterator<Item = &Dot> {
+        self.missing.iter().map(|(_, dot)| dot)
+    }
+
     /// Whether the entity is there. `O(creates + lifecycle)`.
     pub fn life(&self) -> Life {
         let arrived = || self.creates.iter().filter_map(|c| c.origin.as_ref());
@@ -360,6 +365,23 @@ impl Record {
         }
         let created = created.stamp();
         Life::Alive { updated_at: updated.map_or(created.time, |stamp| stamp.max(&created).time) }
+    }
+
+    /// Every write in its registers, as a delete's author sees them.
+    pub fn field_dots(&self) -> Vec<Dot> {
+        let mut dots: Vec<Dot> = self.fields.iter().flat_map(|(_, _, register)| register.dots()).collect();
+        dots.sort();
+        dots.dedup();
+        dots
+    }
+
+    /// The field writes that a delete hides whose authors did not know of each other: none of the deletes saw them.
+    pub fn hidden_writes(&self) -> Vec<Dot> {
+        if !matches!(self.life(), Life::Deleted { .. }) {
+            return Vec::new();
+        }
+        let saw = |dot: &Dot| self.lifecycle.iter().any(|l| l.delete.is_some() && l.saw.binary_search(dot).is_ok());
+        self.field_dots().into_iter().filter(|dot| !saw(dot)).collect()
     }
 
     /// Whether the entity is there and not deleted.

@@ -195,6 +195,16 @@ impl Register {
         }
     }
 
+    /// A counter's sums, each under the name of the last addition in it.
+    pub fn additions(&self) -> impl Iterator<Item = (Dot, i128)> {
+        let (parts, early) = match self {
+            Register::Counter { parts, early } => (&parts[..], &early[..]),
+            _ => (&[][..], &[][..]),
+        };
+        let parts = parts.iter().map(|part| (Dot::new(part.client.clone(), part.n), part.sum));
+        parts.chain(early.iter().map(|addend| (addend.dot.clone(), i128::from(addend.delta))))
+    }
+
     /// A set's elements.
     pub fn elements(&self) -> impl Iterator<Item = &Value> {
         let elements = match self {
@@ -320,7 +330,7 @@ impl Register {
 }
 
 /// Which of two siblings gives the value: the greater one.
-fn rank(family: &Family, a: &Sibling, b: &Sibling) -> Ordering {
+pub(crate) fn rank(family: &Family, a: &Sibling, b: &Sibling) -> Ordering {
     let stamps = || a.origin.cmp_stamp(&b.origin);
     match family {
         Family::Max => a.value.cmp(&b.value).then_with(stamps),

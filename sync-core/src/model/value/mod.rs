@@ -194,6 +194,11 @@ impl Value {
         }
     }
 
+    /// How deep arrays and objects nest in it: 0 for a scalar.
+    pub fn depth(&self) -> usize {
+        text::depth(&self.0)
+    }
+
     /// Whether it is `null`.
     pub fn is_null(&self) -> bool {
         self.kind() == Kind::Null

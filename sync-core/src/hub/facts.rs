@@ -1,0 +1,117 @@
+//! What a decision has to know of the checkpoint: read without the state's lock, and good for as long as no
+//! further checkpoint was made.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::index::{Foreign, Intended, Place};
+use super::state::State;
+use crate::model::entry::EntityKey;
+use crate::model::record::Record;
+use crate::model::stamp::{ClientId, Dot};
+use crate::records::Table;
+use crate::store::{Position, Store, StoreError};
+
+/// Which facts are needed.
+#[derive(Default)]
+pub(super) struct Questions {
+    /// What the checkpoint covered when it was asked.
+    pub(super) covers: Position,
+    pub(super) dots: Vec<Dot>,
+    pub(super) intents: Vec<u128>,
+    pub(super) foreign: Vec<(ClientId, Arc<str>)>,
+    pub(super) keys: Vec<EntityKey>,
+}
+
+/// What the checkpoint says to them.
+#[derive(Default)]
+pub(super) struct Facts {
+    pub(super) covers: Position,
+    dots: HashMap<Dot, Place>,
+    intents: HashMap<u128, Intended>,
+    foreign: HashMap<(ClientId, Arc<str>), Foreign>,
+    records: HashMap<EntityKey, Record>,
+}
+
+impl Questions {
+    /// Leaves out what the state knows by itself.
+    pub(super) fn keep_open(&mut self, state: &mut State) {
+        self.covers = state.covers;
+        self.dots.retain(|dot| state.tail.place(dot).is_none() && state.known(&dot.client).n >= dot.n);
+        self.intents.retain(|intent| state.tail.intent(*intent).is_none());
+        self.foreign.retain(|(author, id)| state.tail.foreign(author, id).is_none());
+        self.keys.sort();
+        self.keys.dedup();
+        self.keys.retain(|key| state.records.peek(key).is_none());
+    }
+
+    pub(super) fn answer(&self, store: &dyn Store) -> Result<Facts, StoreError> {
+        let mut facts = Facts { covers: self.covers, ..Facts::default() };
+        if self.covers == 0 {
+            return Ok(facts);
+        }
+        for dot in &self.dots {
+            if let Some(place) = Place::load(store, dot)? {
+                facts.dots.insert(dot.clone(), place);
+            }
+        }
+        for intent in &self.intents {
+            if let Some(intended) = Intended::load(store, *intent)? {
+                facts.intents.insert(*intent, intended);
+            }
+        }
+        for (author, id) in &self.foreign {
+            if let Some(foreign) = Foreign::load(store, author, id)? {
+                facts.foreign.insert((author.clone(), id.clone()), foreign);
+            }
+        }
+        for key in &self.keys {
+            if let Some(record) = Table::default().load(store, key)? {
+                facts.records.insert(key.clone(), record);
+            }
+        }
+        Ok(facts)
+    }
+}
+
+/// The state together with what the checkpoint says: all that a decision looks at.
+pub(super) struct View<'a> {
+    pub(super) state: &'a State,
+    facts: Facts,
+    records: HashMap<EntityKey, Arc<Record>>,
+}
+
+impl<'a> View<'a> {
+    /// The caller has seen that the facts are of the checkpoint on which the state stands.
+    pub(super) fn new(state: &'a mut State, mut facts: Facts, keys: &[EntityKey]) -> Self {
+        let mut records = HashMap::with_capacity(keys.len());
+        for key in keys {
+            let record = state.records.peek(key).or_else(|| {
+                let generation = state.records.generation();
+                state.records.give(key, generation, facts.records.remove(key));
+                state.records.peek(key)
+            });
+            records.insert(key.clone(), record.unwrap_or_default());
+        }
+        Self { state, facts, records }
+    }
+
+    /// Where an accepted entry stands; `None` if there is none, or it is no longer known.
+    pub(super) fn place(&self, dot: &Dot) -> Option<&Place> {
+        self.state.tail.place(dot).or_else(|| self.facts.dots.get(dot))
+    }
+
+    pub(super) fn intent(&self, intent: u128) -> Option<&Intended> {
+        self.state.tail.intent(intent).or_else(|| self.facts.intents.get(&intent))
+    }
+
+    pub(super) fn foreign(&self, author: &ClientId, id: &Arc<str>) -> Option<&Foreign> {
+        let known = self.state.tail.foreign(author, id);
+        known.or_else(|| self.facts.foreign.get(&(author.clone(), id.clone())))
+    }
+
+    /// The records that were asked for.
+    pub(super) fn take_records(&mut self) -> HashMap<EntityKey, Arc<Record>> {
+        std::mem::take(&mut self.records)
+    }
+}

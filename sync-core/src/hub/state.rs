@@ -1,0 +1,111 @@
+//! What a hub holds of its space in memory: the end of the log, the clients, and what the checkpoint lacks.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::index::{Meta, Standing};
+use super::row::{Accepted, Content, Row};
+use super::tail::Tail;
+use crate::model::entry::Action;
+use crate::model::stamp::{ClientId, Known};
+use crate::records::Records;
+use crate::store::Position;
+use crate::transport::Cursor;
+
+/// The state of one space.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) name: String,
+    pub(super) space: String,
+    /// The journal's last row that is in this state, durable or queued.
+    pub(super) position: Position,
+    /// What the store's checkpoint covers, as far as this state stands on it.
+    pub(super) covers: Position,
+    /// What a checkpoint under way will cover.
+    pub(super) folding: Option<Position>,
+    /// The end of the log, with what is queued.
+    pub(super) head: Cursor,
+    /// The durable end of the log.
+    pub(super) durable: Cursor,
+    /// The last row that is known to be durable.
+    pub(super) durable_position: Position,
+    /// Rows whose durability was not yet taken notice of, with the log's end after each.
+    queued: VecDeque<(Position, Cursor)>,
+    /// The greatest accepted logical time.
+    pub(super) greatest: u64,
+    pub(super) clients: BTreeMap<ClientId, Standing>,
+    /// The clients whose rows in the checkpoint are out of date.
+    pub(super) changed: BTreeSet<ClientId>,
+    pub(super) tail: Tail,
+    pub(super) records: Records,
+}
+
+impl State {
+    /// The state of a checkpoint.
+    pub(super) fn new(meta: Option<Meta>, clients: Vec<(ClientId, Standing)>) -> Self {
+        let mut state = State { clients: clients.into_iter().collect(), ..State::default() };
+        if let Some(meta) = meta {
+            (state.name, state.space) = (meta.name, meta.space);
+            (state.position, state.covers) = (meta.covers, meta.covers);
+            state.durable_position = meta.covers;
+            (state.head, state.durable) = (meta.head, meta.head);
+            state.greatest = meta.greatest;
+        }
+        state
+    }
+
+    /// What is known of a client.
+    pub(super) fn known(&self, client: &ClientId) -> Known {
+        self.clients.get(client).map_or(Known::default(), |standing| standing.known)
+    }
+
+    /// Takes the next row. The caller has seen that it stands at the next position and goes on from the head.
+    pub(super) fn apply(&mut self, row: &Row) {
+        self.position += 1;
+        match &row.content {
+            Content::Named { name, space } => (self.name, self.space) = (name.clone(), space.clone()),
+            Content::Accepted(accepted) => self.accept(accepted),
+        }
+        self.head = row.end();
+        self.queued.push_back((self.position, self.head));
+    }
+
+    fn accept(&mut self, accepted: &Accepted) {
+        for (client, attempt) in &accepted.attempts {
+            self.changed.insert(client.clone());
+            let standing = self.clients.entry(client.clone()).or_default();
+            standing.attempt = standing.attempt.max(*attempt);
+            standing.principal.get_or_insert_with(|| accepted.principal.clone());
+        }
+        for (seq, logged) in (self.head.seq + 1..).zip(&accepted.entries) {
+            let entry = &logged.entry;
+            let client = &entry.dot().client;
+            self.greatest = self.greatest.max(entry.origin.time);
+            if !self.clients.contains_key(client) {
+                self.clients.insert(client.clone(), Standing::default());
+            }
+            let standing = self.clients.get_mut(client).expect("it was put there");
+            standing.known = Known { n: entry.dot().n, digest: standing.known.digest.then(logged.hash) };
+            standing.is_hub |= entry.foreign_id.is_some() || entry.action == Action::Purge;
+            if !standing.is_hub && standing.principal.is_none() {
+                standing.principal = Some(accepted.principal.clone());
+            }
+            let running = standing.known.digest;
+            self.changed.insert(client.clone());
+            self.records.push(entry.clone());
+            self.tail.push(logged.clone(), seq, running);
+        }
+    }
+
+    /// Takes notice of how far the journal is durable; whether the log's durable end went on.
+    pub(super) fn settle(&mut self, durable: Position) -> bool {
+        let before = self.durable;
+        while let Some((position, cursor)) = self.queued.front() {
+            if *position > durable {
+                break;
+            }
+            (self.durable_position, self.durable) = (*position, *cursor);
+            self.queued.pop_front();
+        }
+        self.durable != before
+    }
+}

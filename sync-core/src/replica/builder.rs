@@ -1,0 +1,188 @@
+//! Opening a replica.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use super::row::Row;
+use super::state::State;
+use super::{Inner, Replica, cycle, meta, status, watch};
+use crate::clock::{Clock, Random};
+use crate::entity::{Entity, Schema};
+use crate::error::Error;
+use crate::journal::Journal;
+use crate::model::stamp::ClientId;
+use crate::seal;
+use crate::store::{Store, StoreError};
+
+/// After how many entries the records' checkpoint is brought up to date.
+const CHECKPOINT_AFTER: usize = 4_096;
+
+/// How many journal rows are read at a time on opening.
+const REPLAY: usize = 256;
+
+/// Registers entity types and opens a store.
+#[derive(Default)]
+pub struct ReplicaBuilder {
+    schemas: BTreeMap<&'static str, &'static Schema>,
+    twice: Option<&'static str>,
+    clock: Option<Arc<dyn Clock>>,
+    random: Option<Arc<dyn Random>>,
+    checkpoint_after: Option<usize>,
+    threadless: bool,
+}
+
+impl std::fmt::Debug for ReplicaBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReplicaBuilder").field("types", &self.schemas.keys()).finish_non_exhaustive()
+    }
+}
+
+impl ReplicaBuilder {
+    /// Makes an entity type known. Entities of other types are kept, synced and shown by [`Replica::raw`].
+    #[must_use]
+    pub fn register<T: Entity>(mut self) -> Self {
+        if self.schemas.insert(T::SCHEMA.name, T::SCHEMA).is_some() {
+            self.twice = Some(T::SCHEMA.name);
+        }
+        self
+    }
+
+    /// Another clock than the system's.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// Other randomness than the system's.
+    #[must_use]
+    pub fn random(mut self, random: impl Random + 'static) -> Self {
+        self.random = Some(Arc::new(random));
+        self
+    }
+
+    /// After how many accepted entries the checkpoint is brought up to date; opening replays about as many.
+    #[must_use]
+    pub fn checkpoint_after(mut self, entries: usize) -> Self {
+        self.checkpoint_after = Some(entries.max(1));
+        self
+    }
+
+    /// Starts no threads: whoever waits for a commit appends it, and checkpoints are made by whoever is due.
+    /// For simulation, and where there are no threads.
+    #[must_use]
+    pub fn threadless(mut self) -> Self {
+        self.threadless = true;
+        self
+    }
+
+    /// Opens the replica that the store holds, or makes one. Replays what the last checkpoint lacks.
+    ///
+    /// # Errors
+    /// [`Error::Store`] if the store cannot be read or is damaged; [`Error::Config`] if a type was registered twice,
+    /// or there is neither the `system` feature nor a clock and randomness given.
+    pub fn open(self, store: impl Store + 'static) -> Result<Replica, Error> {
+        self.open_shared(Arc::new(store))
+    }
+
+    fn open_shared(self, store: Arc<dyn Store>) -> Result<Replica, Error> {
+        if let Some(name) = self.twice {
+            let message = format!("two types are called `{name}`: give one of them another name with #[sync(entity = \"...\")]");
+            return Err(Error::Config { message });
+        }
+        let missing = |what: &str| Error::Config { message: format!("there is no {what}: give one, or use the feature `system`") };
+        let clock = self.clock.or_else(system_clock).ok_or_else(|| missing("clock"))?;
+        let random = self.random.or_else(system_random).ok_or_else(|| missing("randomness"))?;
+        let (state, last, fresh) = replay(&*store, &*random)?;
+        let journal = Journal::new(store, last);
+        if fresh {
+            let row = Row::Client(state.client.clone());
+            let position = journal.push(&row.encode())?;
+            journal.wait(position)?;
+        }
+        #[cfg(all(feature = "system", not(target_arch = "wasm32")))]
+        let flusher = (!self.threadless).then(|| journal.spawn_flusher());
+        let inner = Inner {
+            journal,
+            state: Mutex::new(state),
+            writing: Mutex::new(()),
+            writer: Mutex::new(None),
+            schemas: self.schemas,
+            clock,
+            random,
+            watchers: watch::Watchers::default(),
+            syncing: cycle::SingleFlight::default(),
+            status: Mutex::new(status::Progress::default()),
+            checkpointer: Arc::default(),
+            checkpoint_after: self.checkpoint_after.unwrap_or(CHECKPOINT_AFTER),
+            #[cfg(all(feature = "system", not(target_arch = "wasm32")))]
+            _flusher: flusher,
+        };
+        Ok(Replica { inner: Arc::new(inner) })
+    }
+}
+
+/// The state that a store holds, where its journal ends, and whether there was nothing in it.
+fn replay(store: &dyn Store, random: &dyn Random) -> Result<(State, u64, bool), Error> {
+    let heads = store.heads()?;
+    let loaded = meta::load(store)?;
+    let fresh = loaded.is_none() && heads.last == 0;
+    let mut state = match loaded {
+        Some(state) => state,
+        None if heads.first <= 1 => State::new(ClientId::from_random(random.bits())),
+        None => {
+            let message = "its journal begins after its first commit, and there is no checkpoint".to_owned();
+            return Err(StoreError::Damaged { what: "the store".into(), message }.into());
+        }
+    };
+    let mut next = heads.covers + 1;
+    while next <= heads.last {
+        let rows = store.journal(next, REPLAY)?;
+        for (position, bytes) in &rows {
+            if *position != next {
+                let message = format!("commit {next} is missing");
+                return Err(StoreError::Damaged { what: "the journal".into(), message }.into());
+            }
+            let row = read_row(*position, bytes)?;
+            match &row {
+                // The very first row names the client; a later one makes the replica another.
+                Row::Client(client) if *position == 1 => state.client = client.clone(),
+                row => state.apply(row),
+            }
+            next += 1;
+        }
+        if rows.is_empty() {
+            let message = format!("commits {next} to {} are missing", heads.last);
+            return Err(StoreError::Damaged { what: "the journal".into(), message }.into());
+        }
+    }
+    state.changed.clear();
+    Ok((state, heads.last, fresh))
+}
+
+/// A row of the journal.
+pub(super) fn read_row(position: u64, bytes: &[u8]) -> Result<Row, StoreError> {
+    let place = position.to_be_bytes();
+    let body = seal::open(&place, bytes)?;
+    Row::decode(body).map_err(|error| seal::unreadable(&place, &error))
+}
+
+#[cfg(all(feature = "system", not(target_arch = "wasm32")))]
+fn system_clock() -> Option<Arc<dyn Clock>> {
+    Some(Arc::new(crate::clock::SystemClock))
+}
+
+#[cfg(all(feature = "system", not(target_arch = "wasm32")))]
+fn system_random() -> Option<Arc<dyn Random>> {
+    Some(Arc::new(crate::clock::SystemRandom))
+}
+
+#[cfg(not(all(feature = "system", not(target_arch = "wasm32"))))]
+fn system_clock() -> Option<Arc<dyn Clock>> {
+    None
+}
+
+#[cfg(not(all(feature = "system", not(target_arch = "wasm32"))))]
+fn system_random() -> Option<Arc<dyn Random>> {
+    None
+}

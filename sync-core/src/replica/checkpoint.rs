@@ -1,0 +1,190 @@
+//! Checkpoints: what memory holds beyond the store's map is folded into it, in one step; and compaction.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
+
+use super::query::local_place;
+use super::{Replica, meta};
+use crate::error::Error;
+use crate::model::codec::Writer;
+use crate::seal;
+use crate::store::Checkpoint;
+
+impl Replica {
+    /// Brings the records' checkpoint up to date. Done by itself every few thousand entries; after it, opening
+    /// replays nothing. Writers wait for it at most as long as one commit of that size takes.
+    ///
+    /// # Errors
+    /// If storage failed; nothing was changed then.
+    pub fn checkpoint(&self) -> Result<(), Error> {
+        self.checkpoint_dropping(false)
+    }
+
+    /// Drops from the journal all that is folded and decided, and gives the space back. Entries that are pending
+    /// or were set aside stay.
+    ///
+    /// # Errors
+    /// If storage failed; nothing was changed then.
+    pub fn compact(&self) -> Result<(), Error> {
+        self.checkpoint_dropping(true)?;
+        Ok(self.inner.journal.store().reclaim()?)
+    }
+
+    fn checkpoint_dropping(&self, drop: bool) -> Result<(), Error> {
+        if !self.inner.checkpointer.begin() {
+            self.inner.checkpointer.wait();
+            if !drop {
+                return Ok(());
+            }
+            return self.checkpoint_dropping(drop);
+        }
+        let result = self.fold_checkpoint(drop);
+        self.inner.checkpointer.end();
+        result
+    }
+
+    fn fold_checkpoint(&self, drop: bool) -> Result<(), Error> {
+        let store = self.inner.journal.store().clone();
+        let (frozen, mut checkpoint, table, undecided) = {
+            let state = self.state();
+            let covers = self.inner.journal.last();
+            let mut checkpoint = Checkpoint { covers, ..Checkpoint::default() };
+            checkpoint.puts.push(meta::row(&state));
+            let mut undecided = Vec::new();
+            for (local, pending) in state.pending.iter().filter(|(_, pending)| !pending.stored) {
+                checkpoint.puts.push(meta::pending_row(*local, pending));
+                undecided.push(*local);
+            }
+            for (local, aside) in state.aside.iter().filter(|(_, aside)| !aside.stored) {
+                checkpoint.puts.push(meta::aside_row(*local, aside));
+                undecided.push(*local);
+            }
+            for local in &state.dropped {
+                if !state.pending.contains_key(local) {
+                    checkpoint.drops.push(meta::pending_place(*local));
+                }
+                if !state.aside.contains_key(local) {
+                    checkpoint.drops.push(meta::aside_place(*local));
+                }
+            }
+            for (key, fields) in &state.local {
+                let mut w = Writer::plain();
+                super::row::write_fields(&mut w, fields);
+                let place = local_place(key);
+                let row = seal::seal(&place, &w.finish());
+                checkpoint.puts.push((place, row));
+            }
+            (state.records.freeze(), checkpoint, state.table, undecided)
+        };
+        // The map must never be ahead of the journal: what it covers is durable first.
+        self.inner.journal.wait(checkpoint.covers)?;
+        let rows = frozen.rows(&*store, table)?;
+        checkpoint.puts.extend(rows.puts);
+        checkpoint.drops.extend(rows.drops);
+        if drop {
+            checkpoint.drop_before = checkpoint.covers + 1;
+        }
+        let stored = checkpoint.covers;
+        store.checkpoint(&checkpoint)?;
+        let mut state = self.state();
+        if state.table == table {
+            state.records.thaw(&frozen);
+        }
+        // What changed while the checkpoint was written has to be written again by the next one.
+        if self.inner.journal.last() == stored {
+            state.dropped.clear();
+            state.local.clear();
+            for local in undecided {
+                if let Some(pending) = state.pending.get_mut(&local) {
+                    pending.stored = true;
+                }
+                if let Some(aside) = state.aside.get_mut(&local) {
+                    aside.stored = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a checkpoint if one is due: beside the caller where there are threads.
+    pub(super) fn checkpoint_if_due(&self) {
+        let due = {
+            let state = self.state();
+            state.records.entries() + state.dropped.len() >= self.inner.checkpoint_after
+        };
+        if !due || !self.inner.checkpointer.begin() {
+            return;
+        }
+        #[cfg(all(feature = "system", not(target_arch = "wasm32")))]
+        if self.inner._flusher.is_some() {
+            let (replica, checkpointer) = (self.clone(), self.inner.checkpointer.clone());
+            let work = move || {
+                checkpointer.is_here();
+                // A checkpoint that fails loses nothing: the journal has everything, and the next one is tried again.
+                let _ = replica.fold_checkpoint(false);
+                drop(replica);
+                checkpointer.end();
+            };
+            if std::thread::Builder::new().name("sync-checkpoint".into()).spawn(work).is_err() {
+                self.inner.checkpointer.end();
+            }
+            return;
+        }
+        let _ = self.fold_checkpoint(false);
+        self.inner.checkpointer.end();
+    }
+}
+
+impl Drop for Replica {
+    /// The last handle waits for the checkpoint under way, so that the store is free when it is gone.
+    fn drop(&mut self) {
+        if Arc::strong_count(&self.inner) <= 2 {
+            self.inner.checkpointer.wait();
+        }
+    }
+}
+
+/// Whether a checkpoint is under way; there is never more than one.
+#[derive(Default)]
+pub(super) struct Checkpointer {
+    busy: Mutex<Option<Busy>>,
+    ended: Condvar,
+}
+
+#[derive(Clone, Copy)]
+struct Busy(ThreadId);
+
+impl Checkpointer {
+    /// Takes the right to make one, if nobody has it.
+    fn begin(&self) -> bool {
+        let mut busy = self.busy();
+        let free = busy.is_none();
+        if free {
+            *busy = Some(Busy(std::thread::current().id()));
+        }
+        free
+    }
+
+    /// It is this thread that makes it.
+    fn is_here(&self) {
+        *self.busy() = Some(Busy(std::thread::current().id()));
+    }
+
+    fn end(&self) {
+        *self.busy() = None;
+        self.ended.notify_all();
+    }
+
+    /// Waits until none is under way, unless this thread makes it.
+    fn wait(&self) {
+        let this = std::thread::current().id();
+        let mut busy = self.busy();
+        while busy.is_some_and(|Busy(thread)| thread != this) {
+            busy = self.ended.wait(busy).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn busy(&self) -> MutexGuard<'_, Option<Busy>> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,177 @@
+//! The conflict ledger: values that lost to a writer who had not seen them.
+
+use serde::Serialize;
+
+use super::query::Scan;
+use super::{Replica, Transaction};
+use crate::entity::{Entity, Id, Schema};
+use crate::error::Error;
+use crate::journal::Commit;
+use crate::model::conflict::{self, Losing};
+use crate::model::entry::{Action, EntityKey};
+use crate::model::op::{Family, Op};
+use crate::model::stamp::{ClientId, Dot};
+use crate::model::value::Value;
+use crate::view;
+
+/// One value in a conflict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Contender {
+    /// Who wrote it.
+    pub author: ClientId,
+    /// When, in milliseconds since the Unix epoch by the hybrid logical clock.
+    pub time: u64,
+    /// What; `null` for a delete or a restore.
+    pub value: Value,
+    /// The entry that wrote it.
+    #[serde(skip)]
+    pub dot: Dot,
+}
+
+/// A field in which a value lost to a writer who had not seen it. Nothing is lost: `take` or `keep` settles it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawConflict {
+    /// Which entity.
+    pub key: EntityKey,
+    /// Which field; [`LIFECYCLE`](crate::model::entry::LIFECYCLE) where a delete and what was written around it disagree.
+    pub field: String,
+    /// The value that shows.
+    pub winner: Contender,
+    /// Those that lost, the one that would win next first.
+    pub losers: Vec<Contender>,
+    pub(crate) family: Family,
+}
+
+/// A conflict in an entity of type `T`.
+pub struct Conflict<T: Entity> {
+    /// Which entity.
+    pub id: Id<T, T::Key>,
+    /// Field, winner and losers.
+    pub raw: RawConflict,
+}
+
+impl<T: Entity> std::fmt::Debug for Conflict<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Conflict").field("id", &self.id).field("raw", &self.raw).finish()
+    }
+}
+
+impl Replica {
+    /// Every conflict in the entities of one type. A value that someone overwrote who had seen it is none; one that
+    /// lost to a writer who had not is always listed, on every replica alike, until a write that has seen both.
+    ///
+    /// # Errors
+    /// [`Error::Unregistered`], [`Error::Store`], [`Error::Field`] for an id that does not fit.
+    pub fn conflicts<T: Entity>(&self) -> Result<Vec<Conflict<T>>, Error> {
+        self.schema(T::SCHEMA.name)?;
+        let typed = |raw: RawConflict| {
+            let id = view::id::<T>(&raw.key);
+            let id = id.map_err(|source| Error::Field { key: raw.key.clone(), source })?;
+            Ok(Conflict { id, raw })
+        };
+        self.raw_conflicts(Some(T::SCHEMA.name))?.into_iter().map(typed).collect()
+    }
+
+    /// Every conflict, of one type or of all.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn raw_conflicts(&self, entity_type: Option<&str>) -> Result<Vec<RawConflict>, Error> {
+        let mut found = Vec::new();
+        for item in Scan::new(self, entity_type) {
+            let (key, record) = item?;
+            let schema = self.inner.schemas.get(&*key.entity_type).copied();
+            for losing in conflict::of(&record, |field| names(schema, field)) {
+                found.push(raw(&key, losing));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Settles a conflict with the value of one of its losers.
+    ///
+    /// # Errors
+    /// As [`edit`](Self::edit); [`Error::Invalid`] if there is no such loser.
+    pub fn take(&self, conflict: &RawConflict, loser: usize) -> Result<Commit<()>, Error> {
+        match conflict.losers.get(loser) {
+            Some(contender) => self.resolve(conflict, contender),
+            None => {
+                let message = format!("the conflict has {} losers, and there is no number {loser}", conflict.losers.len());
+                Err(Error::Invalid { key: conflict.key.clone(), field: Some(conflict.field.clone()), message })
+            }
+        }
+    }
+
+    /// Settles a conflict with the value that shows.
+    ///
+    /// # Errors
+    /// As [`edit`](Self::edit).
+    pub fn keep(&self, conflict: &RawConflict) -> Result<Commit<()>, Error> {
+        self.resolve(conflict, &conflict.winner)
+    }
+
+    fn resolve(&self, conflict: &RawConflict, chosen: &Contender) -> Result<Commit<()>, Error> {
+        let schema = self.inner.schemas.get(&*conflict.key.entity_type).copied();
+        self.write(|tx| tx.resolve(schema, conflict, chosen))
+    }
+}
+
+impl Transaction<'_> {
+    /// An ordinary write that has seen the winner and the losers, and nothing that came since.
+    fn resolve(&mut self, schema: Option<&Schema>, conflict: &RawConflict, chosen: &Contender) -> Result<(), Error> {
+        let key = conflict.key.clone();
+        if conflict.field == crate::model::entry::LIFECYCLE {
+            // Of a delete and what it hid the delete is kept by deleting again, the other by restoring.
+            let deletes = self.visible(&key)?.lifecycle().iter().any(|l| l.origin.dot == chosen.dot && l.delete.is_some());
+            return match (deletes, schema) {
+                (true, Some(schema)) => self.delete_key(schema, key),
+                (true, None) => Err(Error::Unregistered { entity_type: key.entity_type.to_string() }),
+                (false, _) => self.restore_key(key),
+            };
+        }
+        let record = self.alive(&key)?;
+        let value = chosen.value.clone();
+        let op = match &conflict.family {
+            Family::First => Op::First(value),
+            _ => Op::Assign(value),
+        };
+        let dots: Vec<Dot> = std::iter::once(&conflict.winner).chain(&conflict.losers).map(|c| c.dot.clone()).collect();
+        let mut replaces = Vec::new();
+        for name in names(schema, &conflict.field) {
+            let siblings = record.get(&name, &conflict.family).map_or(&[][..], |register| register.siblings());
+            // Siblings of the same value as the winner are settled with it.
+            let seen = |dot: &&Dot| dots.contains(dot) || siblings.iter().any(|s| s.origin.dot == **dot && s.value == conflict.winner.value);
+            let seen: Vec<Dot> = siblings.iter().map(|s| &s.origin.dot).filter(seen).cloned().collect();
+            if !seen.is_empty() {
+                replaces.push((name.into(), seen));
+            }
+        }
+        self.stage(key, Action::Update, |entry| {
+            entry.of = record.grounds();
+            entry.fields = vec![(conflict.field.as_str().into(), op)];
+            entry.replaces = replaces;
+        })
+    }
+}
+
+fn names(schema: Option<&Schema>, field: &str) -> Vec<String> {
+    let declared = schema.and_then(|schema| schema.fields.iter().find(|declared| declared.name == field));
+    let aliases = declared.map_or(&[][..], |field| field.aliases);
+    std::iter::once(field).chain(aliases.iter().copied()).map(str::to_owned).collect()
+}
+
+fn raw(key: &EntityKey, losing: Losing) -> RawConflict {
+    let contender = |write: conflict::Write| Contender {
+        author: write.origin.author().clone(),
+        time: write.origin.time,
+        value: write.value,
+        dot: write.origin.dot,
+    };
+    RawConflict {
+        key: key.clone(),
+        field: losing.field.to_string(),
+        winner: contender(losing.winner),
+        losers: losing.losers.into_iter().map(contender).collect(),
+        family: losing.family,
+    }
+}

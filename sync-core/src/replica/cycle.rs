@@ -1,0 +1,324 @@
+//! One sync: hello, upload, download. The only place where the phases are put in order.
+
+use std::future::poll_fn;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use serde::Serialize;
+
+use super::download::Pulled;
+use super::row::{Account, Row};
+use super::status::Phase;
+use super::upload::Pushed;
+use super::{Replica, State};
+use crate::error::Error;
+use crate::model::stamp::{ClientId, Known};
+use crate::transport::{Hello, HelloRequest, Transport, TransportError};
+
+/// How far, in milliseconds, the wall clock may be off before stamps are corrected.
+const TOLERANCE: u64 = 1_000;
+
+/// How often in one sync the hub may disagree about the clock, or the replica find itself a copy.
+const PATIENCE: u32 = 8;
+
+/// How one sync is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SyncOptions {
+    /// The most entries of a downloaded page.
+    pub page: u64,
+}
+
+impl Default for SyncOptions {
+    fn default() -> Self {
+        Self { page: 1_000 }
+    }
+}
+
+/// What one sync did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// Entries that the hub accepted.
+    pub uploaded: u64,
+    /// Entries that came down.
+    pub downloaded: u64,
+    /// Entries that the hub refused: they are set aside, with the reason.
+    pub rejected: u64,
+    /// Entries that are still pending.
+    pub pending: u64,
+    /// By how many milliseconds this device's clock was found to be off, where pending stamps were corrected.
+    pub clock_corrected: Option<i64>,
+    /// This file was found to be a copy of another that went on writing: it goes on under a client id of its own.
+    pub forked: bool,
+    /// The whole state was taken from the hub's snapshot.
+    pub bootstrapped: bool,
+    /// The hub had lost data, and this replica gave back what it had.
+    pub hub_restored: bool,
+}
+
+impl Replica {
+    /// Exchanges entries with a hub: uploads what is pending, downloads what others wrote. Single flight: a call
+    /// during another waits for that one and returns its report. Dropping the future changes nothing that is not
+    /// durable; the next sync goes on where it was.
+    ///
+    /// # Errors
+    /// [`Error::Transport`] if the hub was not reached or refused; what is pending stays pending.
+    /// [`Error::WrongAccount`], [`Error::HubLostData`], [`Error::Diverged`]: nothing was changed. [`Error::Store`].
+    pub async fn sync(&self, transport: &dyn Transport) -> Result<Report, Error> {
+        self.sync_with(transport, SyncOptions::default()).await
+    }
+
+    /// As [`sync`](Self::sync), with options.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn sync_with(&self, transport: &dyn Transport, options: SyncOptions) -> Result<Report, Error> {
+        loop {
+            match self.inner.syncing.enter().await {
+                Entered::Alone(flight) => {
+                    self.progress(|status| status.begin());
+                    let result = self.cycle(transport, options).await;
+                    let now = self.wall();
+                    self.progress(|status| status.end(&result, now));
+                    flight.land(result.clone());
+                    return result;
+                }
+                Entered::Joined(Some(result)) => return result,
+                // The one that was joined was given up: this one takes its place.
+                Entered::Joined(None) => {}
+            }
+        }
+    }
+
+    async fn cycle(&self, transport: &dyn Transport, options: SyncOptions) -> Result<Report, Error> {
+        let mut report = Report::default();
+        let hello = self.greet(transport, &mut report).await?;
+        self.progress(|status| status.total = Some(hello.head.seq));
+        let mut upload = Ok(());
+        let mut patience = PATIENCE;
+        // Entries of this client that it does not know to be accepted: a reply was lost, or a copy wrote them.
+        let known = hello.clients.first().map_or(0, |standing| standing.known.n);
+        let mut download_first = known > self.state().accepted;
+        loop {
+            if !download_first {
+                self.progress(|status| status.phase = Phase::Uploading);
+                upload = self.upload(transport, &mut report, &mut patience).await;
+            }
+            download_first = false;
+            self.progress(|status| status.phase = Phase::Downloading);
+            let forked = self.download(transport, options, &mut report).await?;
+            if forked {
+                self.become_another(&mut report, &mut patience)?;
+                download_first = true;
+            } else if upload.is_err() || !self.may_push_on() {
+                break;
+            }
+            patience = patience.saturating_sub(1);
+            if patience == 0 {
+                break;
+            }
+        }
+        report.pending = self.state().pending.len() as u64;
+        upload.map(|()| report)
+    }
+
+    fn may_push_on(&self) -> bool {
+        let state = self.state();
+        let waits = |pending: &super::state::Pending| pending.accepted_as.is_some();
+        !state.pending.is_empty() && !state.pending.values().any(waits)
+    }
+
+    /// Learns who the hub is, and refuses one that cannot be the one this replica knows.
+    async fn greet(&self, transport: &dyn Transport, report: &mut Report) -> Result<Hello, Error> {
+        let request = self.state().hello();
+        let sent = self.inner.clock.now();
+        let hello = transport.hello(&request).await?;
+        let took = self.inner.clock.now().saturating_sub(sent);
+        self.bind(&hello)?;
+        self.check_chain(&request, &hello)?;
+        self.correct_clock(&hello, sent, took, report)?;
+        Ok(hello)
+    }
+
+    fn bind(&self, hello: &Hello) -> Result<(), Error> {
+        let account =
+            Account { hub: hello.hub.clone(), space: hello.space.clone(), principal: hello.principal.clone() };
+        let (bound, limits) = {
+            let state = self.state();
+            (state.account.clone(), state.limits)
+        };
+        match bound {
+            Some(bound) if bound != account => {
+                return Err(Error::WrongAccount { bound: bound.to_string(), found: account.to_string() });
+            }
+            Some(_) if limits == hello.limits => {}
+            _ => {
+                self.commit_between_writes(&Row::Bind { account, limits: hello.limits })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_chain(&self, request: &HelloRequest, hello: &Hello) -> Result<(), Error> {
+        if hello.clients.len() != request.clients.len() {
+            let message = "its hello does not answer for the clients that were named".to_owned();
+            return Err(TransportError::Nonsense { message }.into());
+        }
+        if !hello.on_chain || hello.head.seq < request.cursor.seq {
+            let message = format!("its log ends at {} or differs before {}", hello.head.seq, request.cursor.seq);
+            return Err(Error::HubLostData { message });
+        }
+        for ((client, ours), theirs) in request.clients.iter().zip(&hello.clients) {
+            if theirs.known.n < ours.n {
+                let message = format!("it has {} of the {} entries of client {client} that it accepted", theirs.known.n, ours.n);
+                return Err(Error::HubLostData { message });
+            }
+            if theirs.digest_there.is_some_and(|digest| digest != ours.digest) {
+                let message = format!("the first {} entries of client {client} are not the same", ours.n);
+                return Err(Error::Diverged { message });
+            }
+        }
+        Ok(())
+    }
+
+    fn correct_clock(&self, hello: &Hello, sent: u64, took: u64, report: &mut Report) -> Result<(), Error> {
+        let middle = sent.saturating_add(took / 2);
+        let offset = i64::try_from(i128::from(hello.server_time) - i128::from(middle)).unwrap_or(0);
+        let row = {
+            let state = self.state();
+            let change = offset.saturating_sub(state.offset);
+            // Both clocks may be right within what the request took.
+            if change.unsigned_abs() <= TOLERANCE + took / 2 {
+                return Ok(());
+            }
+            let times = state.corrected(change, hello.server_time);
+            if !times.is_empty() || offset != 0 {
+                report.clock_corrected = Some(change);
+            }
+            Row::Clock { offset, times }
+        };
+        self.commit_between_writes(&row)?;
+        Ok(())
+    }
+
+    async fn upload(&self, transport: &dyn Transport, report: &mut Report, patience: &mut u32) -> Result<(), Error> {
+        loop {
+            match self.push(transport, report).await {
+                Ok(Pushed::More) => {}
+                Ok(Pushed::Nothing | Pushed::Wait | Pushed::Download) => return Ok(()),
+                Ok(Pushed::Clock) if *patience > 0 => {
+                    *patience -= 1;
+                    self.greet(transport, report).await?;
+                }
+                Ok(Pushed::Clock) => return Ok(()),
+                Err(Error::Transport(TransportError::Forked { .. })) if *patience > 0 => {
+                    self.become_another(report, patience)?;
+                    // What the log has of the old client comes down before anything is pushed under the new one.
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn download(&self, transport: &dyn Transport, options: SyncOptions, report: &mut Report) -> Result<bool, Error> {
+        loop {
+            match self.pull(transport, options.page.max(1), report).await? {
+                Pulled::More => {}
+                Pulled::Done => return Ok(false),
+                Pulled::Forked => return Ok(true),
+            }
+        }
+    }
+
+    /// This file is a copy, or was put back: it goes on under a client id of its own.
+    fn become_another(&self, report: &mut Report, patience: &mut u32) -> Result<(), Error> {
+        *patience = patience.saturating_sub(1);
+        report.forked = true;
+        let client = ClientId::from_random(self.inner.random.bits());
+        self.commit_between_writes(&Row::Client(client))?;
+        Ok(())
+    }
+}
+
+impl State {
+    fn hello(&self) -> HelloRequest {
+        let clients = std::iter::once(&self.client).chain(&self.former);
+        let known = |client: &ClientId| {
+            let known = self.vector.get(client);
+            // What was accepted and is not folded yet counts too, though its digest is not known.
+            (client.clone(), Known { n: known.n, digest: known.digest })
+        };
+        HelloRequest { clients: clients.map(known).collect(), cursor: self.cursor }
+    }
+}
+
+/// Lets one sync run at a time; the others join it.
+#[derive(Default)]
+pub(super) struct SingleFlight(Mutex<Flight>);
+
+#[derive(Default)]
+struct Flight {
+    running: bool,
+    landed: u64,
+    result: Option<Result<Report, Error>>,
+    wakers: Vec<Waker>,
+}
+
+enum Entered<'a> {
+    Alone(InFlight<'a>),
+    Joined(Option<Result<Report, Error>>),
+}
+
+/// The one that runs; given up, it lets another run.
+struct InFlight<'a>(&'a SingleFlight);
+
+impl SingleFlight {
+    async fn enter(&self) -> Entered<'_> {
+        let joined = {
+            let mut flight = self.flight();
+            if !flight.running {
+                flight.running = true;
+                return Entered::Alone(InFlight(self));
+            }
+            flight.landed
+        };
+        poll_fn(|cx| {
+            let mut flight = self.flight();
+            if flight.landed != joined {
+                return Poll::Ready(Entered::Joined(flight.result.clone()));
+            }
+            if !flight.running {
+                return Poll::Ready(Entered::Joined(None));
+            }
+            flight.wakers.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn flight(&self) -> MutexGuard<'_, Flight> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl InFlight<'_> {
+    fn land(self, result: Result<Report, Error>) {
+        let mut flight = self.0.flight();
+        flight.landed += 1;
+        flight.result = Some(result);
+        // Dropping `self` wakes those who joined.
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        let wakers = {
+            let mut flight = self.0.flight();
+            flight.running = false;
+            std::mem::take(&mut flight.wakers)
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}

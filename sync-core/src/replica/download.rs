@@ -1,0 +1,72 @@
+//! Download: pages of the hub's log go into the journal, with the cursor that they reach.
+
+use std::sync::Arc;
+
+use super::Replica;
+use super::cycle::Report;
+use super::row::Row;
+use crate::error::Error;
+use crate::model::entry::Entry;
+use crate::model::stamp::{Digest, Dot};
+use crate::transport::{Page, PullRequest, Transport, TransportError};
+
+/// What one page brought about.
+pub(super) enum Pulled {
+    /// There may be more.
+    More,
+    /// The end of the log was reached.
+    Done,
+    /// The log holds entries of this client that this file did not issue.
+    Forked,
+}
+
+impl Replica {
+    /// Takes one page of the hub's log.
+    pub(super) async fn pull(&self, transport: &dyn Transport, limit: u64, report: &mut Report) -> Result<Pulled, Error> {
+        let request = {
+            let state = self.state();
+            let own = Dot::new(state.client.clone(), state.vector.get(&state.client).n);
+            PullRequest { since: state.cursor, limit, have: (own.n > 0).then_some(own) }
+        };
+        let page = transport.pull(&request).await?;
+        check(&request, &page)?;
+        let entries: Vec<Arc<Entry>> = page.entries.iter().map(|(_, entry)| entry.clone()).collect();
+        if self.state().check_fork(&entries).is_err() {
+            return Ok(Pulled::Forked);
+        }
+        if page.cursor == request.since {
+            return Ok(Pulled::Done);
+        }
+        report.downloaded += entries.len() as u64;
+        let position = self.commit_between_writes(&Row::Page { entries, cursor: page.cursor })?;
+        self.inner.journal.ticket(position, ()).await?;
+        self.checkpoint_if_due();
+        self.progress(|status| status.downloaded = report.downloaded);
+        Ok(if page.has_more { Pulled::More } else { Pulled::Done })
+    }
+}
+
+/// A page must be what was asked for: nothing that a hub says is believed unseen.
+fn check(request: &PullRequest, page: &Page) -> Result<(), Error> {
+    let wrong = |message: &str| Err(TransportError::Nonsense { message: message.to_owned() }.into());
+    let mut seq = request.since.seq;
+    let mut digest = request.since.digest;
+    let mut gapless = true;
+    for (at, entry) in &page.entries {
+        if *at <= seq || *at > page.cursor.seq {
+            return wrong("the entries of its page are out of order");
+        }
+        gapless &= *at == seq + 1;
+        seq = *at;
+        digest = digest.then(entry.hash());
+    }
+    if page.cursor.seq < request.since.seq || (page.has_more && page.cursor.seq == request.since.seq) {
+        return wrong("its page does not go on");
+    }
+    // Where nothing was left out, the digest can be computed here.
+    let known = request.since.seq == 0 || request.since.digest != Digest::EMPTY;
+    if gapless && known && seq == page.cursor.seq && digest != page.cursor.digest {
+        return wrong("the digest of its page is not that of its entries");
+    }
+    Ok(())
+}

@@ -1,0 +1,271 @@
+//! One device's copy of one space: what a program writes to and reads from, offline or not.
+
+mod builder;
+mod checkpoint;
+mod conflict;
+mod cycle;
+mod download;
+mod meta;
+mod query;
+mod raw;
+mod row;
+mod state;
+mod status;
+mod upload;
+mod verify;
+mod watch;
+mod write;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
+
+pub use builder::ReplicaBuilder;
+pub use conflict::{Conflict, Contender, RawConflict};
+pub use cycle::{Report, SyncOptions};
+pub use query::Listing;
+pub use raw::{RawEntity, RawReplica};
+pub use row::Account;
+pub use status::{LogEntry, LogState, SetAside, Status};
+pub use verify::Verification;
+pub use watch::{Change, RawWatch, Watch};
+pub use write::Transaction;
+
+use crate::clock::{Clock, Random};
+use crate::entity::{Entity, Id, Key, Schema};
+use crate::error::Error;
+use crate::journal::{Commit, Journal};
+use crate::model::entry::EntityKey;
+use crate::model::record::Record;
+use crate::store::Position;
+use row::Row;
+use state::State;
+
+/// One device's copy of one space.
+///
+/// Cheap to clone; all clones are the same replica. Every write is visible at once and durable when its
+/// [`Commit`] resolves, offline or not; [`sync`](Replica::sync) exchanges it with a hub.
+///
+/// ```
+/// use sync_core::{Entity, Id, MemoryStore, Replica, Syncable};
+///
+/// #[derive(Syncable, Debug, PartialEq)]
+/// struct Note {
+///     #[sync(id)]
+///     id: Id<Note>,
+///     title: String,
+///     #[sync(merge = "counter")]
+///     views: i64,
+/// }
+///
+/// let replica = Replica::builder().register::<Note>().open(MemoryStore::new())?;
+/// let id = replica.create(Note { id: replica.new_id(), title: "Shopping".into(), views: 0 })?.wait()?;
+/// replica.edit(&id, |note| {
+///     note.title = "Groceries".into(); // an assignment
+///     note.views += 1; // a difference
+/// })?.wait()?;
+/// assert_eq!(replica.get(&id)?.map(|note| (note.title, note.views)), Some(("Groceries".into(), 1)));
+/// # Ok::<(), sync_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Replica {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    journal: Arc<Journal>,
+    state: Mutex<State>,
+    /// Held from before a write reads what it changes until its entries are queued. Never held by readers.
+    writing: Mutex<()>,
+    writer: Mutex<Option<ThreadId>>,
+    schemas: BTreeMap<&'static str, &'static Schema>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    watchers: watch::Watchers,
+    syncing: cycle::SingleFlight,
+    status: Mutex<status::Progress>,
+    checkpointer: Arc<checkpoint::Checkpointer>,
+    checkpoint_after: usize,
+    #[cfg(all(feature = "system", not(target_arch = "wasm32")))]
+    _flusher: Option<crate::journal::Flusher>,
+}
+
+impl std::fmt::Debug for Replica {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replica").field("client", &self.state().client).finish_non_exhaustive()
+    }
+}
+
+impl Replica {
+    /// Registers entity types and opens a store.
+    pub fn builder() -> ReplicaBuilder {
+        ReplicaBuilder::default()
+    }
+
+    /// A fresh id: a time-ordered UUID (version 7).
+    pub fn new_id<T>(&self) -> Id<T> {
+        let (time, bits) = (self.wall(), self.inner.random.bits());
+        let random: [u8; 16] = bits.to_le_bytes();
+        let random = random.first_chunk::<10>().expect("16 bytes have a first 10");
+        Id::new(uuid::Builder::from_unix_timestamp_millis(time, random).into_uuid())
+    }
+
+    /// A fresh id for entities whose ids are texts.
+    pub fn new_text_id<T>(&self) -> Id<T, String> {
+        Id::new(self.new_id::<T>().key().to_text())
+    }
+
+    /// Brings an entity into being.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] if one of this id is known, deleted or not; [`Error::Field`] if a field cannot be stored;
+    /// [`Error::TooLarge`]; [`Error::Store`].
+    pub fn create<T: Entity>(&self, entity: T) -> Result<Commit<Id<T, T::Key>>, Error> {
+        self.write(|tx| tx.create(entity))
+    }
+
+    /// Creates the entity, or edits the one of this id to equal it; a deleted one is restored.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create), but for [`Error::Exists`].
+    pub fn put<T: Entity>(&self, entity: T) -> Result<Commit<Id<T, T::Key>>, Error> {
+        self.write(|tx| tx.put(entity))
+    }
+
+    /// Changes an entity: what differs after the closure is the intent, and all that is logged. What the closure
+    /// returns comes back through the commit.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Deleted`], [`Error::Field`] if the entity cannot be read or written,
+    /// [`Error::Invalid`] if a field's policy refuses the change or the id was changed, [`Error::Nested`].
+    pub fn edit<T: Entity, R>(&self, id: &Id<T, T::Key>, f: impl FnOnce(&mut T) -> R) -> Result<Commit<R>, Error> {
+        self.write(|tx| tx.edit(id, f))
+    }
+
+    /// Deletes an entity. Deleting one that is deleted settles what was edited concurrently.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn delete<T: Entity>(&self, id: &Id<T, T::Key>) -> Result<Commit<()>, Error> {
+        self.write(|tx| tx.delete(id))
+    }
+
+    /// Takes back the deletes of an entity; its fields are as they were, with what was edited concurrently.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]. Restoring one that is not deleted writes nothing.
+    pub fn restore<T: Entity>(&self, id: &Id<T, T::Key>) -> Result<Commit<()>, Error> {
+        self.write(|tx| tx.restore(id))
+    }
+
+    /// Several writes that stand or fall together: on this device, at the hub, and on every device that receives
+    /// them. An error returned from the closure writes nothing.
+    ///
+    /// ```
+    /// # use sync_core::{Entity, Id, MemoryStore, Replica, Syncable};
+    /// # #[derive(Syncable)] struct Account { #[sync(id)] id: Id<Account, String>, #[sync(merge = "counter")] money: i64 }
+    /// # let replica = Replica::builder().register::<Account>().open(MemoryStore::new())?;
+    /// let (from, to) = ("a".into(), "b".into());
+    /// replica.create(Account { id: "a".into(), money: 10 })?.wait()?;
+    /// replica.create(Account { id: "b".into(), money: 0 })?.wait()?;
+    /// replica.transaction(|tx| {
+    ///     tx.edit(&from, |a: &mut Account| a.money -= 5)?;
+    ///     tx.edit(&to, |b: &mut Account| b.money += 5)
+    /// })?.wait()?;
+    /// assert_eq!(replica.get(&to)?.map(|b| b.money), Some(5));
+    /// # Ok::<(), sync_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The closure's; [`Error::TooLarge`] for more entries than the hub takes in one group.
+    pub fn transaction<R>(&self, f: impl FnOnce(&mut Transaction<'_>) -> Result<R, Error>) -> Result<Commit<R>, Error> {
+        self.write(f)
+    }
+
+    /// The same by entity type name and JSON, for programs that cannot carry the types: bindings, scripts, wasm.
+    pub fn raw(&self) -> RawReplica<'_> {
+        RawReplica::new(self)
+    }
+
+    /// Appends whatever waits. Without the `system` feature's thread, this and waiting for commits are all that does.
+    ///
+    /// # Errors
+    /// If storage failed.
+    pub fn flush(&self) -> Result<(), Error> {
+        self.inner.journal.flush()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic under this lock would leave a state that does not follow from the journal: none of the code
+        // under it is a user's, and none of it panics.
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The wall clock as the hub would show it.
+    fn wall(&self) -> u64 {
+        let offset = self.state().offset;
+        self.inner.clock.now().saturating_add_signed(offset)
+    }
+
+    fn schema(&self, entity_type: &str) -> Result<&'static Schema, Error> {
+        let schema = self.inner.schemas.get(entity_type).copied();
+        schema.ok_or_else(|| Error::Unregistered { entity_type: entity_type.to_owned() })
+    }
+
+    /// Queues a row and takes its effect, in one step.
+    fn commit(&self, row: &Row) -> Result<Position, Error> {
+        let body = row.encode();
+        let changed = {
+            let mut state = self.state();
+            let position = self.inner.journal.push(&body)?;
+            state.apply(row);
+            (position, std::mem::take(&mut state.changed))
+        };
+        self.inner.watchers.publish(&changed.1);
+        Ok(changed.0)
+    }
+
+    /// An entity's record as its accepted entries make it.
+    fn accepted(&self, key: &EntityKey) -> Result<Arc<Record>, Error> {
+        loop {
+            let (generation, table) = {
+                let mut state = self.state();
+                if let Some(record) = state.records.peek(key) {
+                    return Ok(record);
+                }
+                (state.records.generation(), state.table)
+            };
+            // Read without the lock: if a checkpoint comes in between, read again.
+            let record = table.load(&**self.inner.journal.store(), key)?;
+            let mut state = self.state();
+            state.records.give(key, generation, record);
+            if let Some(record) = state.records.peek(key) {
+                return Ok(record);
+            }
+        }
+    }
+
+    /// An entity's record with the pending entries over it.
+    fn visible(&self, key: &EntityKey) -> Result<Arc<Record>, Error> {
+        loop {
+            let accepted = self.accepted(key)?;
+            let mut state = self.state();
+            // A page may have been taken in between the two locks.
+            if state.records.peek(key).is_some_and(|record| Arc::ptr_eq(&record, &accepted)) {
+                return Ok(overlaid(&state, key, accepted));
+            }
+        }
+    }
+}
+
+/// A record with the pending entries over it.
+fn overlaid(state: &State, key: &EntityKey, accepted: Arc<Record>) -> Arc<Record> {
+    if !state.pending_of.contains_key(key) {
+        return accepted;
+    }
+    let mut record = (*accepted).clone();
+    for entry in state.over(key) {
+        record.apply_in_order(entry);
+    }
+    Arc::new(record)
+}

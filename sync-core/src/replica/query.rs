@@ -1,0 +1,218 @@
+//! Reading: one entity, or all of a type in pages.
+
+use std::collections::VecDeque;
+use std::marker::PhantomData;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::{Replica, overlaid};
+use crate::entity::{Entity, Fields, Id};
+use crate::error::Error;
+use crate::model::codec::Reader;
+use crate::model::entry::EntityKey;
+use crate::model::record::{Life, Record};
+use crate::seal;
+use crate::view;
+
+/// How many records are read at a time.
+const PAGE: usize = 256;
+
+impl Replica {
+    /// An entity, if it is there and not deleted. Reads memory, or one row of the store.
+    ///
+    /// # Errors
+    /// [`Error::Field`] if what is stored does not fit the type; [`Error::Store`].
+    pub fn get<T: Entity>(&self, id: &Id<T, T::Key>) -> Result<Option<T>, Error> {
+        self.schema(T::SCHEMA.name)?;
+        let key = view::key(id);
+        let record = self.visible(&key)?;
+        if record.is_alive() { self.entity(&key, &record, None).map(Some) } else { Ok(None) }
+    }
+
+    /// All entities of a type that are there, in the order of their ids' texts. One that cannot be read is an error
+    /// in its place; the others follow. Pages from the store: memory does not follow the number of entities.
+    ///
+    /// ```
+    /// # use sync_core::{Id, MemoryStore, Replica, Syncable};
+    /// # #[derive(Syncable)] struct Tag { #[sync(id)] id: Id<Tag, String>, colour: String }
+    /// # let replica = Replica::builder().register::<Tag>().open(MemoryStore::new())?;
+    /// replica.create(Tag { id: "b".into(), colour: "blue".into() })?.wait()?;
+    /// replica.create(Tag { id: "a".into(), colour: "red".into() })?.wait()?;
+    /// let colours: Result<Vec<String>, _> = replica.list::<Tag>()?.map(|tag| tag.map(|tag| tag.colour)).collect();
+    /// assert_eq!(colours?, ["red", "blue"]);
+    /// # Ok::<(), sync_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Unregistered`].
+    pub fn list<T: Entity>(&self) -> Result<Listing<T>, Error> {
+        self.schema(T::SCHEMA.name)?;
+        Ok(Listing { scan: Scan::new(self, Some(T::SCHEMA.name)), entity: PhantomData })
+    }
+
+    /// The entity that a record shows, with the fields that never leave the device.
+    pub(super) fn entity<T: Entity>(&self, key: &EntityKey, record: &Record, local: Option<&Fields>) -> Result<T, Error> {
+        let wrong = |source| Error::Field { key: key.clone(), source };
+        let mut fields = view::fields(T::SCHEMA, record);
+        if T::SCHEMA.fields.iter().any(|field| field.local) {
+            let stored = self.local_fields(key)?;
+            for (name, value) in local.unwrap_or(&stored).iter() {
+                fields.insert(name.to_owned(), value.clone());
+            }
+        }
+        T::from_fields(view::id::<T>(key).map_err(wrong)?, &fields).map_err(wrong)
+    }
+
+    /// The fields of an entity that never leave the device.
+    pub(super) fn local_fields(&self, key: &EntityKey) -> Result<Fields, Error> {
+        if let Some(fields) = self.state().local.get(key) {
+            return Ok(fields.clone());
+        }
+        let place = local_place(key);
+        match self.inner.journal.store().get(&place)? {
+            None => Ok(Fields::new()),
+            Some(row) => {
+                let body = seal::open(&place, &row)?;
+                let fields = super::row::read_fields(&mut Reader::plain(body));
+                Ok(fields.map_err(|error| seal::unreadable(&place, &error))?)
+            }
+        }
+    }
+}
+
+/// Where the fields of an entity that never leave the device are kept.
+pub(super) fn local_place(key: &EntityKey) -> Vec<u8> {
+    [b"l", key.entity_type.as_bytes(), b"\0", key.id.as_bytes()].concat()
+}
+
+/// Iterates over all entities of a type.
+pub struct Listing<T> {
+    scan: Scan,
+    entity: PhantomData<fn() -> T>,
+}
+
+impl<T> std::fmt::Debug for Listing<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Listing").finish_non_exhaustive()
+    }
+}
+
+impl<T: Entity> Listing<T> {
+    /// Begins after this id: for pages of a program's own.
+    #[must_use]
+    pub fn after(mut self, id: &Id<T, T::Key>) -> Self {
+        self.scan.begin_after(view::key(id));
+        self
+    }
+}
+
+impl<T: Entity> Iterator for Listing<T> {
+    type Item = Result<T, Error>;
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.scan.next()? {
+                Ok((key, record)) if record.is_alive() => return Some(self.scan.replica.entity(&key, &record, None)),
+                Ok(_) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
+
+/// Visible records in the order of their keys.
+pub(super) struct Scan {
+    replica: Replica,
+    entity_type: Option<String>,
+    after: Option<EntityKey>,
+    page: VecDeque<Result<(EntityKey, Arc<Record>), Error>>,
+    done: bool,
+}
+
+impl Scan {
+    pub(super) fn new(replica: &Replica, entity_type: Option<&str>) -> Self {
+        let entity_type = entity_type.map(str::to_owned);
+        Self { replica: replica.clone(), entity_type, after: None, page: VecDeque::new(), done: false }
+    }
+
+    pub(super) fn begin_after(&mut self, key: EntityKey) {
+        self.after = Some(key);
+    }
+
+    /// Reads a page of the checkpoint, and merges what memory has of the same range.
+    fn read(&mut self) -> Result<(), Error> {
+        let store = self.replica.inner.journal.store().clone();
+        loop {
+            let (generation, table) = {
+                let state = self.replica.state();
+                (state.records.generation(), state.table)
+            };
+            let rows = table.scan(&*store, self.entity_type.as_deref(), self.after.as_ref(), PAGE)?;
+            let last = if rows.len() == PAGE { rows.last().map(|(key, _)| key.clone()) } else { None };
+            let mut state = self.replica.state();
+            if state.records.generation() != generation || state.table != table {
+                continue;
+            }
+            let mut keys: std::collections::BTreeMap<EntityKey, Option<Result<Record, _>>> =
+                rows.into_iter().map(|(key, record)| (key, Some(record))).collect();
+            for key in self.in_memory(&state, last.as_ref()) {
+                keys.entry(key).or_insert(None);
+            }
+            for (key, row) in keys {
+                let accepted = match state.records.peek(&key) {
+                    Some(record) => Ok(record),
+                    None => match row.unwrap_or_else(|| Ok(Record::default())) {
+                        Ok(record) => Ok(state.records.with_tail(&key, record)),
+                        Err(error) => Err(Error::from(error)),
+                    },
+                };
+                self.page.push_back(accepted.map(|record| (key.clone(), overlaid(&state, &key, record))));
+            }
+            self.done = last.is_none();
+            self.after = last;
+            return Ok(());
+        }
+    }
+
+    /// The keys of the range that memory knows something of.
+    fn in_memory(&self, state: &super::State, last: Option<&EntityKey>) -> Vec<EntityKey> {
+        let of_type = |key: &EntityKey| self.entity_type.as_deref().is_none_or(|name| name == &*key.entity_type);
+        let within = |key: &EntityKey| {
+            of_type(key) && self.after.as_ref().is_none_or(|after| key > after) && last.is_none_or(|last| key <= last)
+        };
+        let touched = state.records.touched().filter(|key| within(key)).cloned();
+        let from = match (&self.after, &self.entity_type) {
+            (Some(after), _) => Bound::Excluded(after.clone()),
+            (None, Some(name)) => Bound::Included(EntityKey::new(name.as_str(), "")),
+            (None, None) => Bound::Unbounded,
+        };
+        let to = last.map_or(Bound::Unbounded, |last| Bound::Included(last.clone()));
+        let pending = state.pending_of.range((from, to)).map(|(key, _)| key);
+        touched.chain(pending.take_while(|key| of_type(key)).cloned()).collect()
+    }
+}
+
+impl Iterator for Scan {
+    type Item = Result<(EntityKey, Arc<Record>), Error>;
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(item) = self.page.pop_front() {
+                return Some(item);
+            }
+            if self.done {
+                return None;
+            }
+            if let Err(error) = self.read() {
+                self.done = true;
+                return Some(Err(error));
+            }
+        }
+    }
+}
+
+/// The life of a record as the wire's `updatedAt` shows it.
+pub(super) fn updated_at(record: &Record) -> u64 {
+    match record.life() {
+        Life::Unborn => 0,
+        Life::Alive { updated_at } | Life::Deleted { updated_at } => updated_at,
+    }
+}

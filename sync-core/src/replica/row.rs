@@ -1,0 +1,274 @@
+//! Rows of a device's journal: each is one commit.
+
+use std::sync::Arc;
+
+use crate::entity::Fields;
+use crate::model::codec::{self, CodecError, Reader, Writer};
+use crate::model::entry::{Entry, EntityKey};
+use crate::model::stamp::{ClientId, Dot, Known};
+use crate::transport::{Cursor, Limits, Rejection};
+
+/// One commit of a device's journal.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Row {
+    /// The replica issues its entries under this client id from here on; a second one after a fork.
+    Client(ClientId),
+    /// Entries written here, and fields that never leave the device.
+    Write { entries: Vec<Arc<Entry>>, local: Vec<(EntityKey, Fields)> },
+    /// These entries, by their local numbers, are about to be offered under these numbers.
+    Offer { attempt: u64, numbers: Vec<(u64, u64)> },
+    /// What the hub decided about entries that were offered.
+    Verdicts(Vec<(u64, Decision)>),
+    /// A page of the hub's log.
+    Page { entries: Vec<Arc<Entry>>, cursor: Cursor },
+    /// The wall clock is off by so many milliseconds; entries never offered take these times.
+    Clock { offset: i64, times: Vec<(u64, u64)> },
+    /// The replica belongs to this account.
+    Bind { account: Account, limits: Limits },
+    /// Entries that were set aside are forgotten: discarded, or written anew.
+    Forget(Vec<u64>),
+    /// The hub's snapshot stands in the store's map under this epoch and counts from here on.
+    Adopted { epoch: u8, cursor: Cursor, vector: Vec<(ClientId, Known)>, aside: Vec<(u64, Rejection)> },
+}
+
+/// What was decided about one entry.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Decision {
+    /// It is the client's entry of the number under which it was offered.
+    Accepted,
+    /// It was accepted before, under another name.
+    KnownAs(Dot),
+    /// It is set aside.
+    Rejected(Rejection),
+    /// It was not decided: it has no number again.
+    Again,
+}
+
+/// Whom a store belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The hub's name.
+    pub hub: String,
+    /// The space.
+    pub space: String,
+    /// The principal.
+    pub principal: String,
+}
+
+impl std::fmt::Display for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let space = if self.space.is_empty() { "default" } else { &self.space };
+        write!(f, "{} on hub {}, space {space}", self.principal, self.hub)
+    }
+}
+
+impl Row {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::with_table();
+        self.write(&mut w);
+        w.finish()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> codec::Result<Row> {
+        let mut r = Reader::with_table(bytes)?;
+        let row = Self::read(&mut r)?;
+        r.finish()?;
+        Ok(row)
+    }
+
+    fn write(&self, w: &mut Writer) {
+        match self {
+            Row::Client(client) => {
+                w.u8(0);
+                w.client(client);
+            }
+            Row::Write { entries, local } => {
+                w.u8(1);
+                w.list(entries, |w, entry| entry.write(w));
+                w.list(local, |w, (key, fields)| write_local(w, key, fields));
+            }
+            Row::Offer { attempt, numbers } => {
+                w.u8(2);
+                w.u64(*attempt);
+                w.list(numbers, write_pair);
+            }
+            Row::Verdicts(verdicts) => {
+                w.u8(3);
+                w.list(verdicts, |w, (local, decision)| {
+                    w.u64(*local);
+                    write_decision(w, decision);
+                });
+            }
+            Row::Page { entries, cursor } => {
+                w.u8(4);
+                w.list(entries, |w, entry| entry.write(w));
+                write_cursor(w, cursor);
+            }
+            Row::Clock { offset, times } => {
+                w.u8(5);
+                w.i64(*offset);
+                w.list(times, write_pair);
+            }
+            Row::Bind { account, limits } => {
+                w.u8(6);
+                write_account(w, account);
+                write_limits(w, limits);
+            }
+            Row::Forget(locals) => {
+                w.u8(7);
+                w.list(locals, |w, local| w.u64(*local));
+            }
+            Row::Adopted { epoch, cursor, vector, aside } => {
+                w.u8(8);
+                w.u8(*epoch);
+                write_cursor(w, cursor);
+                w.list(vector, write_known);
+                w.list(aside, |w, (local, rejection)| {
+                    w.u64(*local);
+                    write_rejection(w, rejection);
+                });
+            }
+        }
+    }
+
+    fn read(r: &mut Reader<'_>) -> codec::Result<Row> {
+        let entry = |r: &mut Reader<'_>| Entry::read(r).map(Arc::new);
+        Ok(match r.u8()? {
+            0 => Row::Client(r.client()?),
+            1 => Row::Write { entries: r.list(entry)?, local: r.list(read_local)? },
+            2 => Row::Offer { attempt: r.u64()?, numbers: r.list(read_pair)? },
+            3 => Row::Verdicts(r.list(|r| Ok((r.u64()?, read_decision(r)?)))?),
+            4 => Row::Page { entries: r.list(entry)?, cursor: read_cursor(r)? },
+            5 => Row::Clock { offset: r.i64()?, times: r.list(read_pair)? },
+            6 => Row::Bind { account: read_account(r)?, limits: read_limits(r)? },
+            7 => Row::Forget(r.list(Reader::u64)?),
+            8 => Row::Adopted {
+                epoch: r.u8()?,
+                cursor: read_cursor(r)?,
+                vector: r.list(read_known)?,
+                aside: r.list(|r| Ok((r.u64()?, read_rejection(r)?)))?,
+            },
+            _ => return Err(CodecError { expected: "a kind of journal row" }),
+        })
+    }
+}
+
+fn write_pair(w: &mut Writer, (a, b): &(u64, u64)) {
+    w.u64(*a);
+    w.u64(*b);
+}
+
+fn read_pair(r: &mut Reader<'_>) -> codec::Result<(u64, u64)> {
+    Ok((r.u64()?, r.u64()?))
+}
+
+fn write_decision(w: &mut Writer, decision: &Decision) {
+    match decision {
+        Decision::Accepted => w.u8(0),
+        Decision::KnownAs(dot) => {
+            w.u8(1);
+            w.dot(dot);
+        }
+        Decision::Rejected(rejection) => {
+            w.u8(2);
+            write_rejection(w, rejection);
+        }
+        Decision::Again => w.u8(3),
+    }
+}
+
+fn read_decision(r: &mut Reader<'_>) -> codec::Result<Decision> {
+    Ok(match r.u8()? {
+        0 => Decision::Accepted,
+        1 => Decision::KnownAs(r.dot()?),
+        2 => Decision::Rejected(read_rejection(r)?),
+        3 => Decision::Again,
+        _ => return Err(CodecError { expected: "a decision" }),
+    })
+}
+
+pub(crate) fn write_rejection(w: &mut Writer, rejection: &Rejection) {
+    w.text(&rejection.code);
+    w.text(&rejection.message);
+    w.option(rejection.field.as_ref(), |w, field| w.text(field));
+}
+
+pub(crate) fn read_rejection(r: &mut Reader<'_>) -> codec::Result<Rejection> {
+    Ok(Rejection {
+        code: r.text()?.to_owned(),
+        message: r.text()?.to_owned(),
+        field: r.option(|r| r.text().map(str::to_owned))?,
+    })
+}
+
+pub(crate) fn write_cursor(w: &mut Writer, cursor: &Cursor) {
+    w.u64(cursor.seq);
+    w.digest(cursor.digest);
+}
+
+pub(crate) fn read_cursor(r: &mut Reader<'_>) -> codec::Result<Cursor> {
+    Ok(Cursor { seq: r.u64()?, digest: r.digest()? })
+}
+
+pub(crate) fn write_known(w: &mut Writer, (client, known): &(ClientId, Known)) {
+    w.client(client);
+    w.u64(known.n);
+    w.digest(known.digest);
+}
+
+pub(crate) fn read_known(r: &mut Reader<'_>) -> codec::Result<(ClientId, Known)> {
+    Ok((r.client()?, Known { n: r.u64()?, digest: r.digest()? }))
+}
+
+pub(crate) fn write_account(w: &mut Writer, account: &Account) {
+    w.text(&account.hub);
+    w.text(&account.space);
+    w.text(&account.principal);
+}
+
+pub(crate) fn read_account(r: &mut Reader<'_>) -> codec::Result<Account> {
+    let text = |r: &mut Reader<'_>| r.text().map(str::to_owned);
+    Ok(Account { hub: text(r)?, space: text(r)?, principal: text(r)? })
+}
+
+pub(crate) fn write_limits(w: &mut Writer, limits: &Limits) {
+    let Limits { batch_entries, batch_bytes, entry_bytes, group_entries, depth, drift } = *limits;
+    w.list(&[batch_entries, batch_bytes, entry_bytes, group_entries, depth, drift], |w, n| w.u64(*n));
+}
+
+pub(crate) fn read_limits(r: &mut Reader<'_>) -> codec::Result<Limits> {
+    let numbers = r.list(Reader::u64)?;
+    match numbers[..] {
+        // Later versions may add to the list.
+        [batch_entries, batch_bytes, entry_bytes, group_entries, depth, drift, ..] => {
+            Ok(Limits { batch_entries, batch_bytes, entry_bytes, group_entries, depth, drift })
+        }
+        _ => Err(CodecError { expected: "limits" }),
+    }
+}
+
+fn write_local(w: &mut Writer, key: &EntityKey, fields: &Fields) {
+    w.name(&key.entity_type);
+    w.name(&key.id);
+    write_fields(w, fields);
+}
+
+fn read_local(r: &mut Reader<'_>) -> codec::Result<(EntityKey, Fields)> {
+    Ok((EntityKey { entity_type: r.name()?, id: r.name()? }, read_fields(r)?))
+}
+
+pub(crate) fn write_fields(w: &mut Writer, fields: &Fields) {
+    let fields: Vec<_> = fields.iter().collect();
+    w.list(&fields, |w, (name, value)| {
+        w.text(name);
+        w.value(value);
+    });
+}
+
+pub(crate) fn read_fields(r: &mut Reader<'_>) -> codec::Result<Fields> {
+    let mut fields = Fields::new();
+    for (name, value) in r.list(|r| Ok((r.text()?.to_owned(), r.value()?)))? {
+        fields.insert(name, value);
+    }
+    Ok(fields)
+}

@@ -1,0 +1,420 @@
+//! What a replica knows: the effect of its journal, kept in memory beyond what the last checkpoint has.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::row::{Account, Decision, Row};
+use crate::clock::HybridClock;
+use crate::entity::Fields;
+use crate::model::entry::{Action, Entry, EntityKey, Group, LIFECYCLE};
+use crate::model::op::Op;
+use crate::model::stamp::{ClientId, Dot, VersionVector};
+use crate::records::{Records, Table};
+use crate::transport::{Cursor, Limits, Rejection};
+
+/// The state of one replica. Changed by [`apply`](State::apply) alone, alike when a row is written and when it
+/// is read again after opening.
+pub(crate) struct State {
+    /// Under which client id entries are offered.
+    pub(crate) client: ClientId,
+    /// Under which they were before this file was found to be a copy.
+    pub(crate) former: Vec<ClientId>,
+    /// How many entries of `client` were accepted.
+    pub(crate) accepted: u64,
+    /// The last push's.
+    pub(crate) attempt: u64,
+    /// The number of the next entry written here.
+    pub(crate) next_local: u64,
+    pub(crate) clock: HybridClock,
+    /// What the wall clock lacks to the hub's, in milliseconds.
+    pub(crate) offset: i64,
+    pub(crate) cursor: Cursor,
+    pub(crate) account: Option<Account>,
+    pub(crate) limits: Limits,
+    /// Which entries the records contain.
+    pub(crate) vector: VersionVector,
+    pub(crate) records: Records,
+    /// Which table of the store's map holds the records' checkpoint.
+    pub(crate) table: Table,
+    /// Entries written here that the records do not contain yet, by their local numbers.
+    pub(crate) pending: BTreeMap<u64, Pending>,
+    /// The pending entries of each entity.
+    pub(crate) pending_of: BTreeMap<EntityKey, Vec<u64>>,
+    /// Entries that were refused, by their local numbers.
+    pub(crate) aside: BTreeMap<u64, Aside>,
+    /// Fields that never leave the device, as far as they changed since the checkpoint.
+    pub(crate) local: HashMap<EntityKey, Fields>,
+    /// Entities that changed since this was last taken.
+    pub(crate) changed: Vec<EntityKey>,
+    /// Rows of pending and set-aside entries that the next checkpoint drops.
+    pub(crate) dropped: Vec<u64>,
+}
+
+/// An entry that was written here and is not in the records yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Pending {
+    /// It names entries that have no number yet by their local numbers.
+    pub(crate) entry: Arc<Entry>,
+    /// The number under which it was offered, while the verdict is not known.
+    pub(crate) offered: Option<u64>,
+    /// Under which name it was accepted, while the records lack something that it stands on.
+    pub(crate) accepted_as: Option<Dot>,
+    /// Whether the checkpoint has it as it is now.
+    pub(crate) stored: bool,
+}
+
+/// An entry that was refused: kept until it is discarded or written anew.
+#[derive(Debug, Clone)]
+pub(crate) struct Aside {
+    pub(crate) entry: Arc<Entry>,
+    pub(crate) rejection: Rejection,
+    pub(crate) stored: bool,
+}
+
+/// The hub has another entry under a number of this client than this file.
+#[derive(Debug)]
+pub(crate) struct ForkFound;
+
+impl State {
+    pub(crate) fn new(client: ClientId) -> Self {
+        Self {
+            client,
+            former: Vec::new(),
+            accepted: 0,
+            attempt: 0,
+            next_local: 1,
+            clock: HybridClock::default(),
+            offset: 0,
+            cursor: Cursor::default(),
+            account: None,
+            limits: Limits::default(),
+            vector: VersionVector::default(),
+            records: Records::default(),
+            table: Table::default(),
+            pending: BTreeMap::new(),
+            pending_of: BTreeMap::new(),
+            aside: BTreeMap::new(),
+            local: HashMap::new(),
+            changed: Vec::new(),
+            dropped: Vec::new(),
+        }
+    }
+
+    /// Takes the effect of a row.
+    pub(crate) fn apply(&mut self, row: &Row) {
+        match row {
+            Row::Client(client) => self.become_client(client.clone()),
+            Row::Write { entries, local } => {
+                for entry in entries {
+                    self.write(entry.clone());
+                }
+                for (key, fields) in local {
+                    self.local.insert(key.clone(), fields.clone());
+                    self.changed.push(key.clone());
+                }
+            }
+            Row::Offer { attempt, numbers } => {
+                self.attempt = *attempt;
+                for (local, n) in numbers {
+                    self.alter(*local, |pending| pending.offered = Some(*n));
+                }
+            }
+            Row::Verdicts(verdicts) => {
+                for (local, decision) in verdicts {
+                    self.decide(*local, decision);
+                }
+            }
+            Row::Page { entries, cursor } => {
+                for entry in entries {
+                    self.receive(entry.clone());
+                }
+                self.cursor = *cursor;
+            }
+            Row::Clock { offset, times } => self.correct(*offset, times),
+            Row::Bind { account, limits } => {
+                self.account = Some(account.clone());
+                self.limits = *limits;
+            }
+            Row::Forget(locals) => {
+                for local in locals {
+                    if let Some(aside) = self.aside.remove(local) {
+                        self.changed.push(aside.entry.key.clone());
+                        self.dropped.push(*local);
+                    }
+                }
+            }
+            Row::Adopted { epoch, cursor, vector, aside } => {
+                self.table = Table(*epoch);
+                self.cursor = *cursor;
+                self.vector = vector.iter().cloned().collect();
+                self.records.clear();
+                self.accepted = self.vector.get(&self.client).n;
+                for (local, rejection) in aside {
+                    self.set_aside(*local, rejection);
+                }
+                let landed: Vec<u64> = self.pending.keys().copied().collect();
+                for local in landed {
+                    self.land(local);
+                }
+            }
+        }
+    }
+
+    fn become_client(&mut self, client: ClientId) {
+        if self.client != client {
+            let former = std::mem::replace(&mut self.client, client);
+            self.former.push(former);
+        }
+        self.accepted = 0;
+        for pending in self.pending.values_mut() {
+            pending.offered = None;
+            pending.stored = false;
+        }
+    }
+
+    fn write(&mut self, entry: Arc<Entry>) {
+        let local = entry.dot().n;
+        self.next_local = self.next_local.max(local + 1);
+        self.clock.issued(entry.origin.time);
+        self.changed.push(entry.key.clone());
+        self.pending_of.entry(entry.key.clone()).or_default().push(local);
+        self.pending.insert(local, Pending { entry, offered: None, accepted_as: None, stored: false });
+    }
+
+    fn alter(&mut self, local: u64, change: impl FnOnce(&mut Pending)) {
+        if let Some(pending) = self.pending.get_mut(&local) {
+            change(pending);
+            pending.stored = false;
+        }
+    }
+
+    fn decide(&mut self, local: u64, decision: &Decision) {
+        match decision {
+            Decision::Accepted => {
+                let Some(n) = self.pending.get(&local).and_then(|pending| pending.offered) else { return };
+                self.accepted = self.accepted.max(n);
+                let dot = Dot::new(self.client.clone(), n);
+                self.alter(local, |pending| pending.accepted_as = Some(dot));
+                self.land(local);
+            }
+            Decision::KnownAs(dot) => {
+                self.alter(local, |pending| {
+                    pending.offered = None;
+                    pending.accepted_as = Some(dot.clone());
+                });
+                self.land(local);
+            }
+            Decision::Rejected(rejection) => self.set_aside(local, rejection),
+            Decision::Again => self.alter(local, |pending| pending.offered = None),
+        }
+    }
+
+    /// Moves an accepted entry into the records, if they contain all that it names.
+    fn land(&mut self, local: u64) {
+        let Some(dot) = self.pending.get(&local).and_then(|pending| pending.accepted_as.clone()) else { return };
+        if self.vector.covers(&dot) {
+            self.settle(local, &dot);
+        } else if dot.client == self.client && dot.n == self.vector.get(&dot.client).n + 1 {
+            let entry = self.numbered(local, dot);
+            if entry.named().all(|named| self.vector.covers(named)) {
+                self.fold(Arc::new(entry));
+            }
+        }
+    }
+
+    /// A pending entry under its final name.
+    pub(crate) fn numbered(&self, local: u64, dot: Dot) -> Entry {
+        let mut entry = (*self.pending[&local].entry).clone();
+        if let Some(group) = &mut entry.group {
+            *group = Group { first: dot.n - (local - group.first), count: group.count };
+        }
+        entry.origin.dot = dot;
+        entry
+    }
+
+    /// Takes an entry of the hub's log.
+    fn receive(&mut self, entry: Arc<Entry>) {
+        if self.vector.covers(entry.dot()) {
+            return;
+        }
+        if entry.dot().client == self.client {
+            self.accepted = self.accepted.max(entry.dot().n);
+        }
+        self.fold(entry);
+    }
+
+    /// Folds an entry into the records; a pending one that it is leaves the queue.
+    fn fold(&mut self, entry: Arc<Entry>) {
+        let dot = entry.dot().clone();
+        if *entry.origin.author() == self.client {
+            self.clock.was_accepted(entry.origin.time);
+        } else {
+            self.clock.see(entry.origin.time);
+        }
+        self.vector.push(&dot, entry.hash());
+        self.changed.push(entry.key.clone());
+        if let Some(local) = self.pending_as(&entry.key, &dot) {
+            self.settle(local, &dot);
+        }
+        self.records.push(entry);
+    }
+
+    /// The pending entry that is this one of the log.
+    fn pending_as(&self, key: &EntityKey, dot: &Dot) -> Option<u64> {
+        let locals = self.pending_of.get(key)?;
+        locals.iter().copied().find(|local| {
+            let pending = &self.pending[local];
+            pending.accepted_as.as_ref() == Some(dot)
+                || (dot.client == self.client && pending.accepted_as.is_none() && pending.offered == Some(dot.n))
+        })
+    }
+
+    /// Whether a page of the log shows that another copy of this file issued entries under this client's id.
+    pub(crate) fn check_fork(&self, entries: &[Arc<Entry>]) -> Result<(), ForkFound> {
+        let beyond = |entry: &&Arc<Entry>| entry.dot().client == self.client && entry.dot().n > self.accepted;
+        for entry in entries.iter().filter(beyond) {
+            let local = self.pending_as(&entry.key, entry.dot()).ok_or(ForkFound)?;
+            let own = self.with_names_of_numbers(self.numbered(local, entry.dot().clone()));
+            if own.hash() != entry.hash() {
+                return Err(ForkFound);
+            }
+        }
+        Ok(())
+    }
+
+    /// The entry with the names under which the pending entries that it names were offered.
+    pub(crate) fn with_names_of_numbers(&self, mut entry: Entry) -> Entry {
+        let client = &self.client;
+        entry.map_named(|dots| {
+            for dot in dots.iter_mut().filter(|dot| dot.is_local()) {
+                if let Some(n) = self.pending.get(&dot.n).and_then(|pending| pending.offered) {
+                    *dot = Dot::new(client.clone(), n);
+                }
+            }
+            dots.sort();
+            dots.dedup();
+        });
+        entry
+    }
+
+    /// A pending entry is in the records under this name: later ones name it so.
+    fn settle(&mut self, local: u64, dot: &Dot) {
+        let Some(key) = self.remove_pending(local) else { return };
+        let was = Dot::local(local);
+        self.rename(&key, |_, dots| {
+            for named in dots.iter_mut().filter(|named| **named == was) {
+                *named = dot.clone();
+            }
+            dots.sort();
+            dots.dedup();
+        });
+    }
+
+    /// A pending entry was refused: later ones name what it had named.
+    fn set_aside(&mut self, local: u64, rejection: &Rejection) {
+        let Some(pending) = self.pending.get(&local) else { return };
+        let entry = pending.entry.clone();
+        let Some(key) = self.remove_pending(local) else { return };
+        let was = Dot::local(local);
+        self.rename(&key, |slot, dots| {
+            if !dots.contains(&was) {
+                return;
+            }
+            dots.retain(|dot| *dot != was);
+            dots.extend(instead(&entry, slot));
+            dots.sort();
+            dots.dedup();
+        });
+        self.changed.push(key.clone());
+        self.aside.insert(local, Aside { entry: entry.clone(), rejection: rejection.clone(), stored: false });
+        self.fall(&key);
+    }
+
+    /// Pending entries that stand on no create any more go with it.
+    fn fall(&mut self, key: &EntityKey) {
+        let fallen = |pending: &Pending| pending.entry.action != Action::Create && pending.entry.of.is_empty();
+        let locals = self.pending_of.get(key).cloned().unwrap_or_default();
+        if let Some(local) = locals.into_iter().find(|local| fallen(&self.pending[local])) {
+            let message = "the create that it stands on was refused".to_owned();
+            self.set_aside(local, &Rejection { code: "gone".into(), message, field: None });
+        }
+    }
+
+    fn remove_pending(&mut self, local: u64) -> Option<EntityKey> {
+        let pending = self.pending.remove(&local)?;
+        let key = pending.entry.key.clone();
+        if let Some(locals) = self.pending_of.get_mut(&key) {
+            locals.retain(|other| *other != local);
+            if locals.is_empty() {
+                self.pending_of.remove(&key);
+            }
+        }
+        self.dropped.push(local);
+        Some(key)
+    }
+
+    /// Changes what the pending entries of an entity name, slot by slot.
+    fn rename(&mut self, key: &EntityKey, change: impl Fn(Slot<'_>, &mut Vec<Dot>)) {
+        for local in self.pending_of.get(key).cloned().unwrap_or_default() {
+            let Some(pending) = self.pending.get_mut(&local) else { continue };
+            let mut entry = (*pending.entry).clone();
+            for (name, dots) in &mut entry.replaces {
+                change(Slot::Field(name), dots);
+            }
+            for (name, op) in &mut entry.fields {
+                if let Op::Set { remove, .. } = op {
+                    remove.iter_mut().for_each(|(_, dots)| change(Slot::Element(name), dots));
+                }
+            }
+            change(Slot::Creates, &mut entry.of);
+            change(Slot::Seen, &mut entry.saw);
+            entry.replaces.retain(|(_, dots)| !dots.is_empty());
+            if entry != *pending.entry {
+                pending.entry = Arc::new(entry);
+                pending.stored = false;
+            }
+        }
+    }
+
+    /// The wall clock was off: entries never offered take corrected times.
+    fn correct(&mut self, offset: i64, times: &[(u64, u64)]) {
+        self.offset = offset;
+        let mut latest = 0;
+        for (local, time) in times {
+            latest = latest.max(*time);
+            self.alter(*local, |pending| Arc::make_mut(&mut pending.entry).origin.time = *time);
+        }
+        // Stamps too far ahead were never offered: the clock need not stay beyond them.
+        let offered = self.pending.values().map(|pending| pending.entry.origin.time).max();
+        self.clock.turn_back(latest.max(offered.unwrap_or(0)));
+    }
+
+    /// The entries of an entity that lie over its record, in the order in which they were written.
+    pub(crate) fn over(&self, key: &EntityKey) -> impl Iterator<Item = &Arc<Entry>> {
+        let locals = self.pending_of.get(key).map_or(&[][..], |locals| locals);
+        locals.iter().map(|local| &self.pending[local].entry)
+    }
+}
+
+/// Where an entry names others.
+#[derive(Clone, Copy)]
+enum Slot<'a> {
+    Field(&'a str),
+    Element(&'a str),
+    Creates,
+    Seen,
+}
+
+/// What is named instead of an entry that was refused: what it had named there itself.
+fn instead<'a>(entry: &'a Entry, slot: Slot<'a>) -> Vec<Dot> {
+    match slot {
+        Slot::Field(LIFECYCLE) if matches!(entry.action, Action::Delete(_) | Action::Restore) => {
+            entry.replaced(LIFECYCLE).to_vec()
+        }
+        Slot::Field(name) => entry.replaced(name).to_vec(),
+        Slot::Creates => Vec::new(),
+        // An insertion that never took place needs no removal.
+        Slot::Element(_) => Vec::new(),
+        Slot::Seen => entry.replaces.iter().filter(|(name, _)| &**name != LIFECYCLE).flat_map(|(_, dots)| dots.clone()).collect(),
+    }
+}

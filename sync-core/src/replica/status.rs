@@ -1,0 +1,269 @@
+//! What a program shows of a replica's standing: what is pending, what was refused, how the last sync went.
+
+use std::sync::PoisonError;
+
+use serde::Serialize;
+
+use super::builder::read_row;
+use super::cycle::Report;
+use super::row::{Account, Decision, Row};
+use super::Replica;
+use crate::error::Error;
+use crate::journal::Commit;
+use crate::model::entry::{Entry, EntityKey};
+use crate::model::stamp::{ClientId, Dot};
+use crate::transport::{Cursor, Rejection};
+
+/// Where a sync is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Phase {
+    /// None is under way.
+    #[default]
+    Idle,
+    /// It asks who the hub is.
+    Greeting,
+    /// It offers entries.
+    Uploading,
+    /// It takes entries.
+    Downloading,
+}
+
+/// A replica's standing at one moment.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Status {
+    /// The client id under which this replica issues entries.
+    pub client: ClientId,
+    /// What the running sync does.
+    pub phase: Phase,
+    /// Entries that the hub has not accepted yet.
+    pub pending: u64,
+    /// Entries that were refused and set aside.
+    pub rejected: u64,
+    /// Entries uploaded by the running or the last sync.
+    pub uploaded: u64,
+    /// Entries downloaded by the running or the last sync.
+    pub downloaded: u64,
+    /// How long the hub's log was when the sync began.
+    pub total: Option<u64>,
+    /// How much of the hub's log is here.
+    pub cursor: u64,
+    /// When the last sync succeeded, in milliseconds since the Unix epoch.
+    pub last_synced: Option<u64>,
+    /// Why the last sync failed; `None` if it succeeded.
+    pub last_error: Option<Error>,
+    /// Whether this replica ever met its hub.
+    pub first_sync_done: bool,
+    /// By how many milliseconds this device's clock is behind the hub's.
+    pub clock_offset: i64,
+    /// The hub, space and principal that the replica belongs to.
+    #[serde(skip)]
+    pub account: Option<Account>,
+}
+
+/// What the running or the last sync of this process did.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    pub(super) phase: Phase,
+    pub(super) uploaded: u64,
+    pub(super) downloaded: u64,
+    pub(super) total: Option<u64>,
+    last_synced: Option<u64>,
+    last_error: Option<Error>,
+}
+
+impl Progress {
+    pub(super) fn begin(&mut self) {
+        self.phase = Phase::Greeting;
+        self.uploaded = 0;
+        self.downloaded = 0;
+        self.total = None;
+    }
+
+    pub(super) fn end(&mut self, result: &Result<Report, Error>, now: u64) {
+        self.phase = Phase::Idle;
+        match result {
+            Ok(_) => {
+                self.last_synced = Some(now);
+                self.last_error = None;
+            }
+            Err(error) => self.last_error = Some(error.clone()),
+        }
+    }
+}
+
+/// An entry that was refused: kept, with the reason, until it is discarded or written anew.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SetAside {
+    /// Its number on this device.
+    pub number: u64,
+    /// The entry, naming those without a number of their own by their numbers on this device.
+    pub entry: Entry,
+    /// Why it was refused.
+    pub rejection: Rejection,
+}
+
+/// What became of an entry of the write-ahead log.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum LogState {
+    /// Written here, not accepted yet.
+    Pending,
+    /// In the hub's log.
+    Accepted,
+    /// Refused, and set aside or forgotten since.
+    Rejected(Rejection),
+}
+
+/// One line of the write-ahead log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogEntry {
+    /// Its number on this device, if it was written here.
+    pub number: Option<u64>,
+    /// The entry, under its final name if it has one.
+    pub entry: Entry,
+    /// What became of it.
+    pub state: LogState,
+}
+
+impl Replica {
+    /// The replica's standing now.
+    pub fn status(&self) -> Status {
+        let progress = self.inner.status.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state();
+        Status {
+            client: state.client.clone(),
+            phase: progress.phase,
+            pending: state.pending.len() as u64,
+            rejected: state.aside.len() as u64,
+            uploaded: progress.uploaded,
+            downloaded: progress.downloaded,
+            total: progress.total,
+            cursor: state.cursor.seq,
+            last_synced: progress.last_synced,
+            last_error: progress.last_error.clone(),
+            first_sync_done: state.account.is_some(),
+            clock_offset: state.offset,
+            account: state.account.clone(),
+        }
+    }
+
+    /// The part of the hub's log that is here, with its digest.
+    pub fn cursor(&self) -> Cursor {
+        self.state().cursor
+    }
+
+    /// How many entries of one entity the hub has not accepted yet: none means that it is safe there.
+    pub fn unsynced_of(&self, key: &EntityKey) -> u64 {
+        self.state().pending_of.get(key).map_or(0, |locals| locals.len() as u64)
+    }
+
+    /// The entries that the hub has not accepted yet, in the order in which they were written.
+    pub fn unsynced(&self) -> Vec<Entry> {
+        self.state().pending.values().map(|pending| (*pending.entry).clone()).collect()
+    }
+
+    /// The entries that were refused.
+    pub fn rejected(&self) -> Vec<SetAside> {
+        let state = self.state();
+        let aside = state.aside.iter().map(|(number, aside)| SetAside {
+            number: *number,
+            entry: (*aside.entry).clone(),
+            rejection: aside.rejection.clone(),
+        });
+        aside.collect()
+    }
+
+    /// Forgets an entry that was refused.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchEntry`].
+    pub fn discard(&self, number: u64) -> Result<Commit<()>, Error> {
+        if !self.state().aside.contains_key(&number) {
+            return Err(Error::NoSuchEntry { number });
+        }
+        let position = self.commit_between_writes(&Row::Forget(vec![number]))?;
+        Ok(self.inner.journal.ticket(position, ()))
+    }
+
+    /// The write-ahead log, oldest first: what was written here and what came down, as far as it was not compacted.
+    ///
+    /// # Errors
+    /// [`Error::Store`], also for a damaged row.
+    pub fn log(&self) -> Result<Vec<LogEntry>, Error> {
+        self.flush()?;
+        let store = self.inner.journal.store();
+        let mut client = self.state().client.clone();
+        let mut lines: Vec<LogEntry> = Vec::new();
+        let mut own = std::collections::HashMap::new();
+        let mut offered = std::collections::HashMap::new();
+        let mut from = 0;
+        loop {
+            let rows = store.journal(from, 256)?;
+            let Some((last, _)) = rows.last() else { break };
+            from = last + 1;
+            for (position, bytes) in rows {
+                match read_row(position, &bytes)? {
+                    Row::Client(other) => client = other,
+                    Row::Write { entries, .. } => {
+                        for entry in entries {
+                            own.insert(entry.dot().n, lines.len());
+                            let number = Some(entry.dot().n);
+                            lines.push(LogEntry { number, entry: (*entry).clone(), state: LogState::Pending });
+                        }
+                    }
+                    Row::Offer { numbers, .. } => offered.extend(numbers),
+                    Row::Verdicts(verdicts) => {
+                        for (local, decision) in verdicts {
+                            let Some(line) = own.get(&local).and_then(|at| lines.get_mut(*at)) else { continue };
+                            decided(line, &decision, offered.get(&local).map(|n| Dot::new(client.clone(), *n)));
+                        }
+                    }
+                    Row::Page { entries, .. } => {
+                        for entry in entries {
+                            let entry = (*entry).clone();
+                            lines.push(LogEntry { number: None, entry, state: LogState::Accepted });
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        // What was compacted away and is not decided stands in the checkpoint.
+        let state = self.state();
+        let early = state.pending.iter().filter(|(local, _)| !own.contains_key(local));
+        let mut undecided: Vec<LogEntry> = early
+            .map(|(local, pending)| LogEntry {
+                number: Some(*local),
+                entry: (*pending.entry).clone(),
+                state: LogState::Pending,
+            })
+            .collect();
+        undecided.append(&mut lines);
+        Ok(undecided)
+    }
+
+    pub(super) fn progress(&self, change: impl FnOnce(&mut Progress)) {
+        change(&mut self.inner.status.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+fn decided(line: &mut LogEntry, decision: &Decision, dot: Option<Dot>) {
+    match decision {
+        Decision::Accepted => {
+            line.state = LogState::Accepted;
+            if let Some(dot) = dot {
+                line.entry.origin.dot = dot;
+            }
+        }
+        Decision::KnownAs(dot) => {
+            line.state = LogState::Accepted;
+            line.entry.origin.dot = dot.clone();
+        }
+        Decision::Rejected(rejection) => line.state = LogState::Rejected(rejection.clone()),
+        Decision::Again => {}
+    }
+}

@@ -1,0 +1,175 @@
+//! Upload: pending entries are offered in order, and each gets its verdict.
+
+use super::Replica;
+use super::cycle::Report;
+use super::row::{Decision, Row};
+use super::state::State;
+use crate::error::Error;
+use crate::model::entry::Entry;
+use crate::model::stamp::Dot;
+use crate::transport::{PushReply, PushRequest, Transport, TransportError, Verdict};
+
+/// What one push brought about.
+pub(super) enum Pushed {
+    /// There is nothing to push, or what there is has to wait for a download.
+    Nothing,
+    /// Push on.
+    More,
+    /// The hub asks to wait.
+    Wait,
+    /// Its clock disagrees with the stamps of entries that were offered.
+    Clock,
+    /// An entry was accepted before under another name: download past it first.
+    Download,
+}
+
+/// Entries with the numbers under which they are offered.
+struct Offer {
+    attempt: u64,
+    /// Local number, number, and the entry under it.
+    entries: Vec<(u64, u64, Entry)>,
+}
+
+impl Replica {
+    /// Offers one batch of pending entries and takes the verdicts.
+    pub(super) async fn push(&self, transport: &dyn Transport, report: &mut Report) -> Result<Pushed, Error> {
+        let Some(offer) = self.state().next_offer() else { return Ok(Pushed::Nothing) };
+        // The numbers are durable before anyone hears of them, and the entries, which were queued before, too.
+        let numbers = offer.entries.iter().map(|(local, n, _)| (*local, *n)).collect();
+        let row = Row::Offer { attempt: offer.attempt, numbers };
+        let position = self.commit_between_writes(&row)?;
+        self.inner.journal.ticket(position, ()).await?;
+        let locals: Vec<u64> = offer.entries.iter().map(|(local, _, _)| *local).collect();
+        let entries = offer.entries.into_iter().map(|(_, _, entry)| entry).collect();
+        let request = PushRequest { entries, attempt: Some(offer.attempt) };
+        let reply = transport.push(&request).await?;
+        self.take_verdicts(&request, &locals, reply, report).await
+    }
+
+    async fn take_verdicts(
+        &self,
+        request: &PushRequest,
+        locals: &[u64],
+        reply: PushReply,
+        report: &mut Report,
+    ) -> Result<Pushed, Error> {
+        let fits = reply.verdicts.len() == locals.len()
+            && request.entries.iter().zip(&reply.verdicts).all(|(entry, (id, _))| entry.id() == *id);
+        if !fits {
+            let message = "its verdicts are not those of the entries that were offered".to_owned();
+            return Err(TransportError::Nonsense { message }.into());
+        }
+        let mut pushed = Pushed::Nothing;
+        let mut decisions = Vec::with_capacity(locals.len());
+        for (local, (_, verdict)) in locals.iter().zip(reply.verdicts) {
+            let decision = match verdict {
+                Verdict::Accepted { known_as: None, .. } => {
+                    report.uploaded += 1;
+                    if matches!(pushed, Pushed::Nothing) {
+                        pushed = Pushed::More;
+                    }
+                    Decision::Accepted
+                }
+                Verdict::Accepted { known_as: Some(dot), .. } => {
+                    report.uploaded += 1;
+                    pushed = Pushed::Download;
+                    Decision::KnownAs(dot)
+                }
+                Verdict::Rejected(rejection) => {
+                    report.rejected += 1;
+                    if matches!(pushed, Pushed::Nothing) {
+                        pushed = Pushed::More;
+                    }
+                    Decision::Rejected(rejection)
+                }
+                Verdict::Again { code, after } => {
+                    if code.as_deref() == Some("clock") {
+                        pushed = Pushed::Clock;
+                    } else if after.is_some() && !matches!(pushed, Pushed::Download | Pushed::Clock) {
+                        pushed = Pushed::Wait;
+                    }
+                    Decision::Again
+                }
+            };
+            decisions.push((*local, decision));
+        }
+        let position = self.commit_between_writes(&Row::Verdicts(decisions))?;
+        self.inner.journal.ticket(position, ()).await?;
+        self.progress(|status| status.uploaded = report.uploaded);
+        Ok(pushed)
+    }
+}
+
+impl State {
+    /// The next batch to offer: what was offered already as it was, and then what follows.
+    fn next_offer(&self) -> Option<Offer> {
+        // Behind an entry that was accepted and has not come down yet nothing is offered: it may be named.
+        if self.pending.is_empty() || self.pending.values().any(|pending| pending.accepted_as.is_some()) {
+            return None;
+        }
+        let mut entries: Vec<(u64, u64, Entry)> = Vec::new();
+        let mut bytes = 0;
+        let mut names = std::collections::HashMap::new();
+        let mut left_of_group = 0;
+        for (local, pending) in &self.pending {
+            let n = self.accepted + 1 + entries.len() as u64;
+            // What was offered keeps its number: the hub may have accepted it under that.
+            let n = pending.offered.unwrap_or(n);
+            let mut entry = self.numbered(*local, Dot::new(self.client.clone(), n));
+            entry.map_named(|dots| {
+                for dot in dots.iter_mut().filter(|dot| dot.is_local()) {
+                    if let Some(named) = names.get(&dot.n) {
+                        *dot = Dot::new(self.client.clone(), *named);
+                    }
+                }
+                dots.sort();
+                dots.dedup();
+            });
+            let size = entry.to_json_with_intent().len() as u64 + 2;
+            if left_of_group == 0 {
+                // A group is offered whole: what it takes is known at its first entry.
+                let group = entry.group.map_or(1, |group| group.count);
+                let full = entries.len() as u64 + group > self.limits.batch_entries
+                    || bytes + self.size_of_group(*local, group, size) > self.limits.batch_bytes.saturating_sub(1_024);
+                if full && !entries.is_empty() {
+                    break;
+                }
+                left_of_group = group;
+            }
+            left_of_group -= 1;
+            bytes += size;
+            names.insert(*local, n);
+            entries.push((*local, n, entry));
+        }
+        Some(Offer { attempt: self.attempt + 1, entries })
+    }
+
+    fn size_of_group(&self, first: u64, count: u64, first_size: u64) -> u64 {
+        if count <= 1 {
+            return first_size;
+        }
+        let members = self.pending.range(first..first + count);
+        members.map(|(_, pending)| pending.entry.to_json_with_intent().len() as u64 + 512).sum()
+    }
+
+    /// Corrected times for the entries that were never offered, when the wall clock was off.
+    ///
+    /// `change` is by how much it turned out to be off more than was known; `now` the hub's time.
+    pub(super) fn corrected(&self, change: i64, now: u64) -> Vec<(u64, u64)> {
+        let mut floor = self.clock.accepted.max(self.clock.foreign.saturating_add(1)).min(now);
+        let mut times = Vec::new();
+        for (local, pending) in &self.pending {
+            if pending.offered.is_some() || pending.accepted_as.is_some() {
+                floor = floor.max(pending.entry.origin.time);
+                continue;
+            }
+            let written = pending.entry.origin.time.saturating_add_signed(change);
+            let time = written.min(now).max(floor);
+            floor = time;
+            if time != pending.entry.origin.time {
+                times.push((*local, time));
+            }
+        }
+        times
+    }
+}

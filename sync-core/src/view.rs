@@ -1,0 +1,268 @@
+//! Between records and values: what a schema's fields show, and which operations carry a change.
+
+use std::collections::BTreeSet;
+
+use crate::entity::{Entity, Field, FieldError, Fields, Id, Key, Merge, Schema};
+use crate::model::entry::EntityKey;
+use crate::model::op::{Family, Op};
+use crate::model::policy::Written;
+use crate::model::record::Record;
+use crate::model::register::{Register, Sibling, rank};
+use crate::model::stamp::{Dot, Name};
+use crate::model::value::Value;
+
+impl Merge {
+    /// The operation family in which the policy writes.
+    pub fn family(&self) -> Family {
+        match self {
+            Merge::LastWriterWins => Family::Assign,
+            Merge::First => Family::First,
+            Merge::Max => Family::Max,
+            Merge::Min => Family::Min,
+            Merge::Counter => Family::Counter,
+            Merge::Set => Family::Set,
+            Merge::Own(policy) => Family::Own(format!("x:{}", policy.name()).into()),
+        }
+    }
+}
+
+/// The values of an entity's synced fields, as far as anything was written to them.
+pub(crate) fn fields(schema: &Schema, record: &Record) -> Fields {
+    let mut fields = Fields::new();
+    for field in schema.fields.iter().filter(|field| !field.local) {
+        if let Some(value) = value(field, record) {
+            fields.insert(field.name, value);
+        }
+    }
+    fields
+}
+
+/// The values of an entity of a type that nobody declared: every register's, under its field's name.
+pub(crate) fn untyped(record: &Record) -> Fields {
+    let mut fields = Fields::new();
+    for (name, family, register) in record.registers() {
+        // Of a field whose policy was changed the first family in their order is shown.
+        if fields.get(name).is_none() {
+            if let Some(value) = combined(&[register], family, None) {
+                fields.insert(name.to_string(), value);
+            }
+        }
+    }
+    fields
+}
+
+/// The entity that a record shows.
+pub(crate) fn entity<T: Entity>(key: &EntityKey, record: &Record) -> Result<T, FieldError> {
+    T::from_fields(id::<T>(key)?, &fields(T::SCHEMA, record))
+}
+
+pub(crate) fn id<T: Entity>(key: &EntityKey) -> Result<Id<T, T::Key>, FieldError> {
+    key.id.parse()
+}
+
+pub(crate) fn key<T: Entity>(id: &Id<T, T::Key>) -> EntityKey {
+    EntityKey::new(T::SCHEMA.name, id.key().to_text())
+}
+
+fn value(field: &Field, record: &Record) -> Option<Value> {
+    let family = field.merge.family();
+    let registers: Vec<&Register> = names(field).filter_map(|name| record.get(name, &family)).collect();
+    combined(&registers, &family, Some(field.merge))
+}
+
+/// A field's name, then those that it had before.
+fn names(field: &Field) -> impl Iterator<Item = &'static str> {
+    std::iter::once(field.name).chain(field.aliases.iter().copied())
+}
+
+/// The value of one field, which may have registers under several names.
+fn combined(registers: &[&Register], family: &Family, merge: Option<Merge>) -> Option<Value> {
+    if registers.is_empty() {
+        return None;
+    }
+    match family {
+        Family::Counter => {
+            let sum = registers.iter().map(|r| r.sum()).fold(0, i128::saturating_add);
+            Some(Value::from_canonical(sum.to_string()))
+        }
+        Family::Set => {
+            let elements: BTreeSet<&Value> = registers.iter().flat_map(|r| r.elements()).collect();
+            Some(Value::array(elements.into_iter().cloned()))
+        }
+        Family::Own(_) => {
+            let mut operations: Vec<&Sibling> = registers.iter().flat_map(|r| r.siblings()).collect();
+            operations.sort_by(|a, b| a.origin.cmp_stamp(&b.origin));
+            let operations: Vec<&Value> = operations.into_iter().map(|s| &s.value).collect();
+            match merge {
+                Some(Merge::Own(policy)) => policy.value(&operations),
+                _ => operations.last().map(|value| (*value).clone()),
+            }
+        }
+        _ => {
+            let siblings = registers.iter().flat_map(|r| r.siblings());
+            siblings.max_by(|a, b| rank(family, a, b)).map(|winner| winner.value.clone())
+        }
+    }
+}
+
+/// What an entry writes: operations by field, and what they replace.
+#[derive(Default, Debug)]
+pub(crate) struct Writes {
+    pub(crate) fields: Vec<(Name, Op)>,
+    pub(crate) replaces: Vec<(Name, Vec<Dot>)>,
+}
+
+/// A field's change that cannot be made.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) field: String,
+    pub(crate) message: String,
+}
+
+/// The operations of a create: one for every synced field.
+pub(crate) fn create(schema: &Schema, fields: &Fields) -> Result<Writes, Refused> {
+    let mut writes = Writes::default();
+    for field in schema.fields.iter().filter(|field| !field.local) {
+        let Some(value) = fields.get(field.name) else { continue };
+        let op = match field.merge {
+            Merge::LastWriterWins => Op::Assign(value.clone()),
+            Merge::First => Op::First(value.clone()),
+            Merge::Max => Op::Max(value.clone()),
+            Merge::Min => Op::Min(value.clone()),
+            Merge::Counter => Op::Add(delta(field, None, value)?),
+            Merge::Set => Op::Set { insert: elements(field, value)?.into_iter().collect(), remove: Vec::new() },
+            Merge::Own(policy) => match policy.diff(None, value) {
+                Ok(Some(Written { operation, .. })) => own(field, operation),
+                Ok(None) => continue,
+                Err(message) => return Err(Refused { field: field.name.into(), message }),
+            },
+        };
+        writes.fields.push((field.name.into(), op));
+    }
+    writes.sort();
+    Ok(writes)
+}
+
+/// The operations that carry a change of the visible record: what differs is the intent.
+///
+/// `removals` gives the insertions that pending removals of an element name: a later removal names them too,
+/// so that it holds if the earlier one is refused.
+pub(crate) fn update(
+    schema: &Schema,
+    record: &Record,
+    before: &Fields,
+    after: &Fields,
+    removals: impl Fn(&str, &Value) -> Vec<Dot>,
+) -> Result<Writes, Refused> {
+    let mut writes = Writes::default();
+    for field in schema.fields.iter().filter(|field| !field.local) {
+        let (was, is) = (before.get(field.name), after.get(field.name));
+        let Some(value) = is.filter(|_| was != is) else { continue };
+        match field.merge {
+            Merge::LastWriterWins => writes.assign(field, record, Op::Assign(value.clone())),
+            Merge::First if was.is_some_and(|value| !value.is_null()) => {
+                let message = format!("`{}` is written once and has its value already", field.name);
+                return Err(Refused { field: field.name.into(), message });
+            }
+            Merge::First => writes.assign(field, record, Op::First(value.clone())),
+            Merge::Max if was.is_none_or(|was| was < value) => writes.op(field.name, Op::Max(value.clone())),
+            Merge::Min if was.is_none_or(|was| was > value) => writes.op(field.name, Op::Min(value.clone())),
+            // A value that does not raise a maximum is one that the maximum contains already.
+            Merge::Max | Merge::Min => {}
+            Merge::Counter => writes.op(field.name, Op::Add(delta(field, was, value)?)),
+            Merge::Set => writes.set(field, record, was, value, &removals)?,
+            Merge::Own(policy) => match policy.diff(was, value) {
+                Ok(Some(Written { operation, absorbs: true })) => writes.assign(field, record, own(field, operation)),
+                Ok(Some(Written { operation, absorbs: false })) => writes.op(field.name, own(field, operation)),
+                Ok(None) => {}
+                Err(message) => return Err(Refused { field: field.name.into(), message }),
+            },
+        }
+    }
+    writes.sort();
+    Ok(writes)
+}
+
+impl Writes {
+    fn op(&mut self, name: &'static str, op: Op) {
+        self.fields.push((name.into(), op));
+    }
+
+    /// An operation that replaces all siblings that are there.
+    fn assign(&mut self, field: &Field, record: &Record, op: Op) {
+        let family = op.family();
+        for name in names(field) {
+            self.replace(name, record.get(name, &family));
+        }
+        self.op(field.name, op);
+    }
+
+    fn replace(&mut self, name: &str, register: Option<&Register>) {
+        let dots: Vec<Dot> = register.into_iter().flat_map(Register::siblings).map(|s| s.origin.dot.clone()).collect();
+        if !dots.is_empty() {
+            self.replaces.push((name.into(), dots));
+        }
+    }
+
+    fn set(
+        &mut self,
+        field: &Field,
+        record: &Record,
+        was: Option<&Value>,
+        is: &Value,
+        removals: &impl Fn(&str, &Value) -> Vec<Dot>,
+    ) -> Result<(), Refused> {
+        let was = was.map_or(Ok(BTreeSet::new()), |was| elements(field, was))?;
+        let is = elements(field, is)?;
+        let insert: Vec<Value> = is.difference(&was).cloned().collect();
+        for name in names(field) {
+            let mut remove = Vec::new();
+            for element in was.difference(&is) {
+                let insertions = record.get(name, &Family::Set).map_or(&[][..], |r| r.insertions(element));
+                let mut dots: Vec<Dot> = insertions.iter().map(|(origin, _)| origin.dot.clone()).collect();
+                dots.extend(removals(name, element));
+                dots.sort();
+                dots.dedup();
+                if !dots.is_empty() {
+                    remove.push((element.clone(), dots));
+                }
+            }
+            let insert = if name == field.name { insert.clone() } else { Vec::new() };
+            if !insert.is_empty() || !remove.is_empty() {
+                self.fields.push((name.into(), Op::Set { insert, remove }));
+            }
+        }
+        Ok(())
+    }
+
+    fn sort(&mut self) {
+        self.fields.sort_by(|a, b| a.0.cmp(&b.0));
+        self.replaces.sort();
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.fields.is_empty() && self.replaces.is_empty()
+    }
+}
+
+fn own(field: &Field, body: Value) -> Op {
+    match field.merge.family() {
+        Family::Own(family) => Op::Own { family, body },
+        _ => Op::Assign(body),
+    }
+}
+
+fn delta(field: &Field, was: Option<&Value>, is: &Value) -> Result<i64, Refused> {
+    let refused = |message: String| Refused { field: field.name.into(), message };
+    let number = |value: &Value| value.as_i128().ok_or_else(|| refused(format!("a counter is an integer, not {value}")));
+    let was = was.map_or(Ok(0), number)?;
+    let delta = number(is)?.checked_sub(was).and_then(|delta| i64::try_from(delta).ok());
+    delta.ok_or_else(|| refused("a counter changes by at most 2^63 at a time".into()))
+}
+
+fn elements(field: &Field, value: &Value) -> Result<BTreeSet<Value>, Refused> {
+    match value.array_elements() {
+        Some(elements) => Ok(elements.into_iter().collect()),
+        None => Err(Refused { field: field.name.into(), message: format!("a set is stored as an array, not as {value}") }),
+    }
+}
