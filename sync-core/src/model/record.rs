@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::codec::{self, CodecError, Reader, Writer};
-use super::entry::{Action, Entry};
+use super::entry::{Action, Entry, LIFECYCLE};
 use super::op::{Family, Op};
 use super::register::{Grounds, InLogOrder, Knowledge, Register, Sibling, join_lists};
 use super::stamp::{Context, Dot, Name, Origin, Stamp};
@@ -86,20 +86,26 @@ impl Record {
                     self.create(entry.dot()).origin = Some(entry.origin.clone());
                 }
             }
-            Action::Purge => return self.purge(&entry.of, knowledge),
+            Action::Purge => {
+                self.purge(&entry.of, knowledge);
+                self.forget_missing(entry.dot());
+                return;
+            }
             _ => {}
         }
         // What is replaced is replaced even if the one who replaced it is dropped at once for want of a create.
+        let writes_fields = matches!(entry.action, Action::Create | Action::Update);
         for (name, dots) in &entry.replaces {
-            let slot = if matches!(entry.action, Action::Delete(_) | Action::Restore) {
-                Slot::Lifecycle
-            } else {
-                Slot::Field(name.clone())
-            };
-            self.replace(&slot, dots, knowledge);
+            if writes_fields {
+                self.replace(&Slot::Field(name.clone()), dots, knowledge);
+            } else if &**name == LIFECYCLE {
+                self.replace(&Slot::Lifecycle, dots, knowledge);
+            }
+        }
+        if writes_fields {
+            self.remove_elements(entry, knowledge);
         }
         if !self.stands(&of, knowledge) {
-            self.remove_elements(entry, knowledge);
             self.forget_missing(entry.dot());
             return;
         }
@@ -117,7 +123,6 @@ impl Record {
     }
 
     fn write_fields(&mut self, entry: &Entry, of: &Grounds, knowledge: &dyn Knowledge) {
-        self.remove_elements(entry, knowledge);
         for (name, op) in &entry.fields {
             let family = op.family();
             let value = match op {
@@ -301,14 +306,22 @@ impl Record {
         self.missing.retain(|(_, missing)| missing != dot);
     }
 
-    /// Whether something in it waits for entries that have not arrived.
-    pub(crate) fn is_unsettled(&self) -> bool {
-        let early = |r: &Register| matches!(r, Register::Counter { early, .. } if !early.is_empty());
-        !self.missing.is_empty() || self.fields.iter().any(|(_, _, register)| early(register))
+    /// The entries for which something in it waits: to arrive, or for the gap before them to be closed.
+    pub(crate) fn waits(&self) -> impl Iterator<Item = &Dot> {
+        let creates = self.creates.iter().filter(|c| c.origin.is_none()).map(|c| &c.dot);
+        let early = self.fields.iter().flat_map(|(_, _, register)| register.early()).map(|a| &a.dot);
+        self.awaited().chain(creates).chain(early)
     }
 
     /// Takes in that more entries are known now.
     pub(crate) fn settle(&mut self, knowledge: &dyn Knowledge) {
+        self.missing.retain(|(_, dot)| !knowledge.knows(dot));
+        let expected = self.creates.len();
+        // What was taken for a create on its way turned out to be something else.
+        self.creates.retain(|c| c.origin.is_some() || !knowledge.knows(&c.dot));
+        if self.creates.len() < expected {
+            self.drop_fallen(knowledge);
+        }
         for (_, _, register) in &mut self.fields {
             register.settle(knowledge);
         }
@@ -415,10 +428,9 @@ impl Record {
                 joined.creates.retain(|c| c.dot != *dot);
             }
         }
-        missing.retain(|(_, dot)| !both.knows(dot));
         joined.missing = missing;
-        joined.drop_fallen(both);
         joined.settle(both);
+        joined.drop_fallen(both);
         joined
     }
 

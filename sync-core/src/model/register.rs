@@ -126,6 +126,14 @@ impl Register {
         }
     }
 
+    /// Additions beyond a gap in their client's entries.
+    pub(crate) fn early(&self) -> &[Addend] {
+        match self {
+            Register::Counter { early, .. } => early,
+            _ => &[],
+        }
+    }
+
     /// Drops every write that `keep` refuses, told its dot and its grounds.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&Dot, &Grounds) -> bool) {
         match self {

@@ -1,17 +1,28 @@
 //! Snapshots: records with the entries that they contain; reconciling and joining them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::{Entry, EntityKey};
+use super::op::Op;
 use super::record::Record;
-use super::stamp::{Context, Forked};
+use super::stamp::{Context, Dot, Forked};
 
 /// The state that a set of entries makes: every entity's record, and which entries are in it.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     records: BTreeMap<EntityKey, Record>,
     context: Context,
+    /// Which records wait for which entries: an index of what they say themselves.
+    waiting: BTreeMap<Dot, BTreeSet<EntityKey>>,
 }
+
+impl PartialEq for Snapshot {
+    fn eq(&self, other: &Self) -> bool {
+        self.records == other.records && self.context == other.context
+    }
+}
+
+impl Eq for Snapshot {}
 
 /// Folds entries into a snapshot.
 ///
@@ -38,7 +49,14 @@ pub fn reconcile<'a>(base: Snapshot, entries: impl IntoIterator<Item = &'a Entry
 impl Snapshot {
     /// The snapshot of these records, which contain these entries.
     pub fn new(records: impl IntoIterator<Item = (EntityKey, Record)>, context: Context) -> Self {
-        Self { records: records.into_iter().collect(), context }
+        let records: BTreeMap<EntityKey, Record> = records.into_iter().collect();
+        let mut waiting: BTreeMap<Dot, BTreeSet<EntityKey>> = BTreeMap::new();
+        for (key, record) in &records {
+            for dot in record.waits() {
+                waiting.entry(dot.clone()).or_default().insert(key.clone());
+            }
+        }
+        Self { records, context, waiting }
     }
 
     /// Folds one entry in; `false` if it was in already.
@@ -46,7 +64,6 @@ impl Snapshot {
     /// # Errors
     /// [`Forked`] if another entry of that name is in, and that can be seen; nothing was changed then.
     pub fn apply(&mut self, entry: &Entry) -> Result<bool, Forked> {
-        let had_gaps = self.context.early().next().is_some();
         if !self.context.add(entry.dot(), entry.hash())? {
             return Ok(false);
         }
@@ -55,16 +72,38 @@ impl Snapshot {
         if record.is_empty() {
             self.records.remove(&entry.key);
         }
-        if had_gaps {
-            self.settle();
-        }
+        self.arrived(entry.dot());
+        self.wait_for_named(entry);
         Ok(true)
     }
 
-    /// Counters whose additions arrived early take them in once the gap before them is closed.
-    fn settle(&mut self) {
-        let unsettled = self.records.values_mut().filter(|record| record.is_unsettled());
-        unsettled.for_each(|record| record.settle(&self.context));
+    /// Has the records take notice that waited for this entry, or for the gap before others to be closed.
+    fn arrived(&mut self, dot: &Dot) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let known = Dot::new(dot.client.clone(), self.context.vector().get(&dot.client).n);
+        let none = Dot::new(dot.client.clone(), 0);
+        let mut dots: Vec<Dot> = self.waiting.range(none..=known).map(|(dot, _)| dot.clone()).collect();
+        dots.push(dot.clone());
+        let keys: BTreeSet<EntityKey> = dots.iter().filter_map(|dot| self.waiting.remove(dot)).flatten().collect();
+        for key in keys {
+            if let Some(record) = self.records.get_mut(&key) {
+                record.settle(&self.context);
+                if record.is_empty() {
+                    self.records.remove(&key);
+                }
+            }
+        }
+    }
+
+    fn wait_for_named(&mut self, entry: &Entry) {
+        let adds = entry.fields.iter().any(|(_, op)| matches!(op, Op::Add(_)));
+        let is_early = adds && !self.context.vector().covers(entry.dot());
+        let missing = entry.named().filter(|dot| !self.context.knows(dot));
+        for dot in missing.chain(is_early.then(|| entry.dot())) {
+            self.waiting.entry(dot.clone()).or_default().insert(entry.key.clone());
+        }
     }
 
     /// The state that the entries of both make. Commutative, associative, idempotent, and equal to folding
@@ -86,7 +125,7 @@ impl Snapshot {
             records.insert(key.clone(), record);
         }
         records.retain(|_, record| !record.is_empty());
-        Ok(Snapshot { records, context })
+        Ok(Snapshot::new(records, context))
     }
 
     /// One entity's record.
