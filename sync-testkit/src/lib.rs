@@ -1,3 +1,7 @@
 //! Conformance kits, laws and simulation for sync-core.
 
+pub mod history;
+pub mod laws;
+pub mod oracle;
+pub mod rng;
 pub mod store;
