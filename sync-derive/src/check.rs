@@ -1,6 +1,6 @@
 //! What is wrong with a struct whose attributes could all be read by themselves:
 //!
-//! 1. lifetimes: an entity owns what it holds;
+//! 1. borrowed fields: an entity owns what it holds;
 //! 2. the entity type's name;
 //! 3. the id: there is one, it is an `Id`, and it is nothing else;
 //! 4. attributes that contradict each other;
@@ -10,7 +10,8 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{GenericArgument, Ident, PathArguments, Type};
 
@@ -20,7 +21,7 @@ use crate::model::{Field, Model, Role};
 
 /// Notes every mistake; a field with one is marked broken.
 pub(crate) fn check(model: &mut Model<'_>, mistakes: &mut Mistakes) {
-    lifetimes(model, mistakes);
+    borrowed(model, mistakes);
     reserved(&model.entity, "an entity type's", mistakes);
     if model.fields.is_some() {
         one_id(model, mistakes);
@@ -36,12 +37,36 @@ pub(crate) fn check(model: &mut Model<'_>, mistakes: &mut Mistakes) {
     names(model, mistakes);
 }
 
-/// Everything that is read from a store is owned, so a borrowed field could never be filled.
-fn lifetimes(model: &Model<'_>, mistakes: &mut Mistakes) {
+/// Everything that is read from a store is owned, so a borrowed field could never be filled. (The compiler says
+/// of it that an "implementation is not general enough".)
+fn borrowed(model: &mut Model<'_>, mistakes: &mut Mistakes) {
     for parameter in model.generics.lifetimes() {
         let message = "an entity owns what it holds and has no lifetimes: hold a `String` and not a `&str`, say";
         mistakes.at(parameter.lifetime.span(), message);
     }
+    let has_lifetimes = model.generics.lifetimes().next().is_some();
+    let fields = model
+        .fields
+        .iter_mut()
+        .flatten()
+        .filter(|field| field.role() == Role::Stored);
+    for field in fields.filter(|field| field.with().is_none()) {
+        if has_lifetimes {
+            field.broken |= mentions_lifetime(field.ty.to_token_stream());
+        } else if let Type::Reference(reference) = field.ty {
+            let message = "an entity owns what it holds: write `String` for `&str`, `Vec<T>` for `&[T]`, `T` for `&T`";
+            mistakes.at(reference.and_token.span, message);
+            field.broken = true;
+        }
+    }
+}
+
+fn mentions_lifetime(ty: TokenStream) -> bool {
+    ty.into_iter().any(|token| match token {
+        TokenTree::Group(group) => mentions_lifetime(group.stream()),
+        TokenTree::Punct(mark) => mark.as_char() == '\'',
+        _ => false,
+    })
 }
 
 fn one_id(model: &mut Model<'_>, mistakes: &mut Mistakes) {
@@ -63,6 +88,8 @@ fn one_id(model: &mut Model<'_>, mistakes: &mut Mistakes) {
     let mut fields = model.fields.iter().flatten();
     if first.is_none() {
         match fields.find(|field| is_id_of(field.ty, model)) {
+            // Its attribute is wrong, which has been said.
+            Some(field) if field.broken => {}
             Some(field) => {
                 let message = format!(
                     "put `#[sync(id)]` on `{}`: `{name}` has no id yet",
@@ -218,7 +245,9 @@ fn names(model: &mut Model<'_>, mistakes: &mut Mistakes) {
     {
         let before = mistakes.count();
         for name in [&field.name].into_iter().chain(&field.aliases) {
-            reserved(name, "a stored field's", mistakes);
+            if reserved(name, "a stored field's", mistakes) {
+                continue;
+            }
             match owners.entry(name.value.clone()) {
                 Entry::Vacant(free) => {
                     free.insert(field.ident);
@@ -237,18 +266,20 @@ fn taken_by(owner: &Ident, name: &str, field: &Ident) -> String {
         return format!("`{name}` is this field's name already: remove it");
     }
     format!(
-        "`{name}` is already what `{owner}` is stored as or read by: \
-         give `{field}` another name with `#[sync(rename = \"...\")]`"
+        "the stored name `{name}` is taken by field `{owner}`: \
+         give one of the two another with `#[sync(rename = \"...\")]`"
     )
 }
 
 /// Names that begin with `$` are the log's own: `{"$add":3}` is an operation.
-fn reserved(name: &Given<String>, whose: &str, mistakes: &mut Mistakes) {
-    if name.value.is_empty() {
-        mistakes.at(name.place, format!("{whose} name may not be empty"));
+fn reserved(name: &Given<String>, whose: &str, mistakes: &mut Mistakes) -> bool {
+    let problem = if name.value.is_empty() {
+        "be empty"
     } else if name.value.starts_with('$') {
-        let message =
-            format!("{whose} name may not begin with `$`, which marks operations in the log");
-        mistakes.at(name.place, message);
-    }
+        "begin with `$`, which marks operations in the log"
+    } else {
+        return false;
+    };
+    mistakes.at(name.place, format!("{whose} name may not {problem}"));
+    true
 }

@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenTree};
 use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, ExprPath, LitBool, LitStr, Meta, Path, Token};
+use syn::{Attribute, ExprPath, LitBool, LitStr, Meta, Path, Token, token};
 
 use crate::ctxt::Mistakes;
 
@@ -80,11 +80,11 @@ pub(crate) fn has_value(meta: &ParseNestedMeta<'_>) -> bool {
 
 /// `name`
 pub(crate) fn flag(meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
-    if meta.input.is_empty() || meta.input.peek(Token![,]) {
-        return Ok(());
-    }
     let name = name(meta);
-    Err(meta.error(format!("`{name}` stands alone: `#[sync({name})]`")))
+    if has_value(meta) || meta.input.peek(token::Paren) {
+        return Err(meta.error(format!("`{name}` stands alone: `#[sync({name})]`")));
+    }
+    Ok(())
 }
 
 /// `name`, or `name = false` to take back what a serde attribute says.
@@ -128,22 +128,24 @@ pub(crate) fn path_or_text(meta: &ParseNestedMeta<'_>) -> syn::Result<PathOrText
     if input.peek(LitStr) {
         return input.parse().map(PathOrText::Text);
     }
-    let mistake = input.error(no_path(&name));
+    let mistake = input.error(format!(
+        "`{name}` takes a string or a path: `{name} = \"...\"`"
+    ));
     input.parse().map(PathOrText::Path).map_err(|_| mistake)
 }
 
 /// `name = path` or `name = "path"`
 pub(crate) fn path(meta: &ParseNestedMeta<'_>) -> syn::Result<ExprPath> {
+    let name = name(meta);
     match path_or_text(meta)? {
         PathOrText::Path(path) => Ok(path),
-        PathOrText::Text(text) => text
-            .parse()
-            .map_err(|_| syn::Error::new(text.span(), no_path(&name(meta)))),
+        PathOrText::Text(text) => text.parse().map_err(|_| {
+            syn::Error::new(
+                text.span(),
+                format!("`{name}` takes a path: `{name} = \"a::path\"`"),
+            )
+        }),
     }
-}
-
-fn no_path(name: &str) -> String {
-    format!("`{name}` takes a path: `{name} = \"a::path\"`")
 }
 
 /// `a`, `b` and `c`, for a message.

@@ -1,4 +1,10 @@
-//! The `Syncable` derive macro of sync-core.
+//! `#[derive(Syncable)]`: makes a struct an entity of sync-core. Use it by way of `sync_core::Syncable`;
+//! all there is to know is at [`Syncable`](macro@Syncable).
+//!
+//! How it works, in reading order: `item` reads one item of an attribute's list; `attr` and `serde_attr` read
+//! what the author wrote; `model` is what both say together; `check` finds what is wrong with it; `expand`
+//! generates the code, with the `bounds` that generic structs need, or `fallback` stands in for it. Mistakes
+//! are collected in `ctxt` and reported together, and a mistake in one field silences nothing in another.
 
 mod attr;
 mod bounds;
@@ -14,7 +20,7 @@ mod serde_attr;
 use proc_macro2::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
 
-/// Derives `sync_core::Entity`.
+#[doc = include_str!("../REFERENCE.md")]
 #[proc_macro_derive(Syncable, attributes(sync))]
 pub fn syncable(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     derive(&parse_macro_input!(input as DeriveInput)).into()
