@@ -92,9 +92,7 @@ impl RedbFile {
     /// # Errors
     /// The file's.
     pub fn reclaim(&self) -> Result<(), StoreError> {
-        self.0.exclusively(|database| Ok(database.compact()?))?;
-        // Compaction ends with a state that a kill would have to repair: leave one that it has not.
-        self.0.write(Kind::Settled, |_| Ok(()))
+        self.0.exclusively(|database| Ok(database.compact()?)).map(drop)
     }
 
     /// Closes the file now, whoever still holds a clone; their calls fail from then on. Waits for those under way.

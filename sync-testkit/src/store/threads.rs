@@ -113,29 +113,23 @@ fn look(store: &dyn Store) {
 /// What one thread was told is done, another sees.
 pub fn what_returned_is_seen_by_others(fresh: &Fresh<'_>) {
     let store = fresh()();
-    let (written, seen) = (std::sync::mpsc::sync_channel(0), std::sync::mpsc::sync_channel(0));
-    thread::scope(|scope| {
-        let reader = scope.spawn({
-            let store = &store;
-            move || {
-                for n in written.1 {
-                    expect("the heads after an append", ok("heads", store.heads()).last, n);
-                    expect("its row", ok("journal", store.journal(n, 2)).len(), 1);
-                    expect("a key after a checkpoint", ok("get", store.get(b"n")), Some(n.to_be_bytes().to_vec()));
-                    if seen.0.send(()).is_err() {
-                        return;
-                    }
-                }
-            }
+    let store = &*store;
+    for n in 1..=15u64 {
+        ok("append", store.append(n - 1, &[b"commit"]));
+        elsewhere(|| {
+            expect("the heads after an append", ok("heads", store.heads()).last, n);
+            expect("its rows", ok("journal", store.journal(n, 2)).len(), 1);
         });
-        for n in 1..=20u64 {
-            ok("append", store.append(n - 1, &[b"commit"]));
-            ok("checkpoint", store.checkpoint(&puts(&[(b"n", &n.to_be_bytes())])));
-            if written.0.send(n).is_err() || seen.1.recv().is_err() {
-                break;
-            }
-        }
-        drop(written.0);
-        reader.join().expect("a reader did not see what had returned");
-    });
+        let bytes = n.to_be_bytes();
+        ok("checkpoint", store.checkpoint(&Checkpoint { covers: n, ..puts(&[(b"n", &bytes)]) }));
+        elsewhere(|| {
+            expect("what a checkpoint covers", ok("heads", store.heads()).covers, n);
+            expect("its key", ok("get", store.get(b"n")), Some(bytes.to_vec()));
+        });
+    }
+}
+
+/// Looks from another thread.
+fn elsewhere(look: impl FnOnce() + Send) {
+    thread::scope(|scope| scope.spawn(look).join().expect("another thread did not see what had returned"));
 }

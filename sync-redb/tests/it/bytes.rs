@@ -10,29 +10,27 @@ use sync_redb::StorageBackend;
 
 /// Clones share the bytes, as handles of one file do.
 #[derive(Debug, Clone)]
-pub struct Bytes {
+pub(crate) struct Bytes {
     bytes: Arc<Mutex<Vec<u8>>>,
     /// Changes and syncs that still succeed.
     fuel: Arc<AtomicU64>,
 }
 
 impl Bytes {
-    pub fn new(bytes: Vec<u8>) -> Self {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
         Self { bytes: Arc::new(Mutex::new(bytes)), fuel: Arc::new(AtomicU64::new(u64::MAX)) }
     }
 
-    pub fn copy(&self) -> Vec<u8> {
+    pub(crate) fn copy(&self) -> Vec<u8> {
         self.bytes().clone()
     }
 
-    #[allow(dead_code)]
-    pub fn flip(&self, at: usize) {
+    pub(crate) fn flip(&self, at: usize) {
         self.bytes()[at] ^= 1;
     }
 
     /// Lets this many more changes and syncs succeed.
-    #[allow(dead_code)]
-    pub fn fail_after(&self, calls: u64) {
+    pub(crate) fn fail_after(&self, calls: u64) {
         self.fuel.store(calls, Ordering::SeqCst);
     }
 

@@ -1,8 +1,6 @@
 //! Damaged bytes end in errors when the file is opened; what can be opened reads as it was written.
 
-mod bytes;
-
-use bytes::Bytes;
+use crate::bytes::Bytes;
 use sync_core::{Checkpoint, Heads, Store, StoreError};
 use sync_redb::{RedbFile, RedbStore};
 

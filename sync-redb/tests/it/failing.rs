@@ -1,10 +1,8 @@
 //! A disk that fails: what was acknowledged stays, nothing is written behind a failure, and opening again mends it.
 
-mod bytes;
-
 use std::error::Error;
 
-use bytes::Bytes;
+use crate::bytes::Bytes;
 use sync_core::{Checkpoint, Store, StoreError};
 use sync_redb::{RedbFile, RedbStore};
 

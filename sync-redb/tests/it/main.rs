@@ -1,0 +1,8 @@
+//! What the store promises, tried from outside.
+
+mod bytes;
+mod contract;
+mod creation;
+mod damage;
+mod failing;
+mod spaces;
