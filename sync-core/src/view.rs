@@ -76,10 +76,9 @@ fn names(field: &Field) -> impl Iterator<Item = &'static str> {
 }
 
 /// The value of one field, which may have registers under several names.
+///
+/// Of an empty set and a counter that nothing was added to no register remains: they are empty and zero.
 fn combined(registers: &[&Register], family: &Family, merge: Option<Merge>) -> Option<Value> {
-    if registers.is_empty() {
-        return None;
-    }
     match family {
         Family::Counter => {
             let sum = registers.iter().map(|r| r.sum()).fold(0, i128::saturating_add);

@@ -1,0 +1,162 @@
+//! What a hub accepts: each client's entries in the order of their numbers, a prefix of them.
+//!
+//! A pure function of the state and the push. What cannot be decided at all (a fork, a gap) takes nothing in.
+
+use super::draft::{Candidate, Draft};
+use super::lane::{Lane, Slot, lanes};
+use super::prepared::{Kind, Prepared, reject};
+use super::row::Logged;
+use crate::model::stamp::ClientId;
+use crate::transport::{Rejection, TransportError, Verdict};
+
+/// What was decided.
+pub(super) struct Decision {
+    /// One for each offer, in their order.
+    pub(super) verdicts: Vec<Verdict>,
+    /// What goes into the log.
+    pub(super) accepted: Vec<Logged>,
+    /// The clients of the push.
+    pub(super) clients: Vec<ClientId>,
+}
+
+/// How a lane goes on.
+#[derive(Clone, Copy, PartialEq)]
+enum Course {
+    /// All was accepted so far.
+    Open,
+    /// Something was not: of what follows only what is invalid by itself is decided.
+    Blocked,
+    /// Something has another name: its author has to see it first.
+    Ended,
+}
+
+/// Decides a push of numbered entries.
+pub(super) fn decide(mut draft: Draft<'_>, offers: &[Prepared], attempt: Option<u64>) -> Result<Decision, TransportError> {
+    let lanes = lanes(offers);
+    for lane in &lanes {
+        check_client(&draft, lane, attempt)?;
+    }
+    for lane in lanes.iter().filter(|lane| !is_hub(&draft, lane)) {
+        lane.check_history(offers, &draft.view)?;
+    }
+    let undecided = Verdict::Again { after: None, code: None };
+    let mut verdicts: Vec<Verdict> = offers
+        .iter()
+        .map(|offer| match &offer.kind {
+            Kind::Malformed { rejection, .. } => Verdict::Rejected(rejection.clone()),
+            Kind::Entry { .. } => undecided.clone(),
+        })
+        .collect();
+    for lane in &lanes {
+        admit(&mut draft, lane, offers, &mut verdicts);
+    }
+    let clients = lanes.into_iter().map(|lane| lane.client).collect();
+    Ok(Decision { verdicts, accepted: draft.accepted, clients })
+}
+
+/// Whether the client may push now, and on whose behalf.
+fn check_client(draft: &Draft<'_>, lane: &Lane, attempt: Option<u64>) -> Result<(), TransportError> {
+    let Some(standing) = draft.view.state.clients.get(&lane.client) else { return Ok(()) };
+    if standing.principal.as_ref().is_some_and(|owner| owner != draft.rules.principal) {
+        let message = format!("client {} belongs to another principal", lane.client);
+        return Err(TransportError::Denied { message });
+    }
+    match attempt {
+        Some(attempt) if attempt < standing.attempt => Err(TransportError::Superseded),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the client id is one under which a hub numbers entries.
+fn is_hub(draft: &Draft<'_>, lane: &Lane) -> bool {
+    lane.client == *draft.rules.own || draft.view.state.clients.get(&lane.client).is_some_and(|standing| standing.is_hub)
+}
+
+fn admit(draft: &mut Draft<'_>, lane: &Lane, offers: &[Prepared], verdicts: &mut [Verdict]) {
+    if is_hub(draft, lane) {
+        let message = "the client id is a hub's own: a replica has another";
+        for slot in &lane.slots {
+            verdicts[slot.at] = Verdict::Rejected(reject("forbidden", message, Some("clientId")));
+        }
+        return;
+    }
+    let known = draft.view.state.known(&lane.client).n;
+    let mut course = Course::Open;
+    let mut first = 0;
+    while first < lane.slots.len() {
+        let slot = lane.slots[first];
+        if slot.n <= known {
+            if let Kind::Entry { entry, .. } = &offers[slot.at].kind {
+                let seq = draft.view.place(entry.dot()).map(|place| place.seq);
+                // That it is known was seen when the history was checked.
+                verdicts[slot.at] = accepted(seq.unwrap_or_default());
+            }
+            first += 1;
+            continue;
+        }
+        let (end, faults) = lane.unit(first, offers, known);
+        let slots = &lane.slots[first..end];
+        let decided = match course {
+            Course::Ended => vec![Verdict::Again { after: None, code: None }; slots.len()],
+            _ if faults.iter().any(Option::is_some) => {
+                course = Course::Blocked;
+                refuse(slots, faults)
+            }
+            Course::Blocked => vec![Verdict::Again { after: None, code: None }; slots.len()],
+            Course::Open => {
+                let (decided, onward) = admit_unit(draft, slots, offers);
+                course = onward;
+                decided
+            }
+        };
+        for (slot, verdict) in slots.iter().zip(decided) {
+            verdicts[slot.at] = verdict;
+        }
+        first = end;
+    }
+}
+
+/// Decides entries that stand or fall together and have no fault by themselves.
+fn admit_unit(draft: &mut Draft<'_>, slots: &[Slot], offers: &[Prepared]) -> (Vec<Verdict>, Course) {
+    // The same entry may be offered twice in one push: it is taken in once.
+    let mut candidates: Vec<Candidate<'_>> = Vec::new();
+    let mut which: Vec<usize> = Vec::new();
+    for slot in slots {
+        let Kind::Entry { entry, hash, .. } = &offers[slot.at].kind else { continue };
+        if candidates.last().is_none_or(|(last, _)| last.dot() != entry.dot()) {
+            candidates.push((&**entry, *hash));
+        }
+        which.push(candidates.len() - 1);
+    }
+    let known: Vec<_> = candidates.iter().map(|(entry, _)| draft.known_as(entry)).collect();
+    if known.iter().any(Option::is_some) {
+        let known: Option<Vec<_>> = known.into_iter().collect();
+        let Some(known) = known else {
+            let message = "a part of the group was accepted before under other names, and a part was not";
+            return (vec![Verdict::Rejected(reject("group", message, Some("group"))); slots.len()], Course::Blocked);
+        };
+        let verdicts = which.iter().map(|at| Verdict::Accepted { seq: known[*at].seq, known_as: Some(known[*at].dot.clone()) });
+        return (verdicts.collect(), Course::Ended);
+    }
+    if candidates.iter().any(|(entry, _)| draft.is_ahead(entry.origin.time)) {
+        return (vec![Verdict::Again { after: None, code: Some("clock".to_owned()) }; slots.len()], Course::Blocked);
+    }
+    match draft.take(&candidates) {
+        Ok(seqs) => (which.iter().map(|at| accepted(seqs[*at])).collect(), Course::Open),
+        Err((culprit, rejection)) => {
+            let faults = which.iter().map(|at| (*at == culprit).then(|| rejection.clone()));
+            (refuse(slots, faults.collect()), Course::Blocked)
+        }
+    }
+}
+
+fn accepted(seq: u64) -> Verdict {
+    Verdict::Accepted { seq, known_as: None }
+}
+
+/// The culprits with their reasons, the rest of the group with theirs.
+fn refuse(slots: &[Slot], faults: Vec<Option<Rejection>>) -> Vec<Verdict> {
+    let first = slots.first().map_or(0, |slot| slot.n);
+    let with = || reject("group", format!("another entry of the transaction from number {first} on was rejected"), Some("group"));
+    faults.into_iter().map(|fault| Verdict::Rejected(fault.unwrap_or_else(with))).collect()
+}

@@ -1,0 +1,125 @@
+//! A decision in the making: the state, and what of a push was taken in so far.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::facts::View;
+use super::index::Intended;
+use super::prepared::reject;
+use super::row::Logged;
+use super::validate::{Change, Validate};
+use crate::model::entry::{Action, Entry, EntityKey};
+use crate::model::record::Record;
+use crate::model::stamp::{ClientId, Digest, Name};
+use crate::transport::{Limits, Rejection};
+
+/// What a decision goes by, beside the state.
+pub(super) struct Rules<'a> {
+    pub(super) principal: &'a Name,
+    /// The client id under which this hub numbers entries.
+    pub(super) own: &'a ClientId,
+    pub(super) limits: &'a Limits,
+    pub(super) now: u64,
+    pub(super) validators: &'a [Arc<dyn Validate>],
+}
+
+/// A decision in the making.
+pub(super) struct Draft<'a> {
+    pub(super) view: View<'a>,
+    pub(super) rules: &'a Rules<'a>,
+    /// Of the entities whose state the decision depends on.
+    records: HashMap<EntityKey, Arc<Record>>,
+    intents: HashMap<u128, Intended>,
+    /// What was taken in, in order.
+    pub(super) accepted: Vec<Logged>,
+}
+
+/// An entry that is to be taken in, with its hash.
+pub(super) type Candidate<'e> = (&'e Entry, Digest);
+
+/// What the records become, or which candidate cannot be taken in and why.
+type Staged = Result<HashMap<EntityKey, Arc<Record>>, (usize, Rejection)>;
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(mut view: View<'a>, rules: &'a Rules<'a>) -> Self {
+        let records = view.take_records();
+        Self { view, rules, records, intents: HashMap::new(), accepted: Vec::new() }
+    }
+
+    /// Whether a stamp is further ahead than the hub admits: more than the drift before the hub's clock, and more
+    /// than the one step that a clock takes which has seen the greatest accepted stamp. (A drift on top of the
+    /// greatest one would let a client walk every clock of the space ahead, drift by drift.)
+    pub(super) fn is_ahead(&self, time: u64) -> bool {
+        let wall = self.rules.now.saturating_add(self.rules.limits.drift);
+        time > wall.max(self.view.state.greatest.saturating_add(1))
+    }
+
+    /// Under which other name an entry's intent was accepted.
+    pub(super) fn known_as(&self, entry: &Entry) -> Option<Intended> {
+        let intent = entry.intent?;
+        let known = self.intents.get(&intent).or_else(|| self.view.intent(intent))?;
+        (known.dot != *entry.dot()).then(|| known.clone())
+    }
+
+    /// The record as it is after what was taken in so far.
+    pub(super) fn record(&self, key: &EntityKey) -> Option<&Arc<Record>> {
+        self.records.get(key)
+    }
+
+    /// Takes in all candidates or none; their numbers in the log, or which one is at fault.
+    pub(super) fn take(&mut self, candidates: &[Candidate<'_>]) -> Result<Vec<u64>, (usize, Rejection)> {
+        let staged = self.stage(candidates)?;
+        self.records.extend(staged);
+        let mut seqs = Vec::with_capacity(candidates.len());
+        for (entry, hash) in candidates {
+            let mut entry = Entry::clone(entry);
+            let intent = entry.intent.take();
+            let seq = self.view.state.head.seq + self.accepted.len() as u64 + 1;
+            if let Some(intent) = intent {
+                self.intents.insert(intent, Intended { dot: entry.dot().clone(), seq });
+            }
+            self.accepted.push(Logged { entry: Arc::new(entry), hash: *hash, intent });
+            seqs.push(seq);
+        }
+        Ok(seqs)
+    }
+
+    fn stage(&self, candidates: &[Candidate<'_>]) -> Staged {
+        let mut staged: HashMap<EntityKey, Arc<Record>> = HashMap::new();
+        let mut keys: Vec<(usize, &EntityKey)> = Vec::new();
+        for (at, (entry, _)) in candidates.iter().enumerate() {
+            // A create of an entity that nothing else in the push is about, where nobody asks what becomes of it.
+            let Some(before) = self.records.get(&entry.key) else { continue };
+            if !keys.iter().any(|(_, key)| **key == entry.key) {
+                keys.push((at, &entry.key));
+            }
+            let record = staged.entry(entry.key.clone()).or_insert_with(|| before.clone());
+            if entry.action != Action::Create && !stands(record, entry) {
+                return Err((at, gone(entry)));
+            }
+            Arc::make_mut(record).apply_in_order(entry);
+        }
+        for (at, key) in keys {
+            let change = Change {
+                principal: self.rules.principal,
+                key,
+                before: &self.records[key],
+                after: &staged[key],
+            };
+            for validator in self.rules.validators {
+                validator.validate(&change).map_err(|rejection| (at, rejection))?;
+            }
+        }
+        Ok(staged)
+    }
+}
+
+/// Whether any of the creates that the entry saw lives.
+fn stands(record: &Record, entry: &Entry) -> bool {
+    let lives = |create: &crate::model::record::Create| create.origin.is_some() && entry.of.contains(&create.dot);
+    record.creates().iter().any(lives)
+}
+
+pub(super) fn gone(entry: &Entry) -> Rejection {
+    reject("gone", format!("{} is not there any more, or never was: write it anew to keep it", entry.key), None)
+}
