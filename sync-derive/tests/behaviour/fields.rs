@@ -183,8 +183,8 @@ fn a_structs_default_holds_for_the_fields_that_have_none() {
     assert_eq!(read, expected);
 }
 
+/// That it compiles is the test.
 #[derive(Syncable)]
-#[expect(dead_code, reason = "that it compiles is the test")]
 struct Mergeable {
     #[sync(id)]
     id: Id<Mergeable>,

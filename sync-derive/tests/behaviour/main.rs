@@ -1,5 +1,7 @@
 //! What the derived code does, read through `Entity` alone.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod cases;
 mod fields;
 mod generics;

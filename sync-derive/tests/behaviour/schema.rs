@@ -61,10 +61,11 @@ struct ShoppingItem {
     #[sync(local, merge = "lww")]
     cursor: u32,
     #[sync(skip)]
+    #[expect(dead_code, reason = "a skipped field is never read")]
     cache: Vec<std::time::Duration>,
-    #[cfg(all())]
+    #[cfg(test)]
     there: bool,
-    #[cfg(any())]
+    #[cfg(not(test))]
     absent: NoSuchType,
 }
 
