@@ -38,7 +38,7 @@ pub trait Store: Send + Sync {
     fn heads(&self) -> Result<Heads, StoreError>;
 
     /// Appends these commits after `expected`, the journal's last position, and returns the new last one.
-    /// Durable when it returns; one sync to disk however many commits.
+    /// Durable when it returns; one sync to disk however many commits. Without any, the end is compared, no more.
     ///
     /// # Errors
     /// [`StoreError::Moved`] if the journal does not end at `expected` (another process appended): nothing was written.
@@ -63,7 +63,7 @@ pub trait Store: Send + Sync {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// Up to `limit` keys with their bytes, in the order of the keys' bytes: from `from` (inclusive) up to
-    /// `to` (exclusive; empty means to the end).
+    /// `to` (exclusive; empty means to the end, and one that is not behind `from` gives nothing).
     ///
     /// # Errors
     /// The backend's.
@@ -93,9 +93,9 @@ pub struct Heads {
 pub struct Checkpoint {
     /// The map now contains the effect of the journal up to this position.
     pub covers: Position,
-    /// Commits before this position are dropped (0 or 1 keeps all).
+    /// Commits before this position are dropped (0 or 1 keeps all, one behind the end drops all).
     pub drop_before: Position,
-    /// Keys to put.
+    /// Keys to put, one after the other: the last put of a key counts.
     pub puts: Vec<(Vec<u8>, Vec<u8>)>,
     /// Keys to drop; carried out before the puts.
     pub drops: Vec<Vec<u8>>,
