@@ -27,6 +27,7 @@ pub struct ReplicaBuilder {
     twice: Option<&'static str>,
     clock: Option<Arc<dyn Clock>>,
     random: Option<Arc<dyn Random>>,
+    device: Option<String>,
     checkpoint_after: Option<usize>,
     threadless: bool,
 }
@@ -61,6 +62,21 @@ impl ReplicaBuilder {
         self
     }
 
+    /// What people call this device: the client ids that are made from now on begin with it, so that every replica
+    /// can show who wrote what. One that the store has already keeps its name.
+    ///
+    /// ```
+    /// # use sync_core::{MemoryStore, Replica};
+    /// let replica = Replica::builder().device("kitchen").open(MemoryStore::new())?;
+    /// assert!(replica.status().client.as_str().starts_with("kitchen-"));
+    /// # Ok::<(), sync_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn device(mut self, name: impl Into<String>) -> Self {
+        self.device = Some(name.into());
+        self
+    }
+
     /// After how many accepted entries the checkpoint is brought up to date; opening replays about as many.
     #[must_use]
     pub fn checkpoint_after(mut self, entries: usize) -> Self {
@@ -80,7 +96,7 @@ impl ReplicaBuilder {
     ///
     /// # Errors
     /// [`Error::Store`] if the store cannot be read or is damaged; [`Error::Config`] if a type was registered twice,
-    /// or there is neither the `system` feature nor a clock and randomness given.
+    /// if the device's name is no name, or there is neither the `system` feature nor a clock and randomness given.
     pub fn open(self, store: impl Store + 'static) -> Result<Replica, Error> {
         self.open_shared(Arc::new(store))
     }
@@ -93,7 +109,8 @@ impl ReplicaBuilder {
         let missing = |what: &str| Error::Config { message: format!("there is no {what}: give one, or use the feature `system`") };
         let clock = self.clock.or_else(system_clock).ok_or_else(|| missing("clock"))?;
         let random = self.random.or_else(system_random).ok_or_else(|| missing("randomness"))?;
-        let (state, last, fresh) = replay(&*store, &*random)?;
+        let name = ClientName::new(self.device)?;
+        let (state, last, fresh) = replay(&*store, || name.fresh(&*random, None))?;
         let journal = Journal::new(store, last);
         if fresh {
             let row = Row::Client(state.client.clone());
@@ -110,6 +127,7 @@ impl ReplicaBuilder {
             schemas: self.schemas,
             clock,
             random,
+            name,
             watchers: watch::Watchers::default(),
             syncing: cycle::SingleFlight::default(),
             status: Mutex::new(status::Progress::default()),
@@ -122,14 +140,43 @@ impl ReplicaBuilder {
     }
 }
 
+/// How the client ids of a replica are made.
+pub(super) struct ClientName(Option<String>);
+
+impl ClientName {
+    /// The most bytes of a device's name: with the random part the id stays well below what a client id may have.
+    const MAX_BYTES: usize = 64;
+
+    fn new(device: Option<String>) -> Result<Self, Error> {
+        let is_name = |name: &String| (1..=Self::MAX_BYTES).contains(&name.len()) && !name.chars().any(char::is_control);
+        match device {
+            Some(name) if !is_name(&name) => {
+                let message = format!("a device's name has 1 to {} bytes and no control characters", Self::MAX_BYTES);
+                Err(Error::Config { message })
+            }
+            device => Ok(Self(device)),
+        }
+    }
+
+    /// A client id that nobody has; after another one, of the same device.
+    pub(super) fn fresh(&self, random: &dyn Random, before: Option<&ClientId>) -> ClientId {
+        let id = ClientId::from_random(random.bits());
+        let before = before.and_then(|before| before.as_str().rsplit_once('-')).map(|(name, _)| name);
+        match self.0.as_deref().or(before) {
+            Some(name) => ClientId::new(format!("{name}-{id}")),
+            None => id,
+        }
+    }
+}
+
 /// The state that a store holds, where its journal ends, and whether there was nothing in it.
-fn replay(store: &dyn Store, random: &dyn Random) -> Result<(State, u64, bool), Error> {
+fn replay(store: &dyn Store, client: impl FnOnce() -> ClientId) -> Result<(State, u64, bool), Error> {
     let heads = store.heads()?;
     let loaded = meta::load(store)?;
     let fresh = loaded.is_none() && heads.last == 0;
     let mut state = match loaded {
         Some(state) => state,
-        None if heads.first <= 1 => State::new(ClientId::from_random(random.bits())),
+        None if heads.first <= 1 => State::new(client()),
         None => {
             let message = "its journal begins after its first commit, and there is no checkpoint".to_owned();
             return Err(StoreError::Damaged { what: "the store".into(), message }.into());

@@ -236,7 +236,8 @@ impl Replica {
     fn become_another(&self, report: &mut Report, patience: &mut u32) -> Result<(), Error> {
         *patience = patience.saturating_sub(1);
         report.forked = true;
-        let client = ClientId::from_random(self.inner.random.bits());
+        let before = self.state().client.clone();
+        let client = self.inner.name.fresh(&*self.inner.random, Some(&before));
         self.commit_between_writes(&Row::Client(client))?;
         Ok(())
     }

@@ -81,6 +81,7 @@ struct Inner {
     schemas: BTreeMap<&'static str, &'static Schema>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    name: builder::ClientName,
     watchers: watch::Watchers,
     syncing: cycle::SingleFlight,
     status: Mutex<status::Progress>,
