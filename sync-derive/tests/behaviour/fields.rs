@@ -183,11 +183,10 @@ fn a_structs_default_holds_for_the_fields_that_have_none() {
     assert_eq!(read, expected);
 }
 
-/// That it compiles is the test.
-#[derive(Syncable)]
+#[derive(Syncable, Debug, PartialEq)]
 struct Mergeable {
     #[sync(id)]
-    id: Id<Mergeable>,
+    id: Id<Mergeable, u8>,
     #[sync(merge = "counter")]
     small: i8,
     #[sync(merge = "counter")]
@@ -202,4 +201,20 @@ struct Mergeable {
     hashed: HashSet<u64>,
     #[sync(merge = "set")]
     boxed: Box<[Option<String>]>,
+}
+
+#[test]
+fn counters_and_sets_may_be_of_many_types() {
+    let mergeable = Mergeable {
+        id: Id::new(1),
+        small: -1,
+        large: 1,
+        size: 2,
+        list: vec!["a".into()],
+        queue: [vec![1]].into(),
+        hashed: [3].into(),
+        boxed: [None].into(),
+    };
+    let back = Mergeable::from_fields(mergeable.id, &mergeable.to_fields().unwrap()).unwrap();
+    assert_eq!(back, mergeable);
 }
