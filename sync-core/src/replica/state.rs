@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::names::Landed;
 use super::row::{Account, Decision, Row};
 use crate::clock::HybridClock;
 use crate::entity::Fields;
-use crate::model::entry::{Action, Entry, EntityKey, Group, LIFECYCLE};
-use crate::model::op::Op;
+use crate::model::entry::{Entry, EntityKey, Group};
 use crate::model::stamp::{ClientId, Dot, VersionVector};
 use crate::records::{Records, Table};
 use crate::transport::{Cursor, Limits, Rejection};
@@ -48,6 +48,8 @@ pub(crate) struct State {
     pub(crate) changed: Vec<EntityKey>,
     /// Rows of pending and set-aside entries that the next checkpoint drops.
     pub(crate) dropped: Vec<u64>,
+    /// What became of pending entries while drafts are open that may name them.
+    pub(crate) landed: Landed,
 }
 
 /// An entry that was written here and is not in the records yet.
@@ -97,6 +99,7 @@ impl State {
             local: HashMap::new(),
             changed: Vec::new(),
             dropped: Vec::new(),
+            landed: Landed::default(),
         }
     }
 
@@ -297,85 +300,6 @@ impl State {
         entry
     }
 
-    /// A pending entry is in the records under this name: later ones name it so.
-    fn settle(&mut self, local: u64, dot: &Dot) {
-        let Some(key) = self.remove_pending(local) else { return };
-        let was = Dot::local(local);
-        self.rename(&key, |_, dots| {
-            for named in dots.iter_mut().filter(|named| **named == was) {
-                *named = dot.clone();
-            }
-            dots.sort();
-            dots.dedup();
-        });
-    }
-
-    /// A pending entry was refused: later ones name what it had named.
-    fn set_aside(&mut self, local: u64, rejection: &Rejection) {
-        let Some(pending) = self.pending.get(&local) else { return };
-        let entry = pending.entry.clone();
-        let Some(key) = self.remove_pending(local) else { return };
-        let was = Dot::local(local);
-        self.rename(&key, |slot, dots| {
-            if !dots.contains(&was) {
-                return;
-            }
-            dots.retain(|dot| *dot != was);
-            dots.extend(instead(&entry, slot));
-            dots.sort();
-            dots.dedup();
-        });
-        self.changed.push(key.clone());
-        self.aside.insert(local, Aside { entry: entry.clone(), rejection: rejection.clone(), stored: false });
-        self.fall(&key);
-    }
-
-    /// Pending entries that stand on no create any more go with it.
-    fn fall(&mut self, key: &EntityKey) {
-        let fallen = |pending: &Pending| pending.entry.action != Action::Create && pending.entry.of.is_empty();
-        let locals = self.pending_of.get(key).cloned().unwrap_or_default();
-        if let Some(local) = locals.into_iter().find(|local| fallen(&self.pending[local])) {
-            let message = "the create that it stands on was refused".to_owned();
-            self.set_aside(local, &Rejection { code: "gone".into(), message, field: None });
-        }
-    }
-
-    fn remove_pending(&mut self, local: u64) -> Option<EntityKey> {
-        let pending = self.pending.remove(&local)?;
-        let key = pending.entry.key.clone();
-        if let Some(locals) = self.pending_of.get_mut(&key) {
-            locals.retain(|other| *other != local);
-            if locals.is_empty() {
-                self.pending_of.remove(&key);
-            }
-        }
-        self.dropped.push(local);
-        Some(key)
-    }
-
-    /// Changes what the pending entries of an entity name, slot by slot.
-    fn rename(&mut self, key: &EntityKey, change: impl Fn(Slot<'_>, &mut Vec<Dot>)) {
-        for local in self.pending_of.get(key).cloned().unwrap_or_default() {
-            let Some(pending) = self.pending.get_mut(&local) else { continue };
-            let mut entry = (*pending.entry).clone();
-            for (name, dots) in &mut entry.replaces {
-                change(Slot::Field(name), dots);
-            }
-            for (name, op) in &mut entry.fields {
-                if let Op::Set { remove, .. } = op {
-                    remove.iter_mut().for_each(|(_, dots)| change(Slot::Element(name), dots));
-                }
-            }
-            change(Slot::Creates, &mut entry.of);
-            change(Slot::Seen, &mut entry.saw);
-            entry.replaces.retain(|(_, dots)| !dots.is_empty());
-            if entry != *pending.entry {
-                pending.entry = Arc::new(entry);
-                pending.stored = false;
-            }
-        }
-    }
-
     /// The wall clock was off: entries never offered take corrected times.
     fn correct(&mut self, offset: i64, times: &[(u64, u64)]) {
         self.offset = offset;
@@ -393,28 +317,5 @@ impl State {
     pub(crate) fn over(&self, key: &EntityKey) -> impl Iterator<Item = &Arc<Entry>> {
         let locals = self.pending_of.get(key).map_or(&[][..], |locals| locals);
         locals.iter().map(|local| &self.pending[local].entry)
-    }
-}
-
-/// Where an entry names others.
-#[derive(Clone, Copy)]
-enum Slot<'a> {
-    Field(&'a str),
-    Element(&'a str),
-    Creates,
-    Seen,
-}
-
-/// What is named instead of an entry that was refused: what it had named there itself.
-fn instead<'a>(entry: &'a Entry, slot: Slot<'a>) -> Vec<Dot> {
-    match slot {
-        Slot::Field(LIFECYCLE) if matches!(entry.action, Action::Delete(_) | Action::Restore) => {
-            entry.replaced(LIFECYCLE).to_vec()
-        }
-        Slot::Field(name) => entry.replaced(name).to_vec(),
-        Slot::Creates => Vec::new(),
-        // An insertion that never took place needs no removal.
-        Slot::Element(_) => Vec::new(),
-        Slot::Seen => entry.replaces.iter().filter(|(name, _)| &**name != LIFECYCLE).flat_map(|(_, dots)| dots.clone()).collect(),
     }
 }

@@ -243,6 +243,12 @@ impl<'a> Transaction<'a> {
         })
     }
 
+    /// Has the staged entries name what pending entries, which were seen some time ago, have become since.
+    pub(super) fn rename_landed(&mut self) {
+        let state = self.replica.state();
+        self.entries.iter_mut().for_each(|entry| state.landed.rename(entry));
+    }
+
     pub(super) fn alive(&self, key: &EntityKey) -> Result<Arc<Record>, Error> {
         let record = self.visible(key)?;
         match record.life() {

@@ -1,0 +1,115 @@
+//! Drafts: a form that was opened a while ago replaces only what it showed.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use super::Replica;
+use crate::entity::{Entity, Fields, Id};
+use crate::error::Error;
+use crate::journal::Commit;
+use crate::model::record::Record;
+use crate::view;
+
+/// An entity being edited over some time, in a form say. Change it as if it were the entity, then
+/// [`save`](Draft::save).
+///
+/// What is saved replaces only what the draft showed when it was opened. What arrived meanwhile in a field that
+/// the draft changes becomes a visible conflict, instead of being overwritten unseen.
+///
+/// ```
+/// # use sync_core::{Id, MemoryStore, Replica, Syncable};
+/// # #[derive(Syncable)] struct Note { #[sync(id)] id: Id<Note, String>, title: String, body: String }
+/// # let replica = Replica::builder().register::<Note>().open(MemoryStore::new())?;
+/// let id = replica.create(Note { id: "n".into(), title: "a".into(), body: "".into() })?.wait()?;
+/// let mut draft = replica.draft(&id)?;
+/// draft.title = "from the form".into();
+/// replica.edit(&id, |note| note.title = "from a sync in the background".into())?.wait()?;
+/// draft.save()?.wait()?;
+/// let conflicts = replica.conflicts::<Note>()?;
+/// assert_eq!(conflicts[0].raw.winner.value.as_str(), "\"from the form\"");
+/// assert_eq!(conflicts[0].raw.losers[0].value.as_str(), "\"from a sync in the background\"");
+/// # Ok::<(), sync_core::Error>(())
+/// ```
+pub struct Draft<T: Entity> {
+    replica: Replica,
+    id: Id<T, T::Key>,
+    record: Arc<Record>,
+    before: Fields,
+    entity: T,
+}
+
+impl<T: Entity> std::fmt::Debug for Draft<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Draft").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Replica {
+    /// Opens an entity for editing over some time.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Deleted`], [`Error::Field`], [`Error::Store`].
+    pub fn draft<T: Entity>(&self, id: &Id<T, T::Key>) -> Result<Draft<T>, Error> {
+        self.state().landed.hold();
+        let opened = self.open_draft(id);
+        if opened.is_err() {
+            self.state().landed.release();
+        }
+        opened
+    }
+
+    fn open_draft<T: Entity>(&self, id: &Id<T, T::Key>) -> Result<Draft<T>, Error> {
+        self.schema(T::SCHEMA.name)?;
+        let key = view::key(id);
+        let record = self.visible(&key)?;
+        match record.life() {
+            crate::model::record::Life::Alive { .. } => {}
+            crate::model::record::Life::Unborn => return Err(Error::NotFound { key }),
+            crate::model::record::Life::Deleted { .. } => return Err(Error::Deleted { key }),
+        }
+        let entity: T = self.entity(&key, &record, None)?;
+        let before = entity.to_fields().map_err(|source| Error::Field { key, source })?;
+        Ok(Draft { replica: self.clone(), id: id.clone(), record, before, entity })
+    }
+}
+
+impl<T: Entity> Draft<T> {
+    /// Writes what was changed.
+    ///
+    /// # Errors
+    /// As [`Replica::edit`], but for a deleted entity: the edit is then written, and listed as a conflict with the delete.
+    pub fn save(self) -> Result<Commit<()>, Error> {
+        let key = view::key(&self.id);
+        let wrong = |source| Error::Field { key: key.clone(), source };
+        if self.entity.id() != &self.id {
+            let message = "the draft's id was changed: create another entity instead".to_owned();
+            return Err(Error::Invalid { key, field: None, message });
+        }
+        let after = self.entity.to_fields().map_err(wrong)?;
+        self.replica.write(|tx| {
+            let schema = self.replica.schema(T::SCHEMA.name)?;
+            tx.update_fields(schema, key.clone(), &self.record, &self.before, &after)?;
+            tx.rename_landed();
+            Ok(())
+        })
+    }
+}
+
+impl<T: Entity> Drop for Draft<T> {
+    fn drop(&mut self) {
+        self.replica.state().landed.release();
+    }
+}
+
+impl<T: Entity> Deref for Draft<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.entity
+    }
+}
+
+impl<T: Entity> DerefMut for Draft<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.entity
+    }
+}

@@ -1,0 +1,181 @@
+//! Explaining a value: which entry won, under which rule, over which others.
+
+use serde::Serialize;
+
+use super::Replica;
+use crate::entity::{Entity, Id};
+use crate::error::Error;
+use crate::model::entry::EntityKey;
+use crate::model::op::Family;
+use crate::model::record::Record;
+use crate::model::register::Register;
+use crate::model::stamp::{ClientId, Dot};
+use crate::model::value::Value;
+use crate::view;
+
+/// Why a field shows what it shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Rule {
+    /// Nobody wrote it: the type's default.
+    Default,
+    /// One write, which replaced all that its author saw; nobody wrote without having seen it.
+    OnlyWrite,
+    /// Several that did not know of each other: the latest stamp wins.
+    LatestStamp,
+    /// Several that did not know of each other: the earliest stamp wins.
+    EarliestStamp,
+    /// The greatest value.
+    Greatest,
+    /// The least value.
+    Least,
+    /// The sum of all additions.
+    Sum,
+    /// The elements whose insertion nobody who saw it removed.
+    Elements,
+    /// What the user's own policy makes of the operations.
+    Policy,
+}
+
+/// One write that takes part in a field's value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Part {
+    /// The entry's id.
+    pub id: String,
+    /// Who wrote it.
+    pub author: ClientId,
+    /// When, in milliseconds since the Unix epoch by the hybrid logical clock.
+    pub time: u64,
+    /// What it wrote.
+    pub value: Value,
+    /// Whether the hub has it.
+    pub accepted: bool,
+    /// What it replaced, as far as the log on this device reaches back: the entries' ids.
+    pub replaced: Vec<String>,
+}
+
+/// Why a field shows what it shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The field.
+    pub field: String,
+    /// Under which rule it shows its value.
+    pub rule: Rule,
+    /// What shows, the winner first; then what does not, in the order in which it would.
+    pub parts: Vec<Part>,
+    /// The entries that wrote the field before and were replaced by someone who had seen them, the latest first, as
+    /// far as the log on this device reaches back.
+    pub history: Vec<Part>,
+}
+
+impl Replica {
+    /// Explains a field's value. `O(log on this device)`, for it looks up what was replaced.
+    ///
+    /// ```
+    /// # use sync_core::{replica::Rule, Id, MemoryStore, Replica, Syncable};
+    /// # #[derive(Syncable)] struct Note { #[sync(id)] id: Id<Note, String>, title: String }
+    /// # let replica = Replica::builder().register::<Note>().open(MemoryStore::new())?;
+    /// let id = replica.create(Note { id: "n".into(), title: "a".into() })?.wait()?;
+    /// replica.edit(&id, |note| note.title = "b".into())?.wait()?;
+    /// let why = replica.explain(&id, "title")?;
+    /// assert_eq!(why.rule, Rule::OnlyWrite);
+    /// assert_eq!(why.parts[0].value.as_str(), "\"b\"");
+    /// assert_eq!(why.history[0].value.as_str(), "\"a\"");
+    /// # Ok::<(), sync_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Invalid`] if the type has no such field; [`Error::Store`].
+    pub fn explain<T: Entity>(&self, id: &Id<T, T::Key>, field: &str) -> Result<Explanation, Error> {
+        let schema = self.schema(T::SCHEMA.name)?;
+        let key = view::key(id);
+        let Some(declared) = schema.fields.iter().find(|declared| declared.name == field) else {
+            let names: Vec<&str> = schema.fields.iter().map(|field| field.name).collect();
+            let message = format!("there is no field `{field}`; there are {}", names.join(", "));
+            return Err(Error::Invalid { key, field: Some(field.to_owned()), message });
+        };
+        let record = self.visible(&key)?;
+        if record.creates().is_empty() {
+            return Err(Error::NotFound { key });
+        }
+        let family = declared.merge.family();
+        let parts = self.parts(&record, field, &family);
+        let rule = rule(&family, &parts);
+        let history = self.history(&key, field, &family, &parts)?;
+        Ok(Explanation { field: field.to_owned(), rule, parts, history })
+    }
+
+    fn parts(&self, record: &Record, field: &str, family: &Family) -> Vec<Part> {
+        let Some(register) = record.get(field, family) else { return Vec::new() };
+        let part = |dot: &Dot, author: &ClientId, time, value| Part {
+            id: shown(dot),
+            author: if dot.is_local() { self.state().client.clone() } else { author.clone() },
+            time,
+            value,
+            accepted: !dot.is_local(),
+            replaced: Vec::new(),
+        };
+        match register {
+            Register::Siblings(_) => {
+                let ranked = register.ranked(family);
+                ranked.iter().map(|s| part(&s.origin.dot, s.origin.author(), s.origin.time, s.value.clone())).collect()
+            }
+            Register::Set(elements) => {
+                let all = elements.iter().flat_map(|(element, of)| of.iter().map(move |(origin, _)| (element, origin)));
+                all.map(|(element, o)| part(&o.dot, o.author(), o.time, element.clone())).collect()
+            }
+            Register::Counter { .. } => {
+                let sums = register.additions();
+                sums.map(|(dot, sum)| part(&dot, &dot.client, 0, Value::from_canonical(sum.to_string()))).collect()
+            }
+        }
+    }
+
+    /// What wrote the field before, from the log.
+    fn history(&self, key: &EntityKey, field: &str, family: &Family, parts: &[Part]) -> Result<Vec<Part>, Error> {
+        let client = self.state().client.clone();
+        let mut history = Vec::new();
+        for line in self.log()?.into_iter().rev().filter(|line| line.entry.key == *key) {
+            let entry = &line.entry;
+            let Some((_, op)) = entry.fields.iter().find(|(name, op)| &**name == field && op.family() == *family) else {
+                continue;
+            };
+            let id = shown(entry.dot());
+            if parts.iter().any(|part| part.id == id) {
+                continue;
+            }
+            history.push(Part {
+                id,
+                author: if entry.dot().is_local() { client.clone() } else { entry.origin.author().clone() },
+                time: entry.origin.time,
+                value: op.to_json(),
+                accepted: line.state == super::LogState::Accepted,
+                replaced: entry.replaced(field).iter().map(shown).collect(),
+            });
+        }
+        Ok(history)
+    }
+}
+
+fn rule(family: &Family, parts: &[Part]) -> Rule {
+    match (family, parts.len()) {
+        (_, 0) => Rule::Default,
+        (Family::Max, _) => Rule::Greatest,
+        (Family::Min, _) => Rule::Least,
+        (Family::Counter, _) => Rule::Sum,
+        (Family::Set, _) => Rule::Elements,
+        (Family::Own(_), _) => Rule::Policy,
+        (_, 1) => Rule::OnlyWrite,
+        (Family::First, _) => Rule::EarliestStamp,
+        _ => Rule::LatestStamp,
+    }
+}
+
+/// An entry without a number is shown by its number on this device.
+fn shown(dot: &Dot) -> String {
+    if dot.is_local() { format!("pending-{}", dot.n) } else { dot.to_string() }
+}
