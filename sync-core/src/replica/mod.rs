@@ -1,5 +1,6 @@
 //! One device's copy of one space: what a program writes to and reads from, offline or not.
 
+mod aside;
 mod builder;
 mod checkpoint;
 mod conflict;
@@ -23,6 +24,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
+pub use aside::SetAside;
 pub use builder::ReplicaBuilder;
 pub use conflict::{Conflict, Contender, RawConflict};
 pub use draft::Draft;
@@ -31,7 +33,7 @@ pub use cycle::{Report, SyncOptions};
 pub use query::Listing;
 pub use raw::{RawEntity, RawReplica};
 pub use row::Account;
-pub use status::{LogEntry, LogState, SetAside, Status};
+pub use status::{LogEntry, LogState, Phase, Status};
 pub use verify::Verification;
 pub use watch::{Change, RawWatch, Watch};
 pub use write::Transaction;

@@ -13,8 +13,8 @@ use crate::transport::{Cursor, Limits, Rejection};
 pub(crate) enum Row {
     /// The replica issues its entries under this client id from here on; a second one after a fork.
     Client(ClientId),
-    /// Entries written here, and fields that never leave the device.
-    Write { entries: Vec<Arc<Entry>>, local: Vec<(EntityKey, Fields)> },
+    /// Entries written here, fields that never leave the device, and entries set aside that these stand for anew.
+    Write { entries: Vec<Arc<Entry>>, local: Vec<(EntityKey, Fields)>, forget: Vec<u64> },
     /// These entries, by their local numbers, are about to be offered under these numbers.
     Offer { attempt: u64, numbers: Vec<(u64, u64)> },
     /// What the hub decided about entries that were offered.
@@ -25,7 +25,7 @@ pub(crate) enum Row {
     Clock { offset: i64, times: Vec<(u64, u64)> },
     /// The replica belongs to this account.
     Bind { account: Account, limits: Limits },
-    /// Entries that were set aside are forgotten: discarded, or written anew.
+    /// Entries that were set aside are discarded.
     Forget(Vec<u64>),
     /// The hub's snapshot stands in the store's map under this epoch and counts from here on.
     Adopted { epoch: u8, cursor: Cursor, vector: Vec<(ClientId, Known)>, aside: Vec<(u64, Rejection)> },
@@ -82,10 +82,11 @@ impl Row {
                 w.u8(0);
                 w.client(client);
             }
-            Row::Write { entries, local } => {
+            Row::Write { entries, local, forget } => {
                 w.u8(1);
                 w.list(entries, |w, entry| entry.write(w));
                 w.list(local, |w, (key, fields)| write_local(w, key, fields));
+                w.list(forget, |w, local| w.u64(*local));
             }
             Row::Offer { attempt, numbers } => {
                 w.u8(2);
@@ -135,7 +136,7 @@ impl Row {
         let entry = |r: &mut Reader<'_>| Entry::read(r).map(Arc::new);
         Ok(match r.u8()? {
             0 => Row::Client(r.client()?),
-            1 => Row::Write { entries: r.list(entry)?, local: r.list(read_local)? },
+            1 => Row::Write { entries: r.list(entry)?, local: r.list(read_local)?, forget: r.list(Reader::u64)? },
             2 => Row::Offer { attempt: r.u64()?, numbers: r.list(read_pair)? },
             3 => Row::Verdicts(r.list(|r| Ok((r.u64()?, read_decision(r)?)))?),
             4 => Row::Page { entries: r.list(entry)?, cursor: read_cursor(r)? },

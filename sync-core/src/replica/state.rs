@@ -107,7 +107,8 @@ impl State {
     pub(crate) fn apply(&mut self, row: &Row) {
         match row {
             Row::Client(client) => self.become_client(client.clone()),
-            Row::Write { entries, local } => {
+            Row::Write { entries, local, forget } => {
+                self.forget(forget);
                 for entry in entries {
                     self.write(entry.clone());
                 }
@@ -138,14 +139,7 @@ impl State {
                 self.account = Some(account.clone());
                 self.limits = *limits;
             }
-            Row::Forget(locals) => {
-                for local in locals {
-                    if let Some(aside) = self.aside.remove(local) {
-                        self.changed.push(aside.entry.key.clone());
-                        self.dropped.push(*local);
-                    }
-                }
-            }
+            Row::Forget(locals) => self.forget(locals),
             Row::Adopted { epoch, cursor, vector, aside } => {
                 self.table = Table(*epoch);
                 self.cursor = *cursor;
@@ -182,6 +176,15 @@ impl State {
         self.changed.push(entry.key.clone());
         self.pending_of.entry(entry.key.clone()).or_default().push(local);
         self.pending.insert(local, Pending { entry, offered: None, accepted_as: None, stored: false });
+    }
+
+    fn forget(&mut self, locals: &[u64]) {
+        for local in locals {
+            if let Some(aside) = self.aside.remove(local) {
+                self.changed.push(aside.entry.key.clone());
+                self.dropped.push(*local);
+            }
+        }
     }
 
     fn alter(&mut self, local: u64, change: impl FnOnce(&mut Pending)) {

@@ -9,7 +9,6 @@ use super::cycle::Report;
 use super::row::{Account, Decision, Row};
 use super::Replica;
 use crate::error::Error;
-use crate::journal::Commit;
 use crate::model::entry::{Entry, EntityKey};
 use crate::model::stamp::{ClientId, Dot};
 use crate::transport::{Cursor, Rejection};
@@ -95,17 +94,6 @@ impl Progress {
     }
 }
 
-/// An entry that was refused: kept, with the reason, until it is discarded or written anew.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SetAside {
-    /// Its number on this device.
-    pub number: u64,
-    /// The entry, naming those without a number of their own by their numbers on this device.
-    pub entry: Entry,
-    /// Why it was refused.
-    pub rejection: Rejection,
-}
-
 /// What became of an entry of the write-ahead log.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -164,29 +152,6 @@ impl Replica {
     /// The entries that the hub has not accepted yet, in the order in which they were written.
     pub fn unsynced(&self) -> Vec<Entry> {
         self.state().pending.values().map(|pending| (*pending.entry).clone()).collect()
-    }
-
-    /// The entries that were refused.
-    pub fn rejected(&self) -> Vec<SetAside> {
-        let state = self.state();
-        let aside = state.aside.iter().map(|(number, aside)| SetAside {
-            number: *number,
-            entry: (*aside.entry).clone(),
-            rejection: aside.rejection.clone(),
-        });
-        aside.collect()
-    }
-
-    /// Forgets an entry that was refused.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchEntry`].
-    pub fn discard(&self, number: u64) -> Result<Commit<()>, Error> {
-        if !self.state().aside.contains_key(&number) {
-            return Err(Error::NoSuchEntry { number });
-        }
-        let position = self.commit_between_writes(&Row::Forget(vec![number]))?;
-        Ok(self.inner.journal.ticket(position, ()))
     }
 
     /// The write-ahead log, oldest first: what was written here and what came down, as far as it was not compacted.

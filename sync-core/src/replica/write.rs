@@ -22,6 +22,7 @@ pub struct Transaction<'a> {
     replica: &'a Replica,
     entries: Vec<Entry>,
     local: Vec<(EntityKey, Fields)>,
+    pub(super) forget: Vec<u64>,
     next_local: u64,
     clock: HybridClock,
     wall: u64,
@@ -85,7 +86,7 @@ impl<'a> Transaction<'a> {
         let wall = replica.wall();
         let state = replica.state();
         let (next_local, clock, limits) = (state.next_local, state.clock, state.limits);
-        Self { replica, entries: Vec::new(), local: Vec::new(), next_local, clock, wall, limits }
+        Self { replica, entries: Vec::new(), local: Vec::new(), forget: Vec::new(), next_local, clock, wall, limits }
     }
 
     /// As [`Replica::create`].
@@ -311,7 +312,7 @@ impl<'a> Transaction<'a> {
     }
 
     fn finish(mut self) -> Result<Option<Row>, Error> {
-        if self.entries.is_empty() && self.local.is_empty() {
+        if self.entries.is_empty() && self.local.is_empty() && self.forget.is_empty() {
             return Ok(None);
         }
         let count = self.entries.len() as u64;
@@ -329,11 +330,11 @@ impl<'a> Transaction<'a> {
             self.entries.iter_mut().for_each(|entry| entry.group = Some(group));
         }
         let entries = self.entries.into_iter().map(Arc::new).collect();
-        Ok(Some(Row::Write { entries, local: self.local }))
+        Ok(Some(Row::Write { entries, local: self.local, forget: self.forget }))
     }
 }
 
-fn lifecycle(record: &Record) -> Vec<(Arc<str>, Vec<Dot>)> {
+pub(super) fn lifecycle(record: &Record) -> Vec<(Arc<str>, Vec<Dot>)> {
     let dots: Vec<Dot> = record.lifecycle().iter().map(|write| write.origin.dot.clone()).collect();
     if dots.is_empty() { Vec::new() } else { vec![(LIFECYCLE.into(), dots)] }
 }

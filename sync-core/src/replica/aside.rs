@@ -1,0 +1,126 @@
+//! Entries that the hub refused: kept with the reason, to be written anew, or discarded.
+
+use super::row::Row;
+use super::{Replica, Transaction};
+use crate::entity::Fields;
+use crate::error::Error;
+use crate::journal::Commit;
+use crate::model::entry::{Action, Entry};
+use crate::model::op::{Family, Op};
+use crate::model::record::{Life, Record};
+use crate::model::stamp::{Dot, Name};
+use crate::transport::Rejection;
+
+/// An entry that was refused: kept, with the reason, until it is discarded or written anew.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SetAside {
+    /// Its number on this device.
+    pub number: u64,
+    /// The entry, naming those without a number of their own by their numbers on this device.
+    pub entry: Entry,
+    /// Why it was refused.
+    pub rejection: Rejection,
+}
+
+impl Replica {
+    /// The entries that were refused.
+    pub fn rejected(&self) -> Vec<SetAside> {
+        let state = self.state();
+        let aside = state.aside.iter().map(|(number, aside)| SetAside {
+            number: *number,
+            entry: (*aside.entry).clone(),
+            rejection: aside.rejection.clone(),
+        });
+        aside.collect()
+    }
+
+    /// Writes an entry that was refused anew, over what shows now. `edit` may mend the values that it assigns.
+    /// One whose entity is gone becomes a create; one whose entity was deleted restores it.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchEntry`]; [`Error::TooLarge`]; [`Error::Store`]. It stays set aside then.
+    pub fn resubmit(&self, number: u64, edit: impl FnOnce(&mut Fields)) -> Result<Commit<()>, Error> {
+        let aside = self.state().aside.get(&number).map(|aside| aside.entry.clone());
+        let mut entry = (*aside.ok_or(Error::NoSuchEntry { number })?).clone();
+        let mut values = Fields::new();
+        for (name, op) in &entry.fields {
+            if let Op::Assign(value) | Op::First(value) | Op::Max(value) | Op::Min(value) = op {
+                values.insert(name.to_string(), value.clone());
+            }
+        }
+        edit(&mut values);
+        for (name, op) in &mut entry.fields {
+            if let (Op::Assign(value) | Op::First(value) | Op::Max(value) | Op::Min(value), Some(mended)) =
+                (op, values.get(name))
+            {
+                *value = mended.clone();
+            }
+        }
+        self.write(|tx| {
+            tx.forget.push(number);
+            tx.write_anew(entry)
+        })
+    }
+
+    /// Forgets an entry that was refused.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchEntry`].
+    pub fn discard(&self, number: u64) -> Result<Commit<()>, Error> {
+        if !self.state().aside.contains_key(&number) {
+            return Err(Error::NoSuchEntry { number });
+        }
+        let position = self.commit_between_writes(&Row::Forget(vec![number]))?;
+        Ok(self.inner.journal.ticket(position, ()))
+    }
+}
+
+impl Transaction<'_> {
+    fn write_anew(&mut self, entry: Entry) -> Result<(), Error> {
+        let record = self.visible(&entry.key)?;
+        match (entry.action, record.life()) {
+            (Action::Create | Action::Update, Life::Unborn) => {
+                self.stage(entry.key, Action::Create, |anew| anew.fields = without_removals(entry.fields))
+            }
+            (Action::Create | Action::Update, life) => {
+                if life != (Life::Alive { updated_at: super::query::updated_at(&record) }) {
+                    self.restore_key(entry.key.clone())?;
+                }
+                self.stage(entry.key, Action::Update, |anew| {
+                    anew.of = record.grounds();
+                    anew.replaces = over(&record, &entry.fields);
+                    anew.fields = entry.fields;
+                })
+            }
+            (_, Life::Unborn) => Ok(()),
+            (Action::Delete(policy), _) => self.stage(entry.key, Action::Delete(policy), |anew| {
+                anew.of = record.grounds();
+                anew.replaces = super::write::lifecycle(&record);
+                anew.saw = record.field_dots();
+            }),
+            (_, _) => self.restore_key(entry.key),
+        }
+    }
+}
+
+/// What assignments replace that are made over a record.
+fn over(record: &Record, fields: &[(Name, Op)]) -> Vec<(Name, Vec<Dot>)> {
+    let replaced = fields.iter().filter_map(|(name, op)| {
+        let family = op.family();
+        if !matches!(family, Family::Assign | Family::First | Family::Own(_)) {
+            return None;
+        }
+        let siblings = record.get(name, &family)?.siblings();
+        Some((name.clone(), siblings.iter().map(|s| s.origin.dot.clone()).collect::<Vec<Dot>>()))
+    });
+    replaced.filter(|(_, dots)| !dots.is_empty()).collect()
+}
+
+/// A create has nothing to remove.
+fn without_removals(fields: Vec<(Name, Op)>) -> Vec<(Name, Op)> {
+    let kept = fields.into_iter().map(|(name, op)| match op {
+        Op::Set { insert, .. } => (name, Op::Set { insert, remove: Vec::new() }),
+        op => (name, op),
+    });
+    kept.collect()
+}
