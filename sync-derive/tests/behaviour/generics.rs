@@ -45,6 +45,7 @@ struct Holder<A, B> {
     #[sync(id)]
     id: Id<Self, u64>,
     pair: Pair<A, Vec<B>>,
+    tuple: (A, [B; 2]),
     #[sync(default)]
     count: B,
 }
@@ -82,6 +83,7 @@ fn generic_entities_go_and_come_back() {
     let holder = Holder {
         id: Id::new(1),
         pair: Pair("x".to_owned(), vec![1_u8]),
+        tuple: ("y".to_owned(), [2, 3]),
         count: 7_u8,
     };
     assert_eq!(round_trip(&holder), holder);
