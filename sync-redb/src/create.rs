@@ -64,6 +64,8 @@ fn open(path: &Path) -> Result<Database, Fault> {
     }
     let database = builder(bytes).open(path)?;
     ready(&database)?;
+    // Always, because whoever made the file may have been killed before this.
+    sync_directory(&beside(path)?.0)?;
     Ok(database)
 }
 
@@ -82,9 +84,7 @@ fn make(path: &Path, sweep: bool) -> Result<(), Fault> {
     }
     let new = tempfile::Builder::new().prefix(&prefix).tempfile_in(&parent)?;
     fill(&new)?;
-    put(new, path)?;
-    sync_directory(&parent)?;
-    Ok(())
+    Ok(put(new, path)?)
 }
 
 fn fill(new: &NamedTempFile) -> Result<(), Fault> {
@@ -127,14 +127,15 @@ fn remove_leftovers(parent: &Path, prefix: &str) {
     }
 }
 
-/// Makes the new name survive a loss of power.
+/// Makes the file's name survive a loss of power.
 fn sync_directory(parent: &Path) -> io::Result<()> {
     if !cfg!(unix) {
         return Ok(()); // elsewhere directories cannot be opened as files
     }
-    match File::open(parent)?.sync_all() {
-        // Not every file system can.
-        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+    use ErrorKind as E;
+    match File::open(parent).and_then(|directory| directory.sync_all()) {
+        // Not every file system can, nor everyone.
+        Err(error) if matches!(error.kind(), E::InvalidInput | E::Unsupported | E::PermissionDenied) => Ok(()),
         other => other,
     }
 }

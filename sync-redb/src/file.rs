@@ -1,5 +1,6 @@
 //! A file that holds spaces.
 
+use std::any::type_name;
 use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,8 +36,8 @@ impl RedbFile {
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn with_backend(backend: impl StorageBackend) -> Result<Self, StoreError> {
-        Self::new(format!("{backend:?}"), || {
+    pub fn with_backend<B: StorageBackend>(backend: B) -> Result<Self, StoreError> {
+        Self::new(type_name::<B>().to_owned(), || {
             let database = create::builder(backend.len()?).create_with_backend(backend)?;
             create::ready(&database)?;
             Ok(database)

@@ -8,9 +8,18 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use redb::BackendError;
 use sync_redb::StorageBackend;
 
+/// What was done to the bytes.
+#[derive(Debug, Clone)]
+pub(crate) enum Done {
+    Length(usize),
+    Write(usize, Vec<u8>),
+    Sync,
+}
+
 /// Clones share the bytes, as handles of one file do.
 #[derive(Debug, Clone)]
 pub(crate) struct Bytes {
+    log: Arc<Mutex<Vec<Done>>>,
     bytes: Arc<Mutex<Vec<u8>>>,
     /// Changes and syncs that still succeed.
     fuel: Arc<AtomicU64>,
@@ -18,7 +27,7 @@ pub(crate) struct Bytes {
 
 impl Bytes {
     pub(crate) fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes: Arc::new(Mutex::new(bytes)), fuel: Arc::new(AtomicU64::new(u64::MAX)) }
+        Self { log: Arc::default(), bytes: Arc::new(Mutex::new(bytes)), fuel: Arc::new(AtomicU64::new(u64::MAX)) }
     }
 
     pub(crate) fn copy(&self) -> Vec<u8> {
@@ -36,6 +45,15 @@ impl Bytes {
 
     fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
         self.bytes.lock().expect("no thread panics while it holds the bytes")
+    }
+
+    /// Everything that was done so far.
+    pub(crate) fn log(&self) -> Vec<Done> {
+        self.log.lock().expect("no thread panics while it holds the log").clone()
+    }
+
+    fn note(&self, done: Done) {
+        self.log.lock().expect("no thread panics while it holds the log").push(done);
     }
 
     fn burn(&self) -> io::Result<()> {
@@ -63,11 +81,14 @@ impl StorageBackend for Bytes {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         self.bytes().resize(len as usize, 0);
+        self.note(Done::Length(len as usize));
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.burn()
+        self.burn()?;
+        self.note(Done::Sync);
+        Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
@@ -75,10 +96,19 @@ impl StorageBackend for Bytes {
         let mut bytes = self.bytes();
         let place = usize::try_from(offset).ok().and_then(|at| bytes.get_mut(at..at.checked_add(data.len())?));
         place.ok_or(io::ErrorKind::UnexpectedEof)?.copy_from_slice(data);
+        self.note(Done::Write(offset as usize, data.to_vec()));
         Ok(())
     }
 
     fn try_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
         Err(BackendError::Unsupported)
     }
+}
+
+/// SplitMix64.
+pub(crate) fn random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }

@@ -1,6 +1,6 @@
 //! Damaged bytes end in errors when the file is opened; what can be opened reads as it was written.
 
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, random};
 use sync_core::{Checkpoint, Heads, Store, StoreError};
 use sync_redb::{RedbFile, RedbStore};
 
@@ -56,14 +56,6 @@ fn written() -> (Vec<u8>, Whole) {
     let whole = read(&store).expect("all is read");
     drop(store);
     (disk.copy(), whole)
-}
-
-/// SplitMix64.
-fn random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[test]

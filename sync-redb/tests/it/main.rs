@@ -5,4 +5,5 @@ mod contract;
 mod creation;
 mod damage;
 mod failing;
+mod power;
 mod spaces;
