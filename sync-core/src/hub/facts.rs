@@ -30,7 +30,8 @@ pub(super) struct Facts {
     dots: HashMap<Dot, Place>,
     intents: HashMap<u128, Intended>,
     foreign: HashMap<(ClientId, Arc<str>), Foreign>,
-    records: HashMap<EntityKey, Record>,
+    /// Of every entity that was asked for.
+    records: HashMap<EntityKey, Option<Record>>,
 }
 
 impl Questions {
@@ -48,6 +49,7 @@ impl Questions {
     pub(super) fn answer(&self, store: &dyn Store) -> Result<Facts, StoreError> {
         let mut facts = Facts { covers: self.covers, ..Facts::default() };
         if self.covers == 0 {
+            facts.records.extend(self.keys.iter().map(|key| (key.clone(), None)));
             return Ok(facts);
         }
         for dot in &self.dots {
@@ -66,9 +68,7 @@ impl Questions {
             }
         }
         for key in &self.keys {
-            if let Some(record) = Table::default().load(store, key)? {
-                facts.records.insert(key.clone(), record);
-            }
+            facts.records.insert(key.clone(), Table::default().load(store, key)?);
         }
         Ok(facts)
     }
@@ -82,18 +82,22 @@ pub(super) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// The caller has seen that the facts are of the checkpoint on which the state stands.
-    pub(super) fn new(state: &'a mut State, mut facts: Facts, keys: &[EntityKey]) -> Self {
+    /// The caller has seen that the facts are of the checkpoint on which the state stands. `None` if a record
+    /// that was in memory when the questions were asked is not any more.
+    pub(super) fn new(state: &'a mut State, mut facts: Facts, keys: &[EntityKey]) -> Option<Self> {
         let mut records = HashMap::with_capacity(keys.len());
         for key in keys {
-            let record = state.records.peek(key).or_else(|| {
-                let generation = state.records.generation();
-                state.records.give(key, generation, facts.records.remove(key));
-                state.records.peek(key)
-            });
-            records.insert(key.clone(), record.unwrap_or_default());
+            let record = match state.records.peek(key) {
+                Some(record) => record,
+                None => {
+                    let generation = state.records.generation();
+                    state.records.give(key, generation, facts.records.remove(key)?);
+                    state.records.peek(key)?
+                }
+            };
+            records.insert(key.clone(), record);
         }
-        Self { state, facts, records }
+        Some(Self { state, facts, records })
     }
 
     /// Where an accepted entry stands; `None` if there is none, or it is no longer known.

@@ -232,15 +232,15 @@ pub fn encode_batch(entries: &[Entry]) -> Vec<u8> {
     w.finish()
 }
 
-/// Reads what [`encode_batch`] wrote.
+/// Reads what [`encode_batch`] wrote, on whatever machine: every entry is one that JSON could carry as well.
 ///
 /// # Errors
-/// If the bytes are no batch.
+/// If the bytes are no batch, or an entry is not in its canonical form.
 pub fn decode_batch(bytes: &[u8]) -> Result<Vec<Entry>, CodecError> {
     let mut r = Reader::with_table(bytes)?;
     let entries = r.list(Entry::read)?;
     r.finish()?;
-    Ok(entries)
+    if entries.iter().all(Entry::is_canonical) { Ok(entries) } else { Err(CodecError { expected: "an entry in its canonical form" }) }
 }
 
 /// Whether a client id may stand in an entry.

@@ -6,8 +6,12 @@ use std::sync::Arc;
 use super::entry::{Action, Entry, EntityKey, Group, client_is_valid};
 use super::op::Op;
 use super::stamp::{ClientId, Dot, Name, Origin};
-use super::value::Value;
+use super::value::{MAX_DEPTH, Value};
 use crate::entity::Tombstone;
+
+/// How many levels an entry's JSON is deeper than the values in it: the action, its payload, an operation, its
+/// elements.
+pub const ENVELOPE_DEPTH: usize = 4;
 
 /// An entry that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,10 +57,22 @@ impl Entry {
         out
     }
 
+    /// Whether the entry reads back from its JSON as it is. One that does not would have another hash on the other
+    /// side, or could not be read there at all.
+    pub fn is_canonical(&self) -> bool {
+        let json = Value::parse_with_depth(&self.to_json_with_intent(), MAX_DEPTH + ENVELOPE_DEPTH);
+        let parsed = json.ok().and_then(|json| Self::from_json(&json).ok());
+        parsed.is_some_and(|parsed| parsed.entry == *self)
+    }
+
     fn write_json(&self, out: &mut String, seq: Option<u64>, intent: bool) {
         // Writing to a String cannot fail.
-        let number = |out: &mut String, name: &str, n: u64| drop(write!(out, ",\"{name}\":{n}"));
-        let text = |out: &mut String, name: &str, text: &str| drop(write!(out, ",\"{name}\":{}", Value::from(text)));
+        let number = |out: &mut String, name: &str, n: u64| {
+            let _ = write!(out, ",\"{name}\":{n}");
+        };
+        let text = |out: &mut String, name: &str, text: &str| {
+            let _ = write!(out, ",\"{name}\":{}", Value::from(text));
+        };
         out.push_str("{\"id\":");
         out.push_str(Value::from(self.id().as_str()).as_str());
         text(out, "entityType", &self.key.entity_type);

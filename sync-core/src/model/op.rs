@@ -1,6 +1,7 @@
 //! Operations: what an entry does to one field.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::codec::{self, CodecError, Reader, Writer};
 use super::stamp::{Dot, Name};
@@ -86,10 +87,12 @@ impl Op {
                     members.push(("$insert".to_owned(), Value::array(insert.iter().cloned())));
                 }
                 if !remove.is_empty() {
-                    let removed = remove.iter().map(|(element, dots)| {
-                        let dots = dots.iter().map(|dot| Value::from(dot.to_string()));
-                        (element_key(element).into_owned(), Value::array(dots))
-                    });
+                    let mut removed: BTreeMap<Cow<'_, str>, Vec<Value>> = BTreeMap::new();
+                    for (element, dots) in remove {
+                        let ids = dots.iter().map(|dot| Value::from(dot.to_string()));
+                        removed.entry(element_key(element)).or_default().extend(ids);
+                    }
+                    let removed = removed.into_iter().map(|(key, ids)| (key.into_owned(), Value::array(ids)));
                     members.push(("$remove".to_owned(), object(removed.collect())));
                 }
                 object(members)
@@ -232,6 +235,10 @@ fn set_from_json(members: Vec<(String, Value)>) -> Result<Op, String> {
     insert.sort();
     insert.dedup();
     remove.sort();
+    // One element can be spelled in several ways as a key: `1` and `1.0`, `a` and `"a"`.
+    if let Some(pair) = remove.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        return Err(format!("$remove names the element {} twice", pair[0].0));
+    }
     Ok(Op::Set { insert, remove })
 }
 

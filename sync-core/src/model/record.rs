@@ -1,5 +1,7 @@
 //! Records: the registers of one entity, and how entries fold into them.
 
+mod check;
+
 use std::sync::Arc;
 
 use super::codec::{self, CodecError, Reader, Writer};
@@ -453,7 +455,8 @@ impl Record {
         w.finish()
     }
 
-    /// Reads what [`encode`](Self::encode) wrote.
+    /// Reads what [`encode`](Self::encode) wrote; bytes from another machine are read by
+    /// [`decode_untrusted`](Self::decode_untrusted).
     ///
     /// # Errors
     /// If the bytes are no record.

@@ -110,6 +110,20 @@ impl Register {
         }
     }
 
+    /// Whether everything stands where folding puts it, once.
+    pub(crate) fn is_in_order(&self) -> bool {
+        match self {
+            Register::Siblings(siblings) => siblings.is_sorted_by(|a, b| a.origin.dot < b.origin.dot),
+            Register::Counter { parts, early } => {
+                parts.is_sorted_by(|a, b| (&a.client, &a.of) < (&b.client, &b.of))
+                    && early.is_sorted_by(|a, b| a.dot < b.dot)
+            }
+            Register::Set(elements) => elements.values().all(|insertions| {
+                !insertions.is_empty() && insertions.is_sorted_by(|a, b| a.0.dot < b.0.dot)
+            }),
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         match self {
             Register::Siblings(siblings) => siblings.is_empty(),

@@ -30,6 +30,16 @@ impl Replica {
         Ok(self.inner.journal.store().reclaim()?)
     }
 
+    /// Does something with the map while no checkpoint is under way.
+    pub(super) fn with_checkpointer<R>(&self, work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
+        while !self.inner.checkpointer.begin() {
+            self.inner.checkpointer.wait();
+        }
+        let result = work();
+        self.inner.checkpointer.end();
+        result
+    }
+
     fn checkpoint_dropping(&self, drop: bool) -> Result<(), Error> {
         if !self.inner.checkpointer.begin() {
             self.inner.checkpointer.wait();

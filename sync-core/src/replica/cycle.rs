@@ -95,6 +95,10 @@ impl Replica {
         let mut report = Report::default();
         let hello = self.greet(transport, &mut report).await?;
         self.progress(|status| status.total = Some(hello.head.seq));
+        if self.state().cursor.seq + 1 < hello.tail {
+            self.take_snapshot(transport, false).await?;
+            report.bootstrapped = true;
+        }
         let mut upload = Ok(());
         let mut patience = PATIENCE;
         // Entries of this client that it does not know to be accepted: a reply was lost, or a copy wrote them.
@@ -224,12 +228,35 @@ impl Replica {
 
     async fn download(&self, transport: &dyn Transport, options: SyncOptions, report: &mut Report) -> Result<bool, Error> {
         loop {
-            match self.pull(transport, options.page.max(1), report).await? {
-                Pulled::More => {}
-                Pulled::Done => return Ok(false),
-                Pulled::Forked => return Ok(true),
+            match self.pull(transport, options.page.max(1), report).await {
+                Ok(Pulled::More) => {}
+                Ok(Pulled::Done) => return Ok(false),
+                Ok(Pulled::Forked) => return Ok(true),
+                // The log was cut behind this replica since it was greeted.
+                Err(Error::Transport(TransportError::Expired)) if !report.bootstrapped => {
+                    self.take_snapshot(transport, false).await?;
+                    report.bootstrapped = true;
+                }
+                Err(error) => return Err(error),
             }
         }
+    }
+
+    /// The way out where hub and replica hold what cannot be proven to be one history, or where the hub lost data
+    /// and this replica may not give it back: the hub's state becomes this replica's. What this replica held and the
+    /// hub lacks, pending or once accepted, is set aside: listed by [`rejected`](Self::rejected), and written anew by
+    /// [`resubmit`](Self::resubmit).
+    ///
+    /// # Errors
+    /// As [`sync`](Self::sync).
+    pub async fn adopt_hub(&self, transport: &dyn Transport) -> Result<Report, Error> {
+        let request = self.state().hello();
+        let hello = transport.hello(&request).await?;
+        self.bind(&hello)?;
+        self.take_snapshot(transport, true).await?;
+        let mut report = self.sync(transport).await?;
+        report.bootstrapped = true;
+        Ok(report)
     }
 
     /// This file is a copy, or was put back: it goes on under a client id of its own.

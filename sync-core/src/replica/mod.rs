@@ -1,5 +1,6 @@
 //! One device's copy of one space: what a program writes to and reads from, offline or not.
 
+mod adopt;
 mod aside;
 mod builder;
 mod checkpoint;
@@ -10,6 +11,7 @@ mod draft;
 mod explain;
 mod meta;
 mod names;
+mod offload;
 mod query;
 mod raw;
 mod row;

@@ -126,12 +126,19 @@ pub(super) struct Scan {
     after: Option<EntityKey>,
     page: VecDeque<Result<(EntityKey, Arc<Record>), Error>>,
     done: bool,
+    /// Whether pending entries lie over the records.
+    overlay: bool,
 }
 
 impl Scan {
     pub(super) fn new(replica: &Replica, entity_type: Option<&str>) -> Self {
         let entity_type = entity_type.map(str::to_owned);
-        Self { replica: replica.clone(), entity_type, after: None, page: VecDeque::new(), done: false }
+        Self { replica: replica.clone(), entity_type, after: None, page: VecDeque::new(), done: false, overlay: true }
+    }
+
+    /// Records as their accepted entries alone make them.
+    pub(super) fn accepted(replica: &Replica, entity_type: Option<&str>) -> Self {
+        Self { overlay: false, ..Self::new(replica, entity_type) }
     }
 
     pub(super) fn begin_after(&mut self, key: EntityKey) {
@@ -165,7 +172,11 @@ impl Scan {
                         Err(error) => Err(Error::from(error)),
                     },
                 };
-                self.page.push_back(accepted.map(|record| (key.clone(), overlaid(&state, &key, record))));
+                let overlay = self.overlay;
+                self.page.push_back(accepted.map(|record| {
+                    let record = if overlay { overlaid(&state, &key, record) } else { record };
+                    (key, record)
+                }));
             }
             self.done = last.is_none();
             self.after = last;

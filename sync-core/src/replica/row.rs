@@ -28,7 +28,7 @@ pub(crate) enum Row {
     /// Entries that were set aside are discarded.
     Forget(Vec<u64>),
     /// The hub's snapshot stands in the store's map under this epoch and counts from here on.
-    Adopted { epoch: u8, cursor: Cursor, vector: Vec<(ClientId, Known)>, aside: Vec<(u64, Rejection)> },
+    Adopted { epoch: u8, cursor: Cursor, vector: Vec<(ClientId, Known)>, aside: Vec<(u64, Rejection)>, kept: Vec<Kept> },
 }
 
 /// What was decided about one entry.
@@ -42,6 +42,13 @@ pub(crate) enum Decision {
     Rejected(Rejection),
     /// It was not decided: it has no number again.
     Again,
+}
+
+/// What the records held and a hub's history does not, to be set aside.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Kept {
+    pub(crate) entry: Arc<Entry>,
+    pub(crate) rejection: Rejection,
 }
 
 /// Whom a store belongs to.
@@ -119,7 +126,7 @@ impl Row {
                 w.u8(7);
                 w.list(locals, |w, local| w.u64(*local));
             }
-            Row::Adopted { epoch, cursor, vector, aside } => {
+            Row::Adopted { epoch, cursor, vector, aside, kept } => {
                 w.u8(8);
                 w.u8(*epoch);
                 write_cursor(w, cursor);
@@ -127,6 +134,10 @@ impl Row {
                 w.list(aside, |w, (local, rejection)| {
                     w.u64(*local);
                     write_rejection(w, rejection);
+                });
+                w.list(kept, |w, kept| {
+                    kept.entry.write(w);
+                    write_rejection(w, &kept.rejection);
                 });
             }
         }
@@ -148,6 +159,7 @@ impl Row {
                 cursor: read_cursor(r)?,
                 vector: r.list(read_known)?,
                 aside: r.list(|r| Ok((r.u64()?, read_rejection(r)?)))?,
+                kept: r.list(|r| Ok(Kept { entry: entry(r)?, rejection: read_rejection(r)? }))?,
             },
             _ => return Err(CodecError { expected: "a kind of journal row" }),
         })

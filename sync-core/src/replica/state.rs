@@ -140,7 +140,7 @@ impl State {
                 self.limits = *limits;
             }
             Row::Forget(locals) => self.forget(locals),
-            Row::Adopted { epoch, cursor, vector, aside } => {
+            Row::Adopted { epoch, cursor, vector, aside, kept } => {
                 self.table = Table(*epoch);
                 self.cursor = *cursor;
                 self.vector = vector.iter().cloned().collect();
@@ -148,6 +148,11 @@ impl State {
                 self.accepted = self.vector.get(&self.client).n;
                 for (local, rejection) in aside {
                     self.set_aside(*local, rejection);
+                }
+                for kept in kept {
+                    let aside = Aside { entry: kept.entry.clone(), rejection: kept.rejection.clone(), stored: false };
+                    self.aside.insert(self.next_local, aside);
+                    self.next_local += 1;
                 }
                 let landed: Vec<u64> = self.pending.keys().copied().collect();
                 for local in landed {

@@ -76,7 +76,6 @@ impl Replica {
                     Decision::KnownAs(dot)
                 }
                 Verdict::Rejected(rejection) => {
-                    report.rejected += 1;
                     if matches!(pushed, Pushed::Nothing) {
                         pushed = Pushed::More;
                     }
@@ -93,7 +92,10 @@ impl Replica {
             };
             decisions.push((*local, decision));
         }
+        let aside = self.state().aside.len();
         let position = self.commit_between_writes(&Row::Verdicts(decisions))?;
+        // With a refused create go the entries that stand on it.
+        report.rejected += self.state().aside.len().saturating_sub(aside) as u64;
         self.inner.journal.ticket(position, ()).await?;
         self.progress(|status| status.uploaded = report.uploaded);
         Ok(pushed)

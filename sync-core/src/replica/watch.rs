@@ -93,6 +93,23 @@ impl Watchers {
         }
     }
 
+    /// Everything may have changed.
+    pub(super) fn resync(&self) {
+        let inboxes: Vec<Arc<Inbox>> = self.list().iter().filter_map(Weak::upgrade).collect();
+        for inbox in inboxes {
+            let waker = {
+                let mut content = inbox.content();
+                content.changed.clear();
+                content.overflowed = true;
+                content.waker.take()
+            };
+            inbox.arrived.notify_all();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+
     fn list(&self) -> MutexGuard<'_, Vec<Weak<Inbox>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,0 +1,121 @@
+//! Checkpoints: what was accepted goes into the store's map, so that memory and opening follow the tail alone.
+
+use std::collections::BTreeSet;
+use std::sync::{PoisonError, TryLockError};
+
+use super::index::{MapRow, Meta};
+use super::inner::{Inner, is_moved};
+use super::state::State;
+use super::tail::FrozenTail;
+use crate::error::Error;
+use crate::model::stamp::ClientId;
+use crate::records::{Frozen, Table};
+use crate::store::{Checkpoint, Position, StoreError};
+
+/// The state as a checkpoint takes it in.
+struct Snapped {
+    epoch: u64,
+    before: Position,
+    meta: Meta,
+    clients: Vec<MapRow>,
+    changed: BTreeSet<ClientId>,
+    tail: FrozenTail,
+    records: Frozen,
+}
+
+impl Inner {
+    /// Makes a checkpoint if enough was accepted since the last one and nobody else is at it. A failure is
+    /// not the pusher's: what was accepted is in the journal, and the next push tries again.
+    pub(super) fn checkpoint_if_due(&self) {
+        if self.state().tail.len() < self.settings.checkpoint_every {
+            return;
+        }
+        let _at_it = match self.checkpointing.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        let _ = self.make_checkpoint();
+    }
+
+    pub(super) fn checkpoint(&self) -> Result<(), StoreError> {
+        let _at_it = self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.make_checkpoint() {
+            Ok(()) => Ok(()),
+            // Another hub of the same store made one: that does as well.
+            Err(error) if is_moved(&error) => Ok(()),
+            Err(Error::Store(error)) => Err(StoreError::io("the checkpoint", error)),
+            Err(error) => Err(StoreError::io("the checkpoint", error)),
+        }
+    }
+
+    /// Waits for a checkpoint under way.
+    pub(super) fn after_checkpoint(&self) {
+        drop(self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn make_checkpoint(&self) -> Result<(), Error> {
+        let mut snapped = {
+            let mut state = self.fresh()?;
+            if state.position == state.covers {
+                return Ok(());
+            }
+            let snapped = snap(&mut state, self.journal.epoch());
+            state.folding = Some(snapped.meta.covers);
+            snapped
+        };
+        let written = self.write(&snapped);
+        let mut state = self.state();
+        state.folding = None;
+        match written {
+            // If the state was read anew meanwhile, it may stand on this checkpoint already.
+            Ok(()) if state.covers == snapped.before => {
+                state.covers = snapped.meta.covers;
+                state.records.thaw(&snapped.records);
+                state.tail.thaw(&snapped.tail);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+            Err(error) => {
+                state.changed.append(&mut snapped.changed);
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes it once all of it is durable. No lock of the state is held.
+    fn write(&self, snapped: &Snapped) -> Result<(), Error> {
+        self.wait(snapped.epoch, snapped.meta.covers)?;
+        let rows = snapped.records.rows(self.store(), Table::default())?;
+        let mut puts = rows.puts;
+        puts.extend(snapped.tail.rows());
+        puts.extend(snapped.clients.iter().cloned());
+        puts.push(snapped.meta.row());
+        // The records were read from the checkpoint before: if another hub made one meanwhile, they were not.
+        if self.store().heads()?.covers != snapped.before {
+            return Err(StoreError::Moved { last: snapped.meta.covers }.into());
+        }
+        let checkpoint = Checkpoint { covers: snapped.meta.covers, drop_before: 0, puts, drops: rows.drops };
+        Ok(self.store().checkpoint(&checkpoint)?)
+    }
+}
+
+fn snap(state: &mut State, epoch: u64) -> Snapped {
+    let changed = std::mem::take(&mut state.changed);
+    let clients = changed.iter().filter_map(|client| Some(state.clients.get(client)?.row(client)));
+    Snapped {
+        epoch,
+        before: state.covers,
+        meta: Meta {
+            name: state.name.clone(),
+            space: state.space.clone(),
+            covers: state.position,
+            head: state.head,
+            greatest: state.greatest,
+        },
+        clients: clients.collect(),
+        tail: state.tail.freeze(),
+        records: state.records.freeze(),
+        changed,
+    }
+}

@@ -1,0 +1,69 @@
+//! Who the hub is, and what it knows of a replica.
+
+use super::facts::Questions;
+use super::index::Place;
+use super::inner::{Inner, PATIENCE, crowded, failed};
+use super::pull::Extent;
+use crate::model::stamp::{ClientId, Digest, Dot, Known};
+use crate::transport::{ClientStanding, Cursor, Hello, HelloRequest, TransportError};
+
+/// The protocol versions that the hub speaks.
+const PROTOCOLS: [u32; 1] = [1];
+
+impl Inner {
+    pub(super) fn hello(&self, principal: &str, request: &HelloRequest) -> Result<Hello, TransportError> {
+        let extent = self.extent()?;
+        Ok(Hello {
+            hub: self.name.clone(),
+            space: self.space.clone(),
+            principal: principal.to_owned(),
+            server_time: self.now(),
+            head: extent.head,
+            tail: self.tail(&extent).map_err(failed)?,
+            on_chain: self.is_on_chain(&extent, request.cursor)?,
+            limits: self.settings.limits,
+            protocols: PROTOCOLS.to_vec(),
+            clients: self.standings(&request.clients)?,
+            may_join: self.settings.allow_join,
+        })
+    }
+
+    fn is_on_chain(&self, extent: &Extent, cursor: Cursor) -> Result<bool, TransportError> {
+        Ok(self.digest_at(extent, cursor.seq).map_err(failed)? == Some(cursor.digest))
+    }
+
+    fn standings(&self, clients: &[(ClientId, Known)]) -> Result<Vec<ClientStanding>, TransportError> {
+        for _ in 0..PATIENCE {
+            let mut questions = Questions::default();
+            questions.dots = clients.iter().map(|(client, theirs)| Dot::new(client.clone(), theirs.n)).collect();
+            questions.keep_open(&mut self.state());
+            let facts = questions.answer(self.store()).map_err(failed)?;
+            let covers = self.store().heads().map_err(failed)?.covers;
+            let state = self.state();
+            if covers != facts.covers || state.covers != facts.covers {
+                let folding = state.folding.is_some();
+                drop(state);
+                if folding {
+                    self.after_checkpoint();
+                } else {
+                    drop(self.fresh().map_err(failed)?);
+                }
+                continue;
+            }
+            let standing = |(client, theirs): &(ClientId, Known)| {
+                let known = state.known(client);
+                let dot = Dot::new(client.clone(), theirs.n);
+                let there = || state.tail.place(&dot).or_else(|| facts.place(&dot));
+                let digest_there = match theirs.n {
+                    0 => Some(Digest::EMPTY),
+                    n if n == known.n => Some(known.digest),
+                    n if n < known.n => there().map(|place: &Place| place.running),
+                    _ => None,
+                };
+                ClientStanding { client: client.clone(), known, digest_there }
+            };
+            return Ok(clients.iter().map(standing).collect());
+        }
+        Err(crowded())
+    }
+}

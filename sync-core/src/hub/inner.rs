@@ -1,0 +1,104 @@
+//! What all handles of one hub share.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::rows::Rows;
+use super::state::State;
+use super::validate::Validate;
+use super::watch::Watchers;
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::journal::Journal;
+use crate::model::stamp::{ClientId, Name};
+use crate::store::{Position, Store, StoreError};
+use crate::transport::{Limits, TransportError};
+
+/// How a hub was built.
+pub(super) struct Settings {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) limits: Limits,
+    pub(super) default_type: Name,
+    pub(super) allow_join: bool,
+    pub(super) validators: Vec<Arc<dyn Validate>>,
+    /// A checkpoint is made when so many entries were accepted since the last one.
+    pub(super) checkpoint_every: usize,
+}
+
+/// What all handles of one hub share.
+pub(super) struct Inner {
+    pub(super) settings: Settings,
+    pub(super) name: String,
+    pub(super) space: String,
+    /// The client id under which this hub numbers entries; a fresh one at every start.
+    pub(super) own: ClientId,
+    pub(super) journal: Arc<Journal>,
+    pub(super) state: Mutex<State>,
+    pub(super) rows: Rows,
+    pub(super) watchers: Watchers,
+    /// Held by the one who makes a checkpoint.
+    pub(super) checkpointing: Mutex<()>,
+}
+
+/// How often something is decided anew because other hubs of the same store were faster.
+pub(super) const PATIENCE: usize = 64;
+
+impl Inner {
+    pub(super) fn store(&self) -> &dyn Store {
+        &**self.journal.store()
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        self.settings.clock.now()
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        // A validator may panic while it is asked; nothing of the state was changed then.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the store's end and catches up with what other hubs wrote.
+    pub(super) fn fresh(&self) -> Result<MutexGuard<'_, State>, Error> {
+        let heads = self.store().heads()?;
+        let mut state = self.state();
+        self.refresh(&mut state, heads)?;
+        self.settle(&mut state);
+        Ok(state)
+    }
+
+    /// Blocks until what was queued in this epoch up to `position` is durable, and tells those who wait for it.
+    pub(super) fn wait(&self, epoch: u64, position: Position) -> Result<(), Error> {
+        self.journal.wait_in(epoch, position)?;
+        let mut state = self.state();
+        self.settle(&mut state);
+        Ok(())
+    }
+
+    /// Takes notice of what became durable.
+    pub(super) fn settle(&self, state: &mut State) {
+        if state.settle(self.journal.durable()) {
+            self.watchers.wake();
+        }
+    }
+}
+
+/// Whether another hub of the same store was faster: what was decided is decided anew.
+pub(super) fn is_moved(error: &Error) -> bool {
+    matches!(error, Error::Store(error) if matches!(**error, StoreError::Moved { .. }))
+}
+
+/// A failure of the hub's own, as those on the other side are told.
+pub(super) fn failed(error: impl Into<Error>) -> TransportError {
+    let error = error.into();
+    let mut message = error.to_string();
+    let mut source = std::error::Error::source(&error).and_then(std::error::Error::source);
+    while let Some(cause) = source {
+        message = format!("{message}: {cause}");
+        source = cause.source();
+    }
+    TransportError::Hub { message }
+}
+
+/// Too many hubs write at once.
+pub(super) fn crowded() -> TransportError {
+    TransportError::Busy { after: 100 }
+}

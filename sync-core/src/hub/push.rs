@@ -1,0 +1,167 @@
+//! Pushes: what is needed is read, the decision made and queued, and the answer given once it is durable.
+
+use std::sync::Arc;
+
+use super::admit::{self, Decision};
+use super::draft::{Draft, Rules};
+use super::facts::{Facts, Questions, View};
+use super::foreign;
+use super::inner::{Inner, PATIENCE, crowded, failed, is_moved};
+use super::prepared::{self, Kind, Prepared, prepare};
+use super::row::{Accepted, Content, Row};
+use super::state::State;
+use super::Offer;
+use crate::error::Error;
+use crate::model::entry::{Action, EntityKey};
+use crate::model::stamp::{ClientId, Name};
+use crate::store::Position;
+use crate::transport::{PushReply, TransportError, Verdict};
+
+/// A push as it is decided.
+struct Push {
+    principal: Name,
+    attempt: Option<u64>,
+    is_foreign: bool,
+    offers: Vec<Prepared>,
+}
+
+/// What a decision waits for: a row of the journal, of an epoch.
+struct Pending {
+    epoch: u64,
+    position: Position,
+    outcome: Result<Vec<Verdict>, TransportError>,
+}
+
+impl Inner {
+    pub(super) fn push(
+        &self,
+        principal: &str,
+        attempt: Option<u64>,
+        offers: Vec<Offer>,
+        is_foreign: bool,
+    ) -> Result<PushReply, TransportError> {
+        let limit = self.settings.limits.batch_entries;
+        if offers.len() as u64 > limit {
+            let message = format!("{} entries in one push; {limit} are allowed", offers.len());
+            return Err(TransportError::TooLarge { message });
+        }
+        let check = if is_foreign { foreign::fault } else { prepared::fault };
+        let offers = offers.into_iter().map(|offer| prepare(offer, &self.settings.limits, check));
+        let push = Push { principal: principal.into(), attempt, is_foreign, offers: offers.collect() };
+        for _ in 0..PATIENCE {
+            let Some(pending) = self.try_push(&push).map_err(failed)? else { continue };
+            // Refusals wait as well: what they stand on has to be the log, not what another hub overtook.
+            match self.wait(pending.epoch, pending.position) {
+                Ok(()) => {}
+                Err(error) if is_moved(&error) => continue,
+                Err(error) => return Err(failed(error)),
+            }
+            self.checkpoint_if_due();
+            let ids = push.offers.into_iter().map(|offer| offer.id);
+            let verdicts = ids.zip(pending.outcome?).collect();
+            return Ok(PushReply { verdicts, server_time: self.now() });
+        }
+        Err(crowded())
+    }
+
+    /// Decides and queues; `None` if it has to be decided anew because the store moved meanwhile.
+    fn try_push(&self, push: &Push) -> Result<Option<Pending>, Error> {
+        let keys = self.keys(push);
+        let mut questions = push.questions(&keys);
+        questions.keep_open(&mut self.state());
+        let facts = questions.answer(self.store())?;
+        // After the facts: nobody made a checkpoint while they were read if it still covers the same.
+        let heads = self.store().heads()?;
+        let mut state = self.state();
+        self.refresh(&mut state, heads)?;
+        if facts.covers != state.covers || heads.covers != state.covers {
+            let folding = state.folding.is_some();
+            drop(state);
+            if folding {
+                self.after_checkpoint();
+            }
+            return Ok(None);
+        }
+        let Some(decided) = self.decide(push, &mut state, facts, &keys) else { return Ok(None) };
+        let (outcome, accepted) = match decided {
+            Ok(decision) => {
+                let row = push.row(&decision, &state);
+                (Ok(decision.verdicts), row)
+            }
+            Err(error) => (Err(error), None),
+        };
+        if let Some(accepted) = accepted {
+            self.append(&mut state, Content::Accepted(accepted))?;
+        }
+        Ok(Some(Pending { epoch: self.journal.epoch(), position: state.position, outcome }))
+    }
+
+    fn decide(&self, push: &Push, state: &mut State, facts: Facts, keys: &[EntityKey]) -> Option<Result<Decision, TransportError>> {
+        let rules = Rules {
+            principal: &push.principal,
+            own: &self.own,
+            limits: &self.settings.limits,
+            now: self.now(),
+            validators: &self.settings.validators,
+        };
+        let draft = Draft::new(View::new(state, facts, keys)?, &rules);
+        Some(if push.is_foreign {
+            Ok(foreign::decide(draft, &push.offers, &self.settings.default_type))
+        } else {
+            admit::decide(draft, &push.offers, push.attempt)
+        })
+    }
+
+    /// Queues a row and takes it into the state. The caller holds the state's lock and waits outside of it.
+    pub(super) fn append(&self, state: &mut State, content: Content) -> Result<(), Error> {
+        let row = Arc::new(Row { start: state.head, content });
+        let position = self.journal.push(&row.encode())?;
+        state.apply(&row);
+        debug_assert_eq!(position, state.position, "the state follows the journal row by row");
+        self.rows.remember(position, row);
+        Ok(())
+    }
+
+    /// The entities whose state the decision depends on. A create depends on nothing, unless someone is asked.
+    fn keys(&self, push: &Push) -> Vec<EntityKey> {
+        let asks = !self.settings.validators.is_empty();
+        let depends = |offer: &Prepared| match &offer.kind {
+            Kind::Entry { entry, fault: None, .. } if asks || entry.action != Action::Create => Some(entry.key.clone()),
+            _ => None,
+        };
+        let mut keys: Vec<EntityKey> = push.offers.iter().filter_map(depends).collect();
+        keys.sort();
+        keys.dedup();
+        keys
+    }
+}
+
+impl Push {
+    fn questions(&self, keys: &[EntityKey]) -> Questions {
+        let mut questions = Questions { keys: keys.to_vec(), ..Questions::default() };
+        for offer in &self.offers {
+            let Kind::Entry { entry, .. } = &offer.kind else { continue };
+            match &entry.foreign_id {
+                Some(id) => questions.foreign.push((entry.origin.author().clone(), id.clone())),
+                None => questions.dots.push(entry.dot().clone()),
+            }
+            questions.intents.extend(entry.intent);
+        }
+        questions
+    }
+
+    /// What goes into the journal. A refusal does too where the push has an attempt: an earlier one that
+    /// arrives late, at this hub or another, must not be decided after it.
+    fn row(&self, decision: &Decision, state: &State) -> Option<Accepted> {
+        let refused = decision.verdicts.iter().any(|verdict| !matches!(verdict, Verdict::Accepted { known_as: None, .. }));
+        let seen = |client: &ClientId| state.clients.get(client).map_or(0, |standing| standing.attempt);
+        let attempts: Vec<(ClientId, u64)> = match self.attempt {
+            Some(attempt) => decision.clients.iter().filter(|client| attempt > seen(client)).map(|c| (c.clone(), attempt)).collect(),
+            None => Vec::new(),
+        };
+        if decision.accepted.is_empty() && !(refused && !attempts.is_empty()) {
+            return None;
+        }
+        Some(Accepted { principal: self.principal.clone(), attempts, entries: decision.accepted.clone() })
+    }
+}

@@ -1,0 +1,227 @@
+//! Taking over a hub's snapshot: a new replica's first sync, one whose cursor the log no longer reaches, and the
+//! way out where hub and replica hold what cannot be proven to be one history.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Replica;
+use super::query::Scan;
+use super::row::{Kept, Row};
+use super::state::State;
+use crate::error::Error;
+use crate::model::codec::Reader;
+use crate::model::entry::{Action, Entry, EntityKey};
+use crate::model::op::{Family, Op};
+use crate::model::record::Record;
+use crate::model::register::Register;
+use crate::model::stamp::{ClientId, Dot, Name, Origin, VersionVector};
+use crate::records::Table;
+use crate::seal;
+use crate::store::Checkpoint;
+use crate::transport::{Rejection, SnapshotPage, SnapshotRequest, Transport, TransportError};
+
+/// Where the token of the next page is kept while a snapshot is being taken in.
+const RESUME: &[u8] = b"b";
+/// How many rows are dropped at a time.
+const SWEEP: usize = 1_024;
+
+impl Replica {
+    /// Takes the hub's snapshot as this replica's records. Entries that are pending stay pending, but for those that
+    /// name what the snapshot does not contain. With `as_another` the hub's history is not this replica's: it goes
+    /// on under a new client id, and what only this replica held is set aside.
+    pub(super) async fn take_snapshot(&self, transport: &dyn Transport, as_another: bool) -> Result<(), Error> {
+        let (table, mut token) = self.offload(|replica| replica.resume_snapshot()).await?;
+        let last = loop {
+            let page = match transport.snapshot(&SnapshotRequest { page: token.clone() }).await {
+                // The hub no longer knows where this was: begin anew.
+                Err(TransportError::Expired) if !token.is_empty() => {
+                    self.offload(move |replica| replica.sweep(table)).await?;
+                    token = String::new();
+                    continue;
+                }
+                page => page?,
+            };
+            let next = page.next.clone();
+            let page = self.offload(move |replica| replica.store_page(table, page)).await?;
+            self.progress(|status| status.total = page.total.or(status.total));
+            match next {
+                Some(next) if next == token => {
+                    let message = "its snapshot does not go on".to_owned();
+                    return Err(TransportError::Nonsense { message }.into());
+                }
+                Some(next) => token = next,
+                None => break page,
+            }
+        };
+        self.offload(move |replica| replica.switch_to(table, &last, as_another)).await
+    }
+
+    /// The table that a snapshot goes into, and the page to go on with.
+    fn resume_snapshot(&self) -> Result<(Table, String), Error> {
+        let table = self.state().table.next();
+        let store = self.inner.journal.store();
+        if let Some(row) = store.get(RESUME)? {
+            let body = seal::open(RESUME, &row)?;
+            let mut r = Reader::plain(body);
+            let token = r.u8().and_then(|epoch| Ok((Table(epoch), r.text()?.to_owned())));
+            let (begun, token) = token.map_err(|error| seal::unreadable(RESUME, &error))?;
+            if begun == table {
+                return Ok((table, token));
+            }
+        }
+        self.sweep(table)?;
+        Ok((table, String::new()))
+    }
+
+    /// Drops what a table holds.
+    fn sweep(&self, table: Table) -> Result<(), Error> {
+        let store = self.inner.journal.store();
+        let (from, to) = table.bounds(None);
+        loop {
+            let rows = store.range(&from, &to, SWEEP)?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            let drops = rows.into_iter().map(|(place, _)| place).collect();
+            self.change_map(Checkpoint { drops, ..Checkpoint::default() })?;
+        }
+    }
+
+    fn store_page(&self, table: Table, page: SnapshotPage) -> Result<SnapshotPage, Error> {
+        let mut change = Checkpoint::default();
+        for (key, record) in &page.records {
+            let (place, row) = table.row(key, record);
+            if record.is_empty() {
+                change.drops.push(place);
+            } else {
+                change.puts.push((place, row));
+            }
+        }
+        if let Some(next) = &page.next {
+            let mut w = crate::model::codec::Writer::plain();
+            w.u8(table.0);
+            w.text(next);
+            change.puts.push((RESUME.to_vec(), seal::seal(RESUME, &w.finish())));
+        }
+        self.change_map(change)?;
+        Ok(SnapshotPage { records: Vec::new(), ..page })
+    }
+
+    /// Changes the map beside the records that are in use: what it covers stays as it is.
+    fn change_map(&self, change: Checkpoint) -> Result<(), Error> {
+        self.with_checkpointer(|| {
+            let store = self.inner.journal.store();
+            let covers = store.heads()?.covers;
+            Ok(store.checkpoint(&Checkpoint { covers, ..change })?)
+        })
+    }
+
+    /// The snapshot is complete: from here on it is what this replica shows.
+    fn switch_to(&self, table: Table, last: &SnapshotPage, as_another: bool) -> Result<(), Error> {
+        let vector: VersionVector = last.vector.iter().cloned().collect();
+        let before = self.state().table;
+        let kept = if as_another { self.only_here(&vector, table)? } else { Vec::new() };
+        if as_another {
+            let client = ClientId::from_random(self.inner.random.bits());
+            self.commit_between_writes(&Row::Client(client))?;
+        }
+        let aside = self.state().stranded(&vector);
+        let row = Row::Adopted { epoch: table.0, cursor: last.cursor, vector: last.vector.clone(), aside, kept };
+        let position = self.commit_between_writes(&row)?;
+        self.inner.journal.wait(position)?;
+        self.checkpoint()?;
+        self.change_map(Checkpoint { drops: vec![RESUME.to_vec()], ..Checkpoint::default() })?;
+        self.inner.watchers.resync();
+        self.sweep(before)
+    }
+
+    /// What this replica's records hold and the snapshot does not: written anew from the records.
+    fn only_here(&self, vector: &VersionVector, theirs: Table) -> Result<Vec<Kept>, Error> {
+        let mut kept = Vec::new();
+        let store = self.inner.journal.store();
+        for item in Scan::accepted(self, None) {
+            let (key, ours) = item?;
+            let theirs = theirs.load(&**store, &key)?.unwrap_or_default();
+            kept.extend(lost_writes(&key, &ours, &theirs, vector).into_iter().map(|entry| Kept {
+                entry: Arc::new(entry),
+                rejection: diverged("the hub's history does not contain it"),
+            }));
+        }
+        Ok(kept)
+    }
+}
+
+impl State {
+    /// The pending entries that name what a snapshot does not contain.
+    fn stranded(&self, vector: &VersionVector) -> Vec<(u64, Rejection)> {
+        let mut stranded = BTreeSet::new();
+        for (local, pending) in &self.pending {
+            let lacks = |dot: &Dot| if dot.is_local() { stranded.contains(&dot.n) } else { !vector.covers(dot) };
+            if pending.entry.named().any(lacks) {
+                stranded.insert(*local);
+            }
+        }
+        let reason = || diverged("it builds on what the hub's history does not contain");
+        stranded.into_iter().map(|local| (local, reason())).collect()
+    }
+}
+
+fn diverged(message: &str) -> Rejection {
+    Rejection { code: "diverged".into(), message: message.into(), field: None }
+}
+
+/// The writes of a record that a vector does not cover, as entries.
+fn lost_writes(key: &EntityKey, ours: &Record, theirs: &Record, vector: &VersionVector) -> Vec<Entry> {
+    let lacks = |dot: &Dot| !vector.covers(dot);
+    let mut latest: Option<&Origin> = None;
+    let mut fields: Vec<(Name, Op)> = Vec::new();
+    for (name, family, register) in ours.registers() {
+        let op = match register {
+            Register::Siblings(_) => {
+                let winner = register.ranked(family).into_iter().find(|s| lacks(&s.origin.dot));
+                winner.map(|s| {
+                    latest = latest.max(Some(&s.origin));
+                    assigned(family, s.value.clone())
+                })
+            }
+            Register::Set(elements) => {
+                let inserted = elements.iter().filter(|(_, of)| of.iter().any(|(origin, _)| lacks(&origin.dot)));
+                let insert: Vec<_> = inserted.map(|(element, _)| element.clone()).collect();
+                (!insert.is_empty()).then_some(Op::Set { insert, remove: Vec::new() })
+            }
+            Register::Counter { .. } => {
+                let lost = register.additions().any(|(dot, _)| lacks(&dot));
+                let there = theirs.get(name, family).map_or(0, Register::sum);
+                let delta = i64::try_from(register.sum().saturating_sub(there)).unwrap_or(i64::MAX);
+                lost.then_some(Op::Add(delta))
+            }
+        };
+        fields.extend(op.map(|op| (name.clone(), op)));
+    }
+    let created = ours.creates().iter().filter_map(|create| create.origin.as_ref());
+    let new = created.clone().all(|origin| lacks(&origin.dot)) && created.clone().next().is_some();
+    let mut entries = Vec::new();
+    if !fields.is_empty() {
+        let action = if new { Action::Create } else { Action::Update };
+        if let Some(origin) = latest.or_else(|| created.max_by(|a, b| a.cmp_stamp(b))) {
+            let mut entry = Entry::new(origin.clone(), key.clone(), action);
+            entry.fields = fields;
+            entries.push(entry);
+        }
+    }
+    for write in ours.lifecycle().iter().filter(|write| lacks(&write.origin.dot)) {
+        let action = write.delete.map_or(Action::Restore, Action::Delete);
+        entries.push(Entry::new(write.origin.clone(), key.clone(), action));
+    }
+    entries
+}
+
+fn assigned(family: &Family, value: crate::model::value::Value) -> Op {
+    match family {
+        Family::First => Op::First(value),
+        Family::Max => Op::Max(value),
+        Family::Min => Op::Min(value),
+        Family::Own(family) => Op::Own { family: family.clone(), body: value },
+        _ => Op::Assign(value),
+    }
+}

@@ -1,0 +1,57 @@
+//! Work that waits for a disk, off the thread that polls a future.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
+
+use super::Replica;
+
+/// What comes back from the thread.
+struct Slot<T> {
+    result: Option<T>,
+    waker: Option<Waker>,
+}
+
+impl Replica {
+    /// Runs `work` on a thread of its own where there are threads, else here.
+    pub(super) async fn offload<T: Send + 'static>(&self, work: impl FnOnce(&Replica) -> T + Send + 'static) -> T {
+        #[cfg(all(feature = "system", not(target_arch = "wasm32")))]
+        if self.inner._flusher.is_some() {
+            let slot = Arc::new(Mutex::new(Slot { result: None, waker: None }));
+            let (theirs, replica) = (slot.clone(), self.clone());
+            let work = Arc::new(Mutex::new(Some(work)));
+            let kept = work.clone();
+            let run = move || {
+                let Some(work) = take(&work) else { return };
+                let result = work(&replica);
+                drop(replica);
+                let mut slot = theirs.lock().unwrap_or_else(PoisonError::into_inner);
+                slot.result = Some(result);
+                if let Some(waker) = slot.waker.take() {
+                    waker.wake();
+                }
+            };
+            if std::thread::Builder::new().name("sync-disk".into()).spawn(run).is_ok() {
+                return std::future::poll_fn(|cx| {
+                    let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+                    match slot.result.take() {
+                        Some(result) => Poll::Ready(result),
+                        None => {
+                            slot.waker = Some(cx.waker().clone());
+                            Poll::Pending
+                        }
+                    }
+                })
+                .await;
+            }
+            // No thread could be had: better late here than never.
+            let work = take(&kept).expect("the thread that would have taken it was not started");
+            return work(self);
+        }
+        work(self)
+    }
+}
+
+#[cfg(all(feature = "system", not(target_arch = "wasm32")))]
+fn take<W>(work: &Mutex<Option<W>>) -> Option<W> {
+    work.lock().unwrap_or_else(PoisonError::into_inner).take()
+}

@@ -1,0 +1,252 @@
+//! Replicas and a hub in one process: they meet, disagree, and end alike.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use sync_core::hub::{Hub, InProcess};
+use sync_core::{Clock, Id, MemoryStore, Replica, Syncable};
+
+#[derive(Syncable, Debug, PartialEq, Clone)]
+struct Note {
+    #[sync(id)]
+    id: Id<Note, String>,
+    title: String,
+    #[sync(merge = "set")]
+    tags: BTreeSet<String>,
+    #[sync(merge = "counter")]
+    views: i64,
+}
+
+fn note(id: &str, title: &str) -> Note {
+    Note { id: id.into(), title: title.into(), tags: BTreeSet::new(), views: 0 }
+}
+
+/// Runs a future whose every wait is over when it is polled.
+fn run<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    let mut cx = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(done) = future.as_mut().poll(&mut cx) {
+            return done;
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// A clock that is set by hand.
+#[derive(Clone)]
+struct Set(Arc<AtomicU64>);
+
+impl Clock for Set {
+    fn now(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+const NOON: u64 = 1_800_000_000_000;
+
+struct World {
+    hub: Hub,
+    clock: Set,
+}
+
+impl World {
+    fn new() -> Self {
+        let clock = Set(Arc::new(AtomicU64::new(NOON)));
+        let hub = Hub::builder().clock(Arc::new(clock.clone())).open(Arc::new(MemoryStore::new())).unwrap();
+        Self { hub, clock }
+    }
+
+    fn device(&self) -> Device {
+        self.device_on(Arc::new(MemoryStore::new()), self.clock.clone())
+    }
+
+    fn device_on(&self, store: Arc<MemoryStore>, clock: Set) -> Device {
+        let replica = Replica::builder().register::<Note>().clock(clock.clone()).threadless().open(store.clone()).unwrap();
+        Device { replica, store, hub: self.hub.transport("tester"), clock }
+    }
+}
+
+struct Device {
+    replica: Replica,
+    store: Arc<MemoryStore>,
+    hub: InProcess,
+    clock: Set,
+}
+
+impl Device {
+    fn sync(&self) -> sync_core::replica::Report {
+        run(self.replica.sync(&self.hub)).unwrap()
+    }
+
+    fn title(&self, id: &str) -> Option<String> {
+        self.replica.get::<Note>(&id.into()).unwrap().map(|n| n.title)
+    }
+
+    fn edit(&self, id: &str, f: impl FnOnce(&mut Note)) {
+        self.replica.edit(&id.into(), f).unwrap().wait().unwrap();
+    }
+
+    fn dump(&self) -> Vec<String> {
+        let all = self.replica.raw().list(None).map(|entity| entity.unwrap());
+        let records = all.map(|entity| {
+            let record = self.replica.raw().record(&entity.key).unwrap();
+            format!("{:?} {:?}", entity, record.encode())
+        });
+        records.collect()
+    }
+}
+
+#[test]
+fn two_devices_edit_offline_conflict_and_converge() {
+    let world = World::new();
+    let (a, b) = (world.device(), world.device());
+    let _ = a.replica.create(note("n", "first")).unwrap();
+    assert_eq!(a.sync().uploaded, 1);
+    assert_eq!(b.sync().downloaded, 1);
+    a.edit("n", |n| {
+        n.title = "from a".into();
+        n.views += 1;
+        n.tags.insert("x".into());
+    });
+    b.edit("n", |n| {
+        n.title = "from b".into();
+        n.views += 2;
+        n.tags.insert("y".into());
+    });
+    for device in [&a, &b, &a] {
+        device.sync();
+    }
+    let fresh = world.device();
+    fresh.sync();
+    assert_eq!(a.dump(), b.dump());
+    assert_eq!(a.dump(), fresh.dump());
+    let merged = a.replica.get::<Note>(&"n".into()).unwrap().unwrap();
+    assert_eq!((merged.views, merged.tags.len()), (3, 2));
+    for device in [&a, &b, &fresh] {
+        let conflicts = device.replica.conflicts::<Note>().unwrap();
+        assert_eq!(conflicts.len(), 1);
+        assert_eq!(conflicts[0].raw.field, "title");
+        assert!(device.replica.verify().unwrap().is_sound());
+    }
+    let conflict = b.replica.conflicts::<Note>().unwrap().remove(0).raw;
+    let loser = conflict.losers[0].value.as_string().unwrap().into_owned();
+    b.replica.take(&conflict, 0).unwrap().wait().unwrap();
+    b.sync();
+    a.sync();
+    assert_eq!(a.title("n"), Some(loser));
+    assert!(a.replica.conflicts::<Note>().unwrap().is_empty());
+}
+
+#[test]
+fn a_copied_file_that_goes_on_loses_nothing_and_doubles_nothing() {
+    let world = World::new();
+    let a = world.device();
+    let _ = a.replica.create(note("n", "first")).unwrap();
+    a.sync();
+    a.edit("n", |n| n.views += 1);
+    a.edit("n", |n| n.tags = ["x".into(), "y".into()].into());
+    let b = world.device_on(Arc::new(a.store.copy()), world.clock.clone());
+    a.edit("n", |n| n.views += 10);
+    a.edit("n", |n| drop(n.tags.remove("x")));
+    b.edit("n", |n| n.views += 100);
+    let _ = b.replica.create(note("m", "only b")).unwrap();
+    b.edit("n", |n| drop(n.tags.remove("y")));
+    a.sync();
+    let report = b.sync();
+    assert!(report.forked);
+    assert_eq!(report.pending, 0);
+    a.sync();
+    let third = world.device();
+    third.sync();
+    let merged = third.replica.get::<Note>(&"n".into()).unwrap().unwrap();
+    assert_eq!((merged.views, merged.tags.len()), (111, 0), "{merged:?}");
+    assert_eq!(third.title("m"), Some("only b".into()));
+    assert_eq!(a.dump(), b.dump());
+    assert_eq!(a.dump(), third.dump());
+}
+
+#[test]
+fn a_file_put_back_as_it_was_goes_on() {
+    let world = World::new();
+    let a = world.device();
+    a.replica.create(note("n", "first")).unwrap().wait().unwrap();
+    let early = Arc::new(a.store.copy());
+    a.sync();
+    let synced = Arc::new(a.store.copy());
+    for _ in 0..5 {
+        a.edit("n", |n| n.views += 1);
+    }
+    a.sync();
+    for (at, store) in [early, synced].into_iter().enumerate() {
+        let back = world.device_on(store, world.clock.clone());
+        back.edit("n", |n| n.views += 10);
+        back.sync();
+        a.sync();
+        assert_eq!(back.dump(), a.dump(), "round {at}");
+        let views = a.replica.get::<Note>(&"n".into()).unwrap().unwrap().views;
+        assert_eq!(views, 5 + 10 * (at as i64 + 1));
+    }
+}
+
+#[test]
+fn a_clock_that_is_years_off_loses_nothing_blocks_nothing_and_wins_nothing() {
+    let years = 3 * 365 * 24 * 3_600_000_u64;
+    for wrong in [NOON + years, NOON - years, NOON + 90_000] {
+        let world = World::new();
+        let clock = Set(Arc::new(AtomicU64::new(wrong)));
+        let (off, right) = (world.device_on(Arc::new(MemoryStore::new()), clock), world.device());
+        let _ = off.replica.create(note("n", "off")).unwrap();
+        let report = off.sync();
+        assert_eq!((report.uploaded, report.pending), (1, 0));
+        assert!(report.clock_corrected.is_some());
+        right.sync();
+        off.edit("n", |n| n.title = "off again".into());
+        world.clock.0.fetch_add(60_000, Ordering::Relaxed);
+        right.edit("n", |n| n.title = "right, and later".into());
+        off.clock.0.fetch_add(60_000, Ordering::Relaxed);
+        for device in [&off, &right, &off] {
+            device.sync();
+        }
+        assert_eq!(off.title("n"), Some("right, and later".into()), "clock off by {}", wrong as i64 - NOON as i64);
+        assert_eq!(off.dump(), right.dump());
+    }
+}
+
+#[test]
+fn one_refused_entry_among_many_holds_up_none() {
+    let clock = Set(Arc::new(AtomicU64::new(NOON)));
+    let hub = Hub::builder().clock(Arc::new(clock.clone())).validate_entity::<Note>(|_, _, after| match after {
+        Some(note) if note.title == "bad" => Err("a note must not be called bad".into()),
+        _ => Ok(()),
+    });
+    let hub = hub.open(Arc::new(MemoryStore::new())).unwrap();
+    let world = World { hub, clock };
+    let (a, b) = (world.device(), world.device());
+    let _ = b.replica.create(note("other", "from b")).unwrap();
+    b.sync();
+    for n in 0..2_500 {
+        let title = if n == 700 { "bad" } else { "good" };
+        let _ = a.replica.create(note(&format!("{n:05}"), title)).unwrap();
+    }
+    a.edit("00700", |n| n.tags.insert("after".into()).then_some(()).unwrap());
+    let report = a.sync();
+    assert_eq!((report.uploaded, report.rejected, report.pending, report.downloaded), (2_499, 2, 0, 1), "{report:?}");
+    assert_eq!(a.title("00700"), None, "its effect left what shows");
+    let rejected = a.replica.rejected();
+    assert_eq!(rejected[0].rejection.message, "a note must not be called bad");
+    assert_eq!(rejected[1].rejection.code, "gone");
+    let again = world.device_on(Arc::new(a.store.copy()), world.clock.clone());
+    assert_eq!(again.replica.rejected(), rejected, "it survives a restart");
+    let mended = a.replica.resubmit(rejected[0].number, |fields| fields.insert("title", sync_core::Value::from("mended")));
+    mended.unwrap().wait().unwrap();
+    a.replica.resubmit(rejected[1].number, |_| ()).unwrap().wait().unwrap();
+    assert_eq!(a.sync().rejected, 0);
+    b.sync();
+    let mended = b.replica.get::<Note>(&"00700".into()).unwrap().unwrap();
+    assert_eq!((&*mended.title, mended.tags.len()), ("mended", 1));
+    assert_eq!(b.dump(), a.dump());
+}
