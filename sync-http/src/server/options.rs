@@ -1,0 +1,69 @@
+//! What a server takes, and how long it waits.
+
+use std::time::Duration;
+
+/// The limits of one [`HubService`](super::HubService). All are on by default.
+#[derive(Debug, Clone)]
+pub struct RequestLimits {
+    /// The most bytes of a push, compressed and not.
+    pub push_bytes: usize,
+    /// The most bytes of a page of a snapshot that is offered for joining, compressed and not.
+    pub join_bytes: usize,
+    /// How long a request's body may take to arrive.
+    pub body_time: Duration,
+    /// The most bytes of bodies that are arriving, of all requests together.
+    pub bodies: usize,
+    /// The most entries in one page.
+    pub page_entries: u64,
+    /// The most calls to hubs at a time; further ones wait.
+    pub calls: usize,
+    /// The most snapshots being joined at a time.
+    pub joins: usize,
+    /// The most live streams.
+    pub live_streams: usize,
+    /// How often a live stream shows that it is alive.
+    pub heartbeat: Duration,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self {
+            push_bytes: 2 << 20,
+            join_bytes: 32 << 20,
+            body_time: Duration::from_secs(30),
+            bodies: 128 << 20,
+            page_entries: 10_000,
+            calls: 64,
+            joins: 2,
+            live_streams: 4_096,
+            heartbeat: Duration::from_secs(15),
+        }
+    }
+}
+
+/// How connections are served by [`serve`](super::serve()).
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    /// The most connections; further ones wait in the system's queue.
+    pub connections: usize,
+    /// How long a request's head may take to arrive.
+    pub header_time: Duration,
+    /// How long a connection may wait for its next request.
+    pub idle_time: Duration,
+    /// How long a client may take to read nothing of what is ready for it.
+    pub write_time: Duration,
+    /// How long requests may go on after the shutdown was asked for.
+    pub grace: Duration,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        Self {
+            connections: 4_096,
+            header_time: Duration::from_secs(5),
+            idle_time: Duration::from_secs(75),
+            write_time: Duration::from_secs(30),
+            grace: Duration::from_secs(10),
+        }
+    }
+}

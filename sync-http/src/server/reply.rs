@@ -1,0 +1,140 @@
+//! Replies: what the handlers return, and how it becomes HTTP.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+};
+use http::{HeaderValue, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+
+use super::live::LiveStream;
+use crate::coding::{WORTHWHILE, compress};
+use crate::wire::media::{Coding, Media};
+use crate::wire::problem::{self, Problem};
+
+/// The body of a reply: a message, or events without end.
+#[derive(Debug)]
+pub struct ReplyBody(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Whole(Bytes),
+    Live(Box<LiveStream>),
+}
+
+impl ReplyBody {
+    fn whole(bytes: impl Into<Bytes>) -> Self {
+        Self(Kind::Whole(bytes.into()))
+    }
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match &mut self.get_mut().0 {
+            Kind::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Kind::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Kind::Live(stream) => {
+                let event = stream.poll_event(cx);
+                event.map(|event| event.map(|text| Ok(Frame::data(text))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(&self.0, Kind::Whole(bytes) if bytes.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Live(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// A message, compressed if that is worthwhile and the client can read it.
+pub(crate) fn message(json: String, accepted: Coding) -> Response<ReplyBody> {
+    let coding = if json.len() < WORTHWHILE {
+        Coding::Identity
+    } else {
+        accepted
+    };
+    let (bytes, coding) = compress(json.into(), coding);
+    let mut response = Response::new(ReplyBody::whole(bytes));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(Media::Json.name()));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        VARY,
+        HeaderValue::from_static("accept, accept-encoding, sync-protocol"),
+    );
+    if let Some(name) = coding.name() {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
+    }
+    response
+}
+
+/// Done, and nothing to say.
+pub(crate) fn done() -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::whole(Bytes::new()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+/// Text for people and their tools.
+pub(crate) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::whole(text));
+    *response.status_mut() = status;
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, plain);
+    response
+}
+
+/// Events without end.
+pub(crate) fn live(stream: LiveStream) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody(Kind::Live(Box::new(stream))));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Proxies that collect a reply before they pass it on are asked not to.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+/// Why it failed.
+pub(crate) fn failure(problem: &Problem) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::whole(problem.to_json()));
+    let status = StatusCode::from_u16(problem.status);
+    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(problem::MEDIA_TYPE));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(after) = problem.after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(after.div_ceil(1_000)));
+    }
+    if response.status() == StatusCode::UNAUTHORIZED {
+        let bearer = HeaderValue::from_static("Bearer");
+        response.headers_mut().insert(WWW_AUTHENTICATE, bearer);
+    }
+    response
+}
+
+/// The method does not fit the address.
+pub(crate) fn wrong_method(allow: &'static str) -> Response<ReplyBody> {
+    let detail = format!("this address takes {allow}");
+    let mut response = failure(&Problem::new("method", detail));
+    response
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(allow));
+    response
+}

@@ -1,0 +1,104 @@
+//! The protocol's JSON, without any I/O: what travels, written and read.
+//!
+//! Every message of [`sync_core::transport`] has a function that writes it and one that reads it. The entries
+//! themselves are written and read by `sync-core`, so that the log, the wire and the command line spell them alike.
+
+pub mod actions;
+pub mod article;
+pub mod hello;
+pub mod media;
+pub mod page;
+pub mod problem;
+pub mod query;
+pub mod snapshot;
+pub mod sse;
+
+use sync_core::{Cursor, Digest};
+
+/// The request header that says which version of the protocol is spoken. A request without it speaks the
+/// [article's dialect](article).
+pub const PROTOCOL_HEADER: &str = "sync-protocol";
+
+/// The version that this crate speaks.
+pub const PROTOCOL: u32 = 1;
+
+/// How much deeper an action nests than the value of a field: the action, its payload, an operation, and its elements.
+const ACTION_DEPTH: usize = 4;
+
+/// The bytes are not the message that was expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Unreadable {
+    /// What is wrong, and where.
+    pub message: String,
+}
+
+impl Unreadable {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+        }
+    }
+}
+
+impl From<serde_json::Error> for Unreadable {
+    fn from(error: serde_json::Error) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+/// A cursor in JSON, and the parts of one in a query.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(crate) struct CursorJson {
+    seq: u64,
+    digest: Hex,
+}
+
+impl From<Cursor> for CursorJson {
+    fn from(cursor: Cursor) -> Self {
+        Self {
+            seq: cursor.seq,
+            digest: Hex(cursor.digest.0),
+        }
+    }
+}
+
+impl From<CursorJson> for Cursor {
+    fn from(cursor: CursorJson) -> Self {
+        Self {
+            seq: cursor.seq,
+            digest: Digest(cursor.digest.0),
+        }
+    }
+}
+
+/// 128 bits as 32 hex digits: digests and intents.
+#[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub(crate) struct Hex(pub(crate) u128);
+
+impl Hex {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let digits = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        let bits = digits.then(|| u128::from_str_radix(text, 16).ok());
+        bits.flatten().map(Self)
+    }
+}
+
+impl From<Hex> for String {
+    fn from(hex: Hex) -> Self {
+        format!("{:032x}", hex.0)
+    }
+}
+
+impl TryFrom<String> for Hex {
+    type Error = Unreadable;
+    fn try_from(text: String) -> Result<Self, Unreadable> {
+        Self::parse(&text).ok_or_else(|| Unreadable::new("a digest or intent is 32 hex digits"))
+    }
+}
+
+/// Writes a message whose parts cannot fail to be written: texts, numbers, lists and objects of them.
+fn to_json(message: &impl serde::Serialize) -> String {
+    serde_json::to_string(message).expect("texts and numbers can always be written")
+}

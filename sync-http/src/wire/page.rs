@@ -1,0 +1,71 @@
+//! `GET /sync/actions`: a page of the log.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sync_core::model::value::MAX_DEPTH;
+use sync_core::transport::Page;
+use sync_core::{Cursor, Digest, Entry, Value};
+
+use super::{ACTION_DEPTH, Hex, Unreadable};
+
+/// A page in JSON.
+pub fn page(page: &Page) -> String {
+    let mut out = String::from("{\"actions\":[");
+    for (at, (seq, entry)) in page.entries.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        out.push_str(&entry.to_json(Some(*seq)));
+    }
+    let Cursor { seq, digest } = page.cursor;
+    let (more, time) = (page.has_more, page.server_time);
+    write!(
+        out,
+        "],\"newCursor\":{seq},\"digest\":\"{digest}\",\"hasMore\":{more},\"serverTime\":{time}}}"
+    )
+    .expect("a String takes any text");
+    out
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PageBody<'a> {
+    #[serde(borrow)]
+    actions: Vec<&'a RawValue>,
+    new_cursor: u64,
+    digest: Hex,
+    has_more: bool,
+    server_time: u64,
+}
+
+/// Reads a page.
+///
+/// # Errors
+/// If it is none, or an entry in it cannot be read.
+pub fn read_page(body: &[u8]) -> Result<Page, Unreadable> {
+    let body: PageBody<'_> = serde_json::from_slice(body)?;
+    let entries: Result<_, Unreadable> = body.actions.iter().map(|raw| entry(raw.get())).collect();
+    Ok(Page {
+        entries: entries?,
+        cursor: Cursor {
+            seq: body.new_cursor,
+            digest: Digest(body.digest.0),
+        },
+        has_more: body.has_more,
+        server_time: body.server_time,
+    })
+}
+
+fn entry(action: &str) -> Result<(u64, Arc<Entry>), Unreadable> {
+    let wrong = |message: String| Unreadable::new(format!("an entry of the log: {message}"));
+    let value = Value::parse_with_depth(action, MAX_DEPTH + ACTION_DEPTH);
+    let value = value.map_err(|error| wrong(error.to_string()))?;
+    let parsed = Entry::from_json(&value).map_err(|error| wrong(error.to_string()))?;
+    match parsed.seq {
+        Some(seq) if parsed.numbered => Ok((seq, Arc::new(parsed.entry))),
+        _ => Err(wrong("it has no place there or no number".into())),
+    }
+}
