@@ -56,7 +56,7 @@ impl Inner {
 
     fn make_checkpoint(&self) -> Result<(), Error> {
         let mut snapped = {
-            let mut state = self.fresh()?;
+            let (mut state, _) = self.fresh()?;
             if state.position == state.covers {
                 return Ok(());
             }

@@ -7,7 +7,7 @@ use super::facts::View;
 use super::index::Intended;
 use super::prepared::reject;
 use super::row::Logged;
-use super::validate::{Change, Validate};
+use super::validate::{Proposed, Validate};
 use crate::model::entry::{Action, Entry, EntityKey};
 use crate::model::record::Record;
 use crate::model::stamp::{ClientId, Digest, Name};
@@ -100,7 +100,7 @@ impl<'a> Draft<'a> {
             Arc::make_mut(record).apply_in_order(entry);
         }
         for (at, key) in keys {
-            let change = Change {
+            let change = Proposed {
                 principal: self.rules.principal,
                 key,
                 before: &self.records[key],

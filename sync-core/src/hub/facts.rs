@@ -74,6 +74,12 @@ impl Questions {
     }
 }
 
+impl Facts {
+    pub(super) fn place(&self, dot: &Dot) -> Option<&Place> {
+        self.dots.get(dot)
+    }
+}
+
 /// The state together with what the checkpoint says: all that a decision looks at.
 pub(super) struct View<'a> {
     pub(super) state: &'a State,
@@ -102,7 +108,7 @@ impl<'a> View<'a> {
 
     /// Where an accepted entry stands; `None` if there is none, or it is no longer known.
     pub(super) fn place(&self, dot: &Dot) -> Option<&Place> {
-        self.state.tail.place(dot).or_else(|| self.facts.dots.get(dot))
+        self.state.tail.place(dot).or_else(|| self.facts.place(dot))
     }
 
     pub(super) fn intent(&self, intent: u128) -> Option<&Intended> {

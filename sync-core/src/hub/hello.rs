@@ -1,9 +1,9 @@
 //! Who the hub is, and what it knows of a replica.
 
 use super::facts::Questions;
-use super::index::Place;
-use super::inner::{Inner, PATIENCE, crowded, failed};
+use super::inner::{Inner, failed};
 use super::pull::Extent;
+use super::read::Reading;
 use crate::model::stamp::{ClientId, Digest, Dot, Known};
 use crate::transport::{ClientStanding, Cursor, Hello, HelloRequest, TransportError};
 
@@ -33,23 +33,9 @@ impl Inner {
     }
 
     fn standings(&self, clients: &[(ClientId, Known)]) -> Result<Vec<ClientStanding>, TransportError> {
-        for _ in 0..PATIENCE {
-            let mut questions = Questions::default();
-            questions.dots = clients.iter().map(|(client, theirs)| Dot::new(client.clone(), theirs.n)).collect();
-            questions.keep_open(&mut self.state());
-            let facts = questions.answer(self.store()).map_err(failed)?;
-            let covers = self.store().heads().map_err(failed)?.covers;
-            let state = self.state();
-            if covers != facts.covers || state.covers != facts.covers {
-                let folding = state.folding.is_some();
-                drop(state);
-                if folding {
-                    self.after_checkpoint();
-                } else {
-                    drop(self.fresh().map_err(failed)?);
-                }
-                continue;
-            }
+        let dots = || clients.iter().map(|(client, theirs)| Dot::new(client.clone(), theirs.n)).collect();
+        let ask = || Questions { dots: dots(), ..Questions::default() };
+        self.read(ask, |state, facts| {
             let standing = |(client, theirs): &(ClientId, Known)| {
                 let known = state.known(client);
                 let dot = Dot::new(client.clone(), theirs.n);
@@ -57,13 +43,13 @@ impl Inner {
                 let digest_there = match theirs.n {
                     0 => Some(Digest::EMPTY),
                     n if n == known.n => Some(known.digest),
-                    n if n < known.n => there().map(|place: &Place| place.running),
+                    n if n < known.n => there().map(|place| place.running),
                     _ => None,
                 };
                 ClientStanding { client: client.clone(), known, digest_there }
             };
-            return Ok(clients.iter().map(standing).collect());
-        }
-        Err(crowded())
+            Some(Reading::Done(clients.iter().map(standing).collect()))
+        })
+        .map_err(failed)
     }
 }

@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::error::Error;
 use crate::journal::Journal;
 use crate::model::stamp::{ClientId, Name};
-use crate::store::{Position, Store, StoreError};
+use crate::store::{Heads, Position, Store, StoreError};
 use crate::transport::{Limits, TransportError};
 
 /// How a hub was built.
@@ -57,12 +57,12 @@ impl Inner {
     }
 
     /// Reads the store's end and catches up with what other hubs wrote.
-    pub(super) fn fresh(&self) -> Result<MutexGuard<'_, State>, Error> {
+    pub(super) fn fresh(&self) -> Result<(MutexGuard<'_, State>, Heads), Error> {
         let heads = self.store().heads()?;
         let mut state = self.state();
         self.refresh(&mut state, heads)?;
         self.settle(&mut state);
-        Ok(state)
+        Ok((state, heads))
     }
 
     /// Blocks until what was queued in this epoch up to `position` is durable, and tells those who wait for it.

@@ -26,11 +26,8 @@ pub(super) struct Extent {
 impl Inner {
     /// The log as it is now, with what other hubs wrote.
     pub(super) fn extent(&self) -> Result<Extent, TransportError> {
-        let state = self.fresh().map_err(failed)?;
-        let extent = Extent { head: state.durable, first: 0, last: state.durable_position };
-        drop(state);
-        let first = self.store().heads().map_err(failed)?.first;
-        Ok(Extent { first, ..extent })
+        let (state, heads) = self.fresh().map_err(failed)?;
+        Ok(Extent { head: state.durable, first: heads.first, last: state.durable_position })
     }
 
     /// The number of the first entry that the log still has.

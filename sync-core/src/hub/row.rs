@@ -63,8 +63,8 @@ impl Row {
 
     /// The log's end after the first `count` entries of this row.
     pub(super) fn cursor_at(&self, count: usize) -> Cursor {
-        let taken = &self.entries()[..count];
-        let digest = taken.iter().fold(self.start.digest, |digest, logged| digest.then(logged.hash));
+        let taken = self.entries().iter().take(count);
+        let digest = taken.fold(self.start.digest, |digest, logged| digest.then(logged.hash));
         Cursor { seq: self.start.seq + count as u64, digest }
     }
 

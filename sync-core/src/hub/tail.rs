@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::index::{Foreign, Intended, MapRow, Place};
 use super::row::Logged;
-use crate::model::entry::Entry;
+use crate::model::entry::{Entry, EntityKey};
 use crate::model::stamp::{ClientId, Digest, Dot};
 
 /// The entries that the checkpoint's indexes lack.
@@ -36,6 +36,12 @@ impl Tail {
 
     pub(super) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// What the last `count` entries are about.
+    pub(super) fn last(&self, count: usize) -> impl Iterator<Item = &EntityKey> {
+        let from = self.entries.len().saturating_sub(count);
+        self.entries.range(from..).map(|logged| &logged.entry.key)
     }
 
     pub(super) fn place(&self, dot: &Dot) -> Option<&Place> {

@@ -17,13 +17,13 @@ pub trait Validate: Send + Sync {
     ///
     /// # Errors
     /// The reason, with which the entry is rejected; its author's device keeps it, and can send it again as a new write.
-    fn validate(&self, change: &Change<'_>) -> Result<(), Rejection>;
+    fn validate(&self, change: &Proposed<'_>) -> Result<(), Rejection>;
 }
 
 /// A change that waits to be allowed.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub struct Change<'a> {
+pub struct Proposed<'a> {
     /// On whose behalf it was pushed.
     pub principal: &'a str,
     /// Which entity changes.
@@ -51,7 +51,7 @@ where
     T: Entity,
     F: Fn(&str, Option<&T>, Option<&T>) -> Result<(), String> + Send + Sync,
 {
-    fn validate(&self, change: &Change<'_>) -> Result<(), Rejection> {
+    fn validate(&self, change: &Proposed<'_>) -> Result<(), Rejection> {
         if *change.key.entity_type != *T::SCHEMA.name {
             return Ok(());
         }

@@ -1,0 +1,198 @@
+//! Building a hub.
+
+use std::sync::{Arc, Mutex};
+
+use super::Hub;
+use super::inner::{Inner, PATIENCE, Settings, is_moved};
+use super::load::load;
+use super::row::{Content, Row};
+use super::rows::Rows;
+use super::state::State;
+use super::validate::{Typed, Validate};
+use super::watch::Watchers;
+use crate::clock::{Clock, Random};
+use crate::entity::Entity;
+use crate::error::Error;
+use crate::journal::Journal;
+use crate::model::stamp::{ClientId, Name};
+use crate::store::{Store, StoreError};
+use crate::transport::Limits;
+
+/// How a [`Hub`] is built.
+#[derive(Clone)]
+pub struct HubBuilder {
+    name: Option<String>,
+    space: Option<String>,
+    clock: Option<Arc<dyn Clock>>,
+    random: Option<Arc<dyn Random>>,
+    limits: Limits,
+    default_type: Name,
+    allow_join: bool,
+    validators: Vec<Arc<dyn Validate>>,
+    checkpoint_every: usize,
+}
+
+impl HubBuilder {
+    pub(super) fn new() -> Self {
+        #[cfg(all(feature = "system", not(target_arch = "wasm32")))]
+        let (clock, random): (Option<Arc<dyn Clock>>, Option<Arc<dyn Random>>) =
+            (Some(Arc::new(crate::clock::SystemClock)), Some(Arc::new(crate::clock::SystemRandom)));
+        #[cfg(not(all(feature = "system", not(target_arch = "wasm32"))))]
+        let (clock, random) = (None, None);
+        Self {
+            name: None,
+            space: None,
+            clock,
+            random,
+            limits: Limits::default(),
+            default_type: "note".into(),
+            allow_join: true,
+            validators: Vec::new(),
+            checkpoint_every: 4_096,
+        }
+    }
+
+    /// The hub's name, for ever the same; without it one is made when the store is first opened.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The space's name; `default` without it.
+    #[must_use]
+    pub fn space(mut self, space: impl Into<String>) -> Self {
+        self.space = Some(space.into());
+        self
+    }
+
+    /// The wall clock; the system's without it.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// The source of randomness; the system's without it.
+    #[must_use]
+    pub fn random(mut self, random: Arc<dyn Random>) -> Self {
+        self.random = Some(random);
+        self
+    }
+
+    /// What the hub takes.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The entity type of the article's dialect, which names none.
+    #[must_use]
+    pub fn default_type(mut self, entity_type: impl Into<Name>) -> Self {
+        self.default_type = entity_type.into();
+        self
+    }
+
+    /// Whether replicas may offer their snapshots to this hub after it lost data; they may without it.
+    #[must_use]
+    pub fn allow_join(mut self, allowed: bool) -> Self {
+        self.allow_join = allowed;
+        self
+    }
+
+    /// A check of what is pushed, beyond the rules that hold for all. Several are asked in turn.
+    #[must_use]
+    pub fn validate(mut self, validator: Arc<dyn Validate>) -> Self {
+        self.validators.push(validator);
+        self
+    }
+
+    /// A check of one entity type's values, given who pushes, what the entity is (`None` if it is not there) and
+    /// what it would become (`None` if it is deleted). What does not fit the type is rejected without being asked for.
+    #[must_use]
+    pub fn validate_entity<T: Entity>(
+        self,
+        check: impl Fn(&str, Option<&T>, Option<&T>) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        self.validate(Arc::new(Typed::<T, _>::new(check)))
+    }
+
+    /// After how many accepted entries a checkpoint is made: memory and the time to open follow it. 4096 without it.
+    #[must_use]
+    pub fn checkpoint_every(mut self, entries: usize) -> Self {
+        self.checkpoint_every = entries.max(1);
+        self
+    }
+
+    /// Opens the hub of a store, or makes it if the store is empty.
+    ///
+    /// # Errors
+    /// If the store cannot be read or is damaged; [`Error::Config`] if it belongs to a hub or space of another
+    /// name, or a clock or randomness is missing.
+    pub fn open(self, store: impl Store + 'static) -> Result<Hub, Error> {
+        let missing = |what: &str| Error::Config { message: format!("the hub needs {what}: give the builder one") };
+        let clock = self.clock.ok_or_else(|| missing("a clock"))?;
+        let random = self.random.ok_or_else(|| missing("randomness"))?;
+        let store: Arc<dyn Store> = Arc::new(store);
+        let state = open(&*store, &*random, self.name.as_deref(), self.space.as_deref())?;
+        let inner = Inner {
+            name: state.name.clone(),
+            space: state.space.clone(),
+            own: ClientId::from_random(random.bits()),
+            journal: Journal::new(store, state.position),
+            state: Mutex::new(state),
+            rows: Rows::default(),
+            watchers: Watchers::default(),
+            checkpointing: Mutex::new(()),
+            settings: Settings {
+                clock,
+                limits: self.limits,
+                default_type: self.default_type,
+                allow_join: self.allow_join,
+                validators: self.validators,
+                checkpoint_every: self.checkpoint_every,
+            },
+        };
+        Ok(Hub { inner: Arc::new(inner) })
+    }
+}
+
+/// The state of the store, which is given its name first if it has none.
+fn open(store: &dyn Store, random: &dyn Random, name: Option<&str>, space: Option<&str>) -> Result<State, Error> {
+    for _ in 0..PATIENCE {
+        let state = load(store)?;
+        if state.position > 0 {
+            same("hub", &state.name, name)?;
+            same("space", &state.space, space)?;
+            return Ok(state);
+        }
+        let name = name.map_or_else(|| format!("{:032x}", random.bits()), str::to_owned);
+        let content = Content::Named { name, space: space.unwrap_or("default").to_owned() };
+        let row = Row { start: state.head, content }.encode();
+        let row = crate::seal::seal(&1_u64.to_be_bytes(), &row);
+        match store.append(0, &[&row]).map_err(Error::from) {
+            Ok(_) => {}
+            // Another process opened it at the same time.
+            Err(error) if is_moved(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(StoreError::Moved { last: 0 }.into())
+}
+
+fn same(what: &str, stored: &str, asked: Option<&str>) -> Result<(), Error> {
+    match asked {
+        Some(asked) if asked != stored => {
+            let message = format!("the store belongs to {what} `{stored}`, not `{asked}`");
+            Err(Error::Config { message })
+        }
+        _ => Ok(()),
+    }
+}
+
+impl std::fmt::Debug for HubBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HubBuilder").field("name", &self.name).field("space", &self.space).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,151 @@
+//! Serving the state in pages, while it goes on changing.
+//!
+//! First come all records in the order of their keys, each page as of its own making. Then come the records that
+//! the log touched since the first page was made, as they are by then, until nothing was touched that was not
+//! served after it. So whoever keeps of every entity the record that came last has the state as of the last page,
+//! exactly: its cursor and its vector say what that contains. (A fuzzy checkpoint, as databases know it.)
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::facts::{Facts, Questions, View};
+use super::inner::{Inner, failed};
+use super::page_token::Token;
+use super::pull::Extent;
+use super::read::Reading;
+use super::state::State;
+use crate::error::Error;
+use crate::model::entry::EntityKey;
+use crate::model::record::Record;
+use crate::model::stamp::{ClientId, Known};
+use crate::records::Table;
+use crate::transport::{Cursor, SnapshotPage, SnapshotRequest, TransportError};
+
+/// The most records in a page.
+const MOST_RECORDS: usize = 512;
+/// About the most bytes in a page.
+const MOST_BYTES: usize = 4 << 20;
+/// The most entries of the log that are looked at for one page.
+const MOST_SCANNED: u64 = 20_000;
+
+impl Inner {
+    pub(super) fn snapshot(&self, request: &SnapshotRequest) -> Result<SnapshotPage, TransportError> {
+        let token: Token = request.page.parse()?;
+        if let Token::Records { from, .. } | Token::Touched { from } = &token {
+            let extent = self.extent()?;
+            if self.digest_at(&extent, from.seq).map_err(failed)? != Some(from.digest) {
+                return Err(TransportError::Expired);
+            }
+        }
+        match token {
+            Token::First => self.records_page(None, None).map_err(failed),
+            Token::Records { from, after } => self.records_page(Some(from), Some(&after)).map_err(failed),
+            Token::Touched { from } => self.touched_page(from),
+        }
+    }
+
+    /// Records in the order of their keys. `from` is where the log ended when the first page was made.
+    fn records_page(&self, from: Option<Cursor>, after: Option<&EntityKey>) -> Result<SnapshotPage, Error> {
+        self.read_with(
+            || Table::default().scan(self.store(), None, after, MOST_RECORDS),
+            |state, scanned| {
+                let is_last_scan = scanned.len() < MOST_RECORDS;
+                let end = if is_last_scan { None } else { scanned.last().map(|(key, _)| key.clone()) };
+                let mut records: BTreeMap<EntityKey, Arc<Record>> = BTreeMap::new();
+                for (key, record) in scanned {
+                    records.insert(key, Arc::new(record?));
+                }
+                let within = |key: &&EntityKey| after.is_none_or(|after| *key > after) && end.as_ref().is_none_or(|end| *key <= end);
+                let touched: Vec<EntityKey> = state.records.touched().filter(within).cloned().collect();
+                for key in touched {
+                    let base = records.remove(&key).map(Arc::unwrap_or_clone).unwrap_or_default();
+                    records.insert(key.clone(), state.records.with_tail(&key, base));
+                }
+                let mut page = SnapshotPage { cursor: state.head, ..SnapshotPage::default() };
+                let (mut bytes, mut last) = (0, None);
+                let all = records.len();
+                let mut seen = 0;
+                for (key, record) in records {
+                    if seen == MOST_RECORDS || bytes >= MOST_BYTES {
+                        break;
+                    }
+                    seen += 1;
+                    last = Some(key.clone());
+                    if !record.is_empty() {
+                        bytes += record.encode().len();
+                        page.records.push((key, Arc::unwrap_or_clone(record)));
+                    }
+                }
+                let from_here = from.unwrap_or(state.head);
+                page.next = match last {
+                    Some(after) if seen < all || !is_last_scan => Some(Token::Records { from: from_here, after }.to_string()),
+                    // Made in one go: nothing was touched since.
+                    _ if from_here == state.head => None,
+                    _ => Some(Token::Touched { from: from_here }.to_string()),
+                };
+                if page.next.is_none() {
+                    page.vector = vector(state);
+                }
+                Ok(Reading::Done(page))
+            },
+        )
+    }
+
+    /// Records that the log touched after `from`, as they are now; an empty one is one that was purged.
+    fn touched_page(&self, from: Cursor) -> Result<SnapshotPage, TransportError> {
+        let extent = self.extent()?;
+        let (mut keys, end) = self.touched(&extent, from)?;
+        let asked = std::cell::RefCell::new(std::mem::take(&mut keys));
+        let ask = || Questions { keys: asked.borrow().iter().cloned().collect(), ..Questions::default() };
+        let take = |state: &mut State, facts: Facts| {
+            let mut keys = asked.borrow_mut();
+            // What came after the rows that were read is in memory, unless there was a checkpoint in between.
+            let reaches_back = state.head.seq - state.tail.len() as u64 <= end.seq;
+            if reaches_back && keys.len() < MOST_RECORDS {
+                let before = keys.len();
+                keys.extend(state.tail.last((state.head.seq - end.seq) as usize).cloned());
+                if keys.len() > before {
+                    return Some(Reading::Again);
+                }
+            }
+            let is_final = reaches_back && state.tail.last((state.head.seq - end.seq) as usize).all(|key| keys.contains(key));
+            let all: Vec<EntityKey> = keys.iter().cloned().collect();
+            let mut page = SnapshotPage { cursor: state.head, ..SnapshotPage::default() };
+            if is_final {
+                page.vector = vector(state);
+            } else {
+                page.next = Some(Token::Touched { from: end }.to_string());
+            }
+            let records = View::new(state, facts, &all)?.take_records();
+            page.records = records.into_iter().map(|(key, record)| (key, Arc::unwrap_or_clone(record))).collect();
+            page.records.sort_by(|(a, _), (b, _)| a.cmp(b));
+            Some(Reading::Done(page))
+        };
+        self.read(ask, take).map_err(failed)
+    }
+
+    /// The entities that the log touched after `from`, and how far it was read.
+    fn touched(&self, extent: &Extent, from: Cursor) -> Result<(BTreeSet<EntityKey>, Cursor), TransportError> {
+        let (mut keys, mut end) = (BTreeSet::new(), from);
+        while end.seq < extent.head.seq && keys.len() < MOST_RECORDS && end.seq - from.seq < MOST_SCANNED {
+            let rows = self.rows_from(extent, end.seq + 1).map_err(failed)?;
+            if rows.is_empty() {
+                return Err(TransportError::Expired);
+            }
+            for (_, row) in rows {
+                let behind = (end.seq - row.start.seq) as usize;
+                for logged in row.entries().iter().skip(behind) {
+                    keys.insert(logged.entry.key.clone());
+                    end = Cursor { seq: end.seq + 1, digest: end.digest.then(logged.hash) };
+                }
+            }
+        }
+        Ok((keys, end))
+    }
+}
+
+/// What the state contains.
+fn vector(state: &State) -> Vec<(ClientId, Known)> {
+    let known = state.clients.iter().map(|(client, standing)| (client.clone(), standing.known));
+    known.filter(|(_, known)| known.n > 0).collect()
+}
