@@ -16,7 +16,7 @@ struct Whole {
 }
 
 const KEYS: u16 = 150;
-const FLIPS: u32 = 300;
+const FLIPS: u32 = 200;
 
 fn open(bytes: Vec<u8>) -> Result<RedbStore, StoreError> {
     RedbFile::with_backend(Bytes::new(bytes))?.space("some space")

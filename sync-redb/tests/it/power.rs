@@ -46,9 +46,9 @@ fn image(history: &History, cut: usize, honest: bool, seed: &mut u64) -> Vec<u8>
         match step {
             Done::Length(len) => bytes.resize(*len, 0),
             Done::Write(at, data) => {
-                let whole = random(seed) % 2 == 0;
+                let whole = random(seed).is_multiple_of(2);
                 for (n_sector, sector) in data.chunks(SECTOR).enumerate() {
-                    if n < synced || whole || random(seed) % 2 == 0 {
+                    if n < synced || whole || random(seed).is_multiple_of(2) {
                         let at = at + n_sector * SECTOR;
                         bytes[at..at + sector.len()].copy_from_slice(sector);
                     }
