@@ -12,6 +12,7 @@ pub use uuid::Uuid;
 use serde::de::DeserializeOwned;
 
 pub use crate::entity::{Entity, Field, FieldError, Fields, Id, Key, Merge, Schema, Tombstone};
+use crate::model::policy::Policy;
 use crate::model::value::{Value, ValueError};
 
 /// The id field's type, from which the entity's key type is read.
@@ -103,6 +104,33 @@ impl<T: Stored + Eq + Hash, S: BuildHasher + Default> Collection for HashSet<T, 
 impl<T: Stored> Collection for Vec<T> {}
 impl<T: Stored> Collection for VecDeque<T> {}
 impl<T: Stored> Collection for Box<[T]> {}
+
+/// A type that has a default.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no default",
+    label = "what should it be when it is absent?",
+    note = "implement `Default` for `{Self}`, or name a function that makes one: `#[sync(default = \"path\")]`"
+)]
+pub trait Defaulted: Default {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Default> Defaulted for T {}
+
+/// A merge policy of the user's.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a merge policy",
+    label = "not a policy",
+    note = "implement `sync_core::Policy` for `{Self}`"
+)]
+pub trait Own: Policy {}
+
+#[diagnostic::do_not_recommend]
+impl<P: Policy> Own for P {}
+
+/// A field that merges as a user's own policy says.
+pub const fn own<P: Own>(policy: &'static P) -> Merge {
+    Merge::Own(policy)
+}
 
 /// How a field's type becomes a value and comes back. It has no bounds of its own, so that a type which
 /// cannot be stored is reported where its codec is made, and nowhere else.
@@ -230,7 +258,7 @@ fn find<'a>(fields: &'a Fields, field: &Field) -> Option<&'a Value> {
 }
 
 /// What a field is that says `default`, or `skip` and nothing else.
-pub fn default<T: Default>() -> T {
+pub fn default<T: Defaulted>() -> T {
     T::default()
 }
 

@@ -76,7 +76,7 @@ fn needs<'a>(model: &Model<'a>) -> Vec<(&'a Type, WherePredicate)> {
         };
         if by_trait {
             let ty = field.ty;
-            needs.push((ty, parse_quote!(#ty: __sync_private::Default)));
+            needs.push((ty, parse_quote!(#ty: __sync_private::Defaulted)));
         }
     }
     needs

@@ -155,7 +155,9 @@ fn merge(merge: &Merge) -> TokenStream {
         Merge::Min => quote!(Min),
         Merge::Counter => quote!(Counter),
         Merge::Set => quote!(Set),
-        Merge::Own(policy) => quote_spanned!(policy.span()=> Own(&#policy)),
+        Merge::Own(policy) => {
+            return quote_spanned!(policy.span()=> __sync_private::own(&#policy));
+        }
     };
     quote!(__sync_private::Merge::#variant)
 }

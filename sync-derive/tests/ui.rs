@@ -2,7 +2,9 @@
 //! compile in a crate of its own.
 //!
 //! Messages contain the compiler's own words, which differ between versions. So they are held on one version,
-//! and on every other a test by another name says that they were not compared. To take over new messages:
+//! and on every other a test by another name says that they were not compared. They also depend on sync-core's
+//! dependencies: the compiler writes `Option` or `std::option::Option`, whichever is unmistakable among all crates.
+//! So the types that messages name are the file's own where possible. To take over new messages:
 //! `TRYBUILD=overwrite cargo +1.95.0 test -p sync-derive --test ui`.
 
 #[test]

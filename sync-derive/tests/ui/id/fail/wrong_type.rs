@@ -41,13 +41,7 @@ struct Copied {
 #[derive(Syncable)]
 struct CopiedWithKey {
     #[sync(id)]
-    id: Id<Text, String>,
-}
-
-#[derive(Syncable)]
-struct NoKey {
-    #[sync(id)]
-    id: Id<NoKey, f64>,
+    id: Id<Text, u8>,
 }
 
 fn entity<E: Entity>(entity: &E) -> &Id<E, E::Key> {

@@ -1,10 +1,12 @@
 //! Counters count integers, and sets are collections: said once each, at the field's type.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use serde::{Deserialize, Serialize};
 use sync_core::{Entity, Id, Syncable};
 
 struct Opaque;
+
+#[derive(Serialize, Deserialize)]
+struct Text(String);
 
 #[derive(Syncable)]
 struct Wrong {
@@ -12,16 +14,10 @@ struct Wrong {
     id: Id<Wrong>,
     #[sync(merge = "counter")]
     float: f64,
-    #[sync(merge = "counter", default)]
-    option: Option<i64>,
     #[sync(merge = "counter")]
     counted_opaque: Opaque,
     #[sync(merge = "set")]
-    text: String,
-    #[sync(merge = "set")]
-    map: BTreeMap<String, u8>,
-    #[sync(merge = "set")]
-    set_of_opaque: BTreeSet<Vec<Opaque>>,
+    no_collection: Text,
     #[sync(merge = "set")]
     list_of_opaque: Vec<Opaque>,
     #[sync(merge = OPAQUE)]

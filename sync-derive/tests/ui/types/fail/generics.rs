@@ -13,12 +13,6 @@ struct Holder<T> {
 }
 
 #[derive(Syncable)]
-struct Keyed<K> {
-    #[sync(id)]
-    id: Id<Self, K>,
-}
-
-#[derive(Syncable)]
 struct Counted<T> {
     #[sync(id)]
     id: Id<Self>,
@@ -31,8 +25,6 @@ fn entity<E: Entity>() {}
 fn main() {
     entity::<Holder<u8>>();
     entity::<Holder<Opaque>>();
-    entity::<Keyed<String>>();
-    entity::<Keyed<f64>>();
     entity::<Counted<u8>>();
     entity::<Counted<f64>>();
 }

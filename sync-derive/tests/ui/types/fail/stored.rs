@@ -16,11 +16,10 @@ struct Wrong {
     #[sync(id)]
     id: Id<Wrong>,
     opaque: Opaque,
-    list: Vec<Option<Opaque>>,
     write_only: WriteOnly,
     borrowed: &'static str,
     #[sync(local)]
-    local: std::time::Instant,
+    local: Opaque,
     #[sync(skip)]
     skipped: NoDefault,
     #[sync(default)]
