@@ -231,8 +231,10 @@ pub struct SnapshotPage {
     pub intents: Vec<(u128, Dot)>,
     /// Which page comes next; `None` after the last.
     pub next: Option<String>,
-    /// How many records there are in all, if that is known.
+    /// How many records there are in all, if that is known. Of a snapshot that is offered for joining the last page says it.
     pub total: Option<u64>,
+    /// Which transfer the page is part of, where a snapshot is offered for joining; empty where one is served.
+    pub transfer: String,
 }
 
 /// Why a request failed.

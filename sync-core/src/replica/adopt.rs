@@ -121,7 +121,7 @@ impl Replica {
         let vector: VersionVector = last.vector.iter().cloned().collect();
         let before = self.state().table;
         let kept = if as_another { self.only_here(&vector, table)? } else { Vec::new() };
-        if as_another {
+        if as_another || self.state().own_chain(&vector) == OwnChain::Forked {
             let client = ClientId::from_random(self.inner.random.bits());
             self.commit_between_writes(&Row::Client(client))?;
         }
@@ -151,7 +151,36 @@ impl Replica {
     }
 }
 
+/// How a snapshot's entries of this client stand to those that this file issued.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum OwnChain {
+    /// They are those that were accepted, and of the offered ones the first up to this number.
+    Ours(u64),
+    /// There are others among them.
+    Forked,
+}
+
 impl State {
+    /// Proves by their digest which entries of this client a snapshot contains.
+    pub(super) fn own_chain(&self, vector: &VersionVector) -> OwnChain {
+        let (theirs, ours) = (vector.get(&self.client), self.vector.get(&self.client));
+        let mut known = ours;
+        for (local, pending) in &self.pending {
+            let issued = match &pending.accepted_as {
+                Some(dot) if dot.client == self.client => Some(dot.n),
+                Some(_) => None,
+                None => pending.offered,
+            };
+            if known.n >= theirs.n || issued != Some(known.n + 1) {
+                break;
+            }
+            let dot = Dot::new(self.client.clone(), known.n + 1);
+            let hash = self.with_names_of_numbers(self.numbered(*local, dot.clone())).hash();
+            known = crate::model::stamp::Known { n: dot.n, digest: known.digest.then(hash) };
+        }
+        if theirs.n < known.n || known == theirs { OwnChain::Ours(theirs.n) } else { OwnChain::Forked }
+    }
+
     /// The pending entries that name what a snapshot does not contain.
     fn stranded(&self, vector: &VersionVector) -> Vec<(u64, Rejection)> {
         let mut stranded = BTreeSet::new();

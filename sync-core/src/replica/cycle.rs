@@ -93,7 +93,10 @@ impl Replica {
 
     async fn cycle(&self, transport: &dyn Transport, options: SyncOptions) -> Result<Report, Error> {
         let mut report = Report::default();
-        let hello = self.greet(transport, &mut report).await?;
+        let hello = match self.greet(transport, &mut report).await? {
+            Greeted::Known(hello) => hello,
+            Greeted::LostData(lost) => self.restore_hub(transport, lost, &mut report).await?,
+        };
         self.progress(|status| status.total = Some(hello.head.seq));
         if self.state().cursor.seq + 1 < hello.tail {
             self.take_snapshot(transport, false).await?;
@@ -133,16 +136,33 @@ impl Replica {
         !state.pending.is_empty() && !state.pending.values().any(waits)
     }
 
+    /// The hub lost data that this replica has: gives it back, and takes the hub's state as it is then.
+    async fn restore_hub(&self, transport: &dyn Transport, lost: Lost, report: &mut Report) -> Result<Hello, Error> {
+        if !lost.may_join {
+            return Err(Error::HubLostData { message: lost.message });
+        }
+        self.give_back(transport).await?;
+        self.take_snapshot(transport, false).await?;
+        report.hub_restored = true;
+        match self.greet(transport, report).await? {
+            Greeted::Known(hello) => Ok(hello),
+            Greeted::LostData(lost) => Err(Error::HubLostData { message: lost.message }),
+        }
+    }
+
     /// Learns who the hub is, and refuses one that cannot be the one this replica knows.
-    async fn greet(&self, transport: &dyn Transport, report: &mut Report) -> Result<Hello, Error> {
+    async fn greet(&self, transport: &dyn Transport, report: &mut Report) -> Result<Greeted, Error> {
         let request = self.state().hello();
         let sent = self.inner.clock.now();
         let hello = transport.hello(&request).await?;
         let took = self.inner.clock.now().saturating_sub(sent);
         self.bind(&hello)?;
-        self.check_chain(&request, &hello)?;
+        let lost = check_chain(&request, &hello)?;
         self.correct_clock(&hello, sent, took, report)?;
-        Ok(hello)
+        Ok(match lost {
+            Some(message) => Greeted::LostData(Lost { message, may_join: hello.may_join }),
+            None => Greeted::Known(hello),
+        })
     }
 
     fn bind(&self, hello: &Hello) -> Result<(), Error> {
@@ -159,28 +179,6 @@ impl Replica {
             Some(_) if limits == hello.limits => {}
             _ => {
                 self.commit_between_writes(&Row::Bind { account, limits: hello.limits })?;
-            }
-        }
-        Ok(())
-    }
-
-    fn check_chain(&self, request: &HelloRequest, hello: &Hello) -> Result<(), Error> {
-        if hello.clients.len() != request.clients.len() {
-            let message = "its hello does not answer for the clients that were named".to_owned();
-            return Err(TransportError::Nonsense { message }.into());
-        }
-        if !hello.on_chain || hello.head.seq < request.cursor.seq {
-            let message = format!("its log ends at {} or differs before {}", hello.head.seq, request.cursor.seq);
-            return Err(Error::HubLostData { message });
-        }
-        for ((client, ours), theirs) in request.clients.iter().zip(&hello.clients) {
-            if theirs.known.n < ours.n {
-                let message = format!("it has {} of the {} entries of client {client} that it accepted", theirs.known.n, ours.n);
-                return Err(Error::HubLostData { message });
-            }
-            if theirs.digest_there.is_some_and(|digest| digest != ours.digest) {
-                let message = format!("the first {} entries of client {client} are not the same", ours.n);
-                return Err(Error::Diverged { message });
             }
         }
         Ok(())
@@ -213,7 +211,9 @@ impl Replica {
                 Ok(Pushed::Nothing | Pushed::Wait | Pushed::Download) => return Ok(()),
                 Ok(Pushed::Clock) if *patience > 0 => {
                     *patience -= 1;
-                    self.greet(transport, report).await?;
+                    if let Greeted::LostData(lost) = self.greet(transport, report).await? {
+                        return Err(Error::HubLostData { message: lost.message });
+                    }
                 }
                 Ok(Pushed::Clock) => return Ok(()),
                 Err(Error::Transport(TransportError::Forked { .. })) if *patience > 0 => {
@@ -268,6 +268,41 @@ impl Replica {
         self.commit_between_writes(&Row::Client(client))?;
         Ok(())
     }
+}
+
+/// What a greeting brought to light.
+enum Greeted {
+    Known(Hello),
+    /// The hub lacks what this replica knows that it had.
+    LostData(Lost),
+}
+
+struct Lost {
+    message: String,
+    may_join: bool,
+}
+
+/// Says what the hub lost that this replica knows it had.
+fn check_chain(request: &HelloRequest, hello: &Hello) -> Result<Option<String>, Error> {
+    if hello.clients.len() != request.clients.len() {
+        let message = "its hello does not answer for the clients that were named".to_owned();
+        return Err(TransportError::Nonsense { message }.into());
+    }
+    if !hello.on_chain || hello.head.seq < request.cursor.seq {
+        let (ends, here) = (hello.head.seq, request.cursor.seq);
+        return Ok(Some(format!("its log ends at {ends}, and is not the one of which this replica has {here} entries")));
+    }
+    for ((client, ours), theirs) in request.clients.iter().zip(&hello.clients) {
+        if theirs.known.n < ours.n {
+            let (there, here) = (theirs.known.n, ours.n);
+            return Ok(Some(format!("it has {there} of the {here} entries of client {client} that it accepted")));
+        }
+        if theirs.digest_there.is_some_and(|digest| digest != ours.digest) {
+            let message = format!("the first {} entries of client {client} are not the same", ours.n);
+            return Err(Error::Diverged { message });
+        }
+    }
+    Ok(None)
 }
 
 impl State {

@@ -9,6 +9,7 @@ mod cycle;
 mod download;
 mod draft;
 mod explain;
+mod give_back;
 mod meta;
 mod names;
 mod offload;

@@ -146,6 +146,7 @@ impl State {
                 self.vector = vector.iter().cloned().collect();
                 self.records.clear();
                 self.accepted = self.vector.get(&self.client).n;
+                self.settle_offered();
                 for (local, rejection) in aside {
                     self.set_aside(*local, rejection);
                 }
@@ -159,6 +160,16 @@ impl State {
                     self.land(local);
                 }
             }
+        }
+    }
+
+    /// Entries whose verdict was lost are settled by a snapshot that contains them.
+    fn settle_offered(&mut self) {
+        let within = |pending: &Pending| pending.accepted_as.is_none() && pending.offered.is_some_and(|n| n <= self.accepted);
+        let settled = self.pending.iter().filter(|(_, pending)| within(pending));
+        let settled: Vec<(u64, u64)> = settled.filter_map(|(local, pending)| Some((*local, pending.offered?))).collect();
+        for (local, n) in settled {
+            self.settle(local, &Dot::new(self.client.clone(), n));
         }
     }
 

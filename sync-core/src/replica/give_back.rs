@@ -1,0 +1,67 @@
+//! Giving back: a hub that lost data is offered this replica's snapshot.
+
+use super::Replica;
+use super::query::Scan;
+use crate::error::Error;
+use crate::model::stamp::Dot;
+use crate::transport::{SnapshotPage, Transport, TransportError};
+
+/// How many records are offered in one page.
+const PAGE: usize = 256;
+
+impl Replica {
+    /// Offers this replica's records, as its accepted entries make them, for joining. What the hub has beyond them
+    /// stays; what it lacks comes back. Pending entries are no part of it: they are pushed as ever.
+    pub(super) async fn give_back(&self, transport: &dyn Transport) -> Result<(), Error> {
+        let transfer = format!("{:032x}", self.inner.random.bits());
+        let mut scan = Scan::accepted(self, None);
+        let mut total = 0;
+        loop {
+            let (rest, records) = self.offload(move |_| page(scan)).await;
+            scan = rest;
+            let records = records?;
+            total += records.len() as u64;
+            let is_last = records.len() < PAGE;
+            let mut page = SnapshotPage { records, transfer: transfer.clone(), ..SnapshotPage::default() };
+            if is_last {
+                page.intents = self.offload(|replica| replica.known_intents()).await?;
+                let state = self.state();
+                page.vector = state.vector.iter().map(|(client, known)| (client.clone(), known)).collect();
+                page.cursor = state.cursor;
+                page.total = Some(total);
+            } else {
+                page.next = Some(total.to_string());
+            }
+            match transport.join(&page).await {
+                Err(TransportError::Diverged { message } | TransportError::Forked { message }) => {
+                    return Err(Error::Diverged { message });
+                }
+                joined => joined?,
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Which of this file's entries were accepted under which name, as far as the journal reaches back.
+    fn known_intents(&self) -> Result<Vec<(u128, Dot)>, Error> {
+        let accepted = self.log()?.into_iter().filter(|line| line.state == super::LogState::Accepted);
+        Ok(accepted.filter_map(|line| Some((line.entry.intent?, line.entry.origin.dot))).collect())
+    }
+}
+
+type Records = Vec<(crate::model::entry::EntityKey, crate::model::record::Record)>;
+
+fn page(mut scan: Scan) -> (Scan, Result<Records, Error>) {
+    let mut records = Vec::new();
+    while records.len() < PAGE {
+        match scan.next() {
+            Some(Ok((key, record))) if !record.is_empty() => records.push((key, std::sync::Arc::unwrap_or_clone(record))),
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return (scan, Err(error)),
+            None => break,
+        }
+    }
+    (scan, Ok(records))
+}
