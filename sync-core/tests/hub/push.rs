@@ -1,8 +1,6 @@
 //! What a hub answers to pushes of numbered entries.
 
-mod support;
-
-use support::*;
+use super::support::*;
 use sync_core::transport::Rejection;
 use sync_core::{Action, MemoryStore, Offer, Op, Value, Verdict};
 

@@ -1,5 +1,5 @@
 //! What the hub's tests share: a clock that stands still, randomness that counts, and clients that write entries.
-#![allow(dead_code)]
+
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,17 +12,17 @@ use sync_core::{
 };
 
 /// The time at which every hub's clock stands unless a test moves it.
-pub const NOW: u64 = 1_000_000;
+pub(crate) const NOW: u64 = 1_000_000;
 
 /// A clock that a test sets.
 #[derive(Clone)]
-pub struct Hands(Arc<AtomicU64>);
+pub(crate) struct Hands(Arc<AtomicU64>);
 
 impl Hands {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(AtomicU64::new(NOW)))
     }
-    pub fn set(&self, time: u64) {
+    pub(crate) fn set(&self, time: u64) {
         self.0.store(time, Ordering::SeqCst);
     }
 }
@@ -34,7 +34,7 @@ impl Clock for Hands {
 }
 
 /// Counts, so that every run is the same and no two ids are.
-pub struct Counting;
+pub(crate) struct Counting;
 
 impl Random for Counting {
     fn bits(&self) -> u128 {
@@ -43,60 +43,60 @@ impl Random for Counting {
     }
 }
 
-pub fn builder() -> HubBuilder {
+pub(crate) fn builder() -> HubBuilder {
     Hub::builder().name("hub").clock(Arc::new(Hands::new())).random(Arc::new(Counting))
 }
 
-pub fn open(store: impl Store + 'static) -> Hub {
+pub(crate) fn open(store: impl Store + 'static) -> Hub {
     builder().open(store).unwrap()
 }
 
 /// A client that numbers its entries.
 #[derive(Clone)]
-pub struct Client {
-    pub id: ClientId,
-    pub next: u64,
-    pub time: u64,
+pub(crate) struct Client {
+    pub(crate) id: ClientId,
+    pub(crate) next: u64,
+    pub(crate) time: u64,
 }
 
 impl Client {
-    pub fn new(id: &str) -> Self {
+    pub(crate) fn new(id: &str) -> Self {
         Self { id: ClientId::new(id), next: 1, time: NOW }
     }
 
-    pub fn dot(&self, n: u64) -> Dot {
+    pub(crate) fn dot(&self, n: u64) -> Dot {
         Dot::new(self.id.clone(), n)
     }
 
-    pub fn entry(&mut self, action: Action, id: &str) -> Entry {
+    pub(crate) fn entry(&mut self, action: Action, id: &str) -> Entry {
         let dot = self.dot(self.next);
         self.next += 1;
         self.time += 1;
         entry(Origin { dot, time: self.time, author: None }, action, id)
     }
 
-    pub fn create(&mut self, id: &str, title: &str) -> Entry {
+    pub(crate) fn create(&mut self, id: &str, title: &str) -> Entry {
         let mut entry = self.entry(Action::Create, id);
         entry.fields = vec![("title".into(), Op::Assign(title.into()))];
         entry
     }
 
     /// An update of what this create made.
-    pub fn update(&mut self, id: &str, of: &Dot, title: &str) -> Entry {
+    pub(crate) fn update(&mut self, id: &str, of: &Dot, title: &str) -> Entry {
         let mut entry = self.entry(Action::Update, id);
         entry.fields = vec![("title".into(), Op::Assign(title.into()))];
         entry.of = vec![of.clone()];
         entry
     }
 
-    pub fn delete(&mut self, id: &str, of: &Dot) -> Entry {
+    pub(crate) fn delete(&mut self, id: &str, of: &Dot) -> Entry {
         let mut entry = self.entry(Action::Delete(Tombstone::DeleteWins), id);
         entry.of = vec![of.clone()];
         entry
     }
 
     /// Creates of these entities, as one transaction.
-    pub fn group(&mut self, ids: &[&str]) -> Vec<Entry> {
+    pub(crate) fn group(&mut self, ids: &[&str]) -> Vec<Entry> {
         let group = Group { first: self.next, count: ids.len() as u64 };
         let mut entries: Vec<Entry> = ids.iter().map(|id| self.create(id, id)).collect();
         entries.iter_mut().for_each(|entry| entry.group = Some(group));
@@ -104,7 +104,7 @@ impl Client {
     }
 }
 
-pub fn entry(origin: Origin, action: Action, id: &str) -> Entry {
+pub(crate) fn entry(origin: Origin, action: Action, id: &str) -> Entry {
     Entry {
         origin,
         foreign_id: None,
@@ -120,12 +120,12 @@ pub fn entry(origin: Origin, action: Action, id: &str) -> Entry {
     }
 }
 
-pub fn key(id: &str) -> EntityKey {
+pub(crate) fn key(id: &str) -> EntityKey {
     EntityKey::new("note", id)
 }
 
 /// An entry of the article's dialect.
-pub fn foreign(client: &str, id: &str, action: Action, entity: &str, time: u64, fields: &[(&str, &str)]) -> Entry {
+pub(crate) fn foreign(client: &str, id: &str, action: Action, entity: &str, time: u64, fields: &[(&str, &str)]) -> Entry {
     let author = Some(ClientId::new(client));
     let mut entry = entry(Origin { dot: Dot::new(ClientId::new(client), 0), time, author }, action, entity);
     entry.foreign_id = Some(id.into());
@@ -133,23 +133,23 @@ pub fn foreign(client: &str, id: &str, action: Action, entity: &str, time: u64, 
     entry
 }
 
-pub fn offers(entries: &[Entry]) -> Vec<Offer> {
+pub(crate) fn offers(entries: &[Entry]) -> Vec<Offer> {
     entries.iter().cloned().map(Offer::Entry).collect()
 }
 
-pub fn push(hub: &Hub, entries: &[Entry]) -> Result<PushReply, TransportError> {
+pub(crate) fn push(hub: &Hub, entries: &[Entry]) -> Result<PushReply, TransportError> {
     hub.push("ada", None, offers(entries))
 }
 
 /// The verdicts, each in a word: `5` for accepted there, `5=dot` for known as, `!code` for rejected, `?code` for again.
-pub fn words(reply: Result<PushReply, TransportError>) -> String {
+pub(crate) fn words(reply: Result<PushReply, TransportError>) -> String {
     match reply {
         Ok(reply) => reply.verdicts.iter().map(|(_, verdict)| word(verdict)).collect::<Vec<_>>().join(" "),
         Err(error) => format!("error {}", error.code()),
     }
 }
 
-pub fn word(verdict: &Verdict) -> String {
+pub(crate) fn word(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Accepted { seq, known_as: None } => seq.to_string(),
         Verdict::Accepted { seq, known_as: Some(dot) } => format!("{seq}={dot}"),
@@ -159,16 +159,16 @@ pub fn word(verdict: &Verdict) -> String {
     }
 }
 
-pub fn push_words(hub: &Hub, entries: &[Entry]) -> String {
+pub(crate) fn push_words(hub: &Hub, entries: &[Entry]) -> String {
     words(push(hub, entries))
 }
 
-pub fn pull(hub: &Hub, since: Cursor, limit: u64) -> Page {
+pub(crate) fn pull(hub: &Hub, since: Cursor, limit: u64) -> Page {
     hub.pull(&PullRequest { since, limit, have: None }).unwrap()
 }
 
 /// The whole log, in pages of this size.
-pub fn log(hub: &Hub, limit: u64) -> Vec<(u64, Entry)> {
+pub(crate) fn log(hub: &Hub, limit: u64) -> Vec<(u64, Entry)> {
     let (mut log, mut cursor) = (Vec::new(), Cursor::default());
     loop {
         let page = pull(hub, cursor, limit);
@@ -182,18 +182,18 @@ pub fn log(hub: &Hub, limit: u64) -> Vec<(u64, Entry)> {
     }
 }
 
-pub fn known(hub: &Hub, client: &str) -> Known {
+pub(crate) fn known(hub: &Hub, client: &str) -> Known {
     let request = HelloRequest { clients: vec![(ClientId::new(client), Known::default())], cursor: Cursor::default() };
     hub.hello("ada", &request).unwrap().clients[0].known
 }
 
-pub fn title(hub: &Hub, id: &str) -> Option<String> {
+pub(crate) fn title(hub: &Hub, id: &str) -> Option<String> {
     let record = hub.record(&key(id)).unwrap()?;
     let family = sync_core::Family::Assign;
     let winner = record.get("title", &family)?.winner(&family)?;
     winner.value.as_string().map(|text| text.into_owned())
 }
 
-pub fn small_limits() -> Limits {
+pub(crate) fn small_limits() -> Limits {
     Limits { batch_entries: 8, batch_bytes: 1 << 20, entry_bytes: 600, group_entries: 3, depth: 3, drift: 1_000 }
 }

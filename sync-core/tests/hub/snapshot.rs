@@ -1,0 +1,112 @@
+//! Serving the state in pages, while it changes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::support::*;
+use sync_core::model::stamp::Context;
+use sync_core::transport::{SnapshotPage, SnapshotRequest};
+use sync_core::{Cursor, Entry, EntityKey, Hub, MemoryStore, Record, Snapshot, VersionVector, reconcile};
+
+/// Takes all pages; `between` runs after each.
+fn take(hub: &Hub, mut between: impl FnMut(usize)) -> (Snapshot, Cursor, usize) {
+    let mut records: BTreeMap<EntityKey, Record> = BTreeMap::new();
+    let (mut token, mut pages) = (String::new(), 0);
+    loop {
+        let page: SnapshotPage = hub.snapshot(&SnapshotRequest { page: token }).unwrap();
+        pages += 1;
+        records.extend(page.records);
+        let Some(next) = page.next else {
+            records.retain(|_, record| !record.is_empty());
+            let vector: VersionVector = page.vector.into_iter().collect();
+            return (Snapshot::new(records, Context::new(vector)), page.cursor, pages);
+        };
+        between(pages);
+        token = next;
+    }
+}
+
+/// The state that the log up to a cursor makes.
+fn replayed(hub: &Hub, cursor: Cursor) -> Snapshot {
+    let log = log(hub, 1_000);
+    let entries: Vec<&Entry> = log.iter().filter(|(seq, _)| *seq <= cursor.seq).map(|(_, entry)| entry).collect();
+    reconcile(Snapshot::default(), entries).unwrap()
+}
+
+#[test]
+fn it_is_what_the_log_makes_with_the_checkpoint_anywhere() {
+    for checkpoint in [None, Some(0), Some(3), Some(6)] {
+        let hub = open(MemoryStore::new());
+        let mut a = Client::new("a");
+        for round in 0..6 {
+            if checkpoint == Some(round) {
+                hub.checkpoint().unwrap();
+            }
+            let create = a.create(&format!("{round}"), "one");
+            let dot = create.dot().clone();
+            let mut update = a.update(&format!("{round}"), &dot, "two");
+            update.replaces = vec![("title".into(), vec![dot.clone()])];
+            let delete = a.delete(&format!("{round}"), &dot);
+            let again = a.update("0", &a.dot(1), "three");
+            push(&hub, &[create, update, delete, again]).unwrap();
+        }
+        if checkpoint == Some(6) {
+            hub.checkpoint().unwrap();
+        }
+        let (snapshot, cursor, pages) = take(&hub, |_| {});
+        assert_eq!(pages, 1);
+        assert_eq!(cursor, hub.head());
+        assert_eq!(snapshot, replayed(&hub, cursor));
+    }
+}
+
+#[test]
+fn it_is_exact_although_everything_goes_on_meanwhile() {
+    let store = Arc::new(MemoryStore::new());
+    let hub = builder().checkpoint_every(700).open(store.clone()).unwrap();
+    let other = builder().checkpoint_every(usize::MAX).open(store).unwrap();
+    let mut a = Client::new("a");
+    let creates: Vec<Entry> = (0..2_000).map(|n| a.create(&format!("{n:04}"), "one")).collect();
+    for batch in creates.chunks(500) {
+        push(&hub, batch).unwrap();
+    }
+    let mut b = Client::new("b");
+    let mut counter = 0_u64;
+    let (snapshot, cursor, pages) = take(&hub, |page| {
+        if page > 12 {
+            return;
+        }
+        // Behind the page, in front of it, new ones at both ends; now and then a checkpoint falls in between.
+        let mut batch = Vec::new();
+        for at in (page..2_000).step_by(if page == 4 { 3 } else { 97 }) {
+            counter += 1;
+            batch.push(b.update(&format!("{at:04}"), creates[at].dot(), &counter.to_string()));
+        }
+        batch.push(b.create(&format!("0000-{page}"), "new"));
+        batch.push(b.create(&format!("9999-{page}"), "new"));
+        for (at, batch) in batch.chunks(40).enumerate() {
+            push(if at % 2 == 0 { &hub } else { &other }, batch).unwrap();
+        }
+        if page % 3 == 0 {
+            hub.checkpoint().unwrap();
+        }
+    });
+    assert!(pages > 6, "{pages}");
+    assert_eq!(snapshot, replayed(&hub, cursor));
+    assert_eq!(cursor, hub.head());
+}
+
+#[test]
+fn a_page_that_was_never_named_is_expired() {
+    let hub = open(MemoryStore::new());
+    push(&hub, &[Client::new("a").create("1", "one")]).unwrap();
+    let head = hub.head();
+    let other = format!("t.1.{:032x}", 5);
+    let good = format!("t.{}.{}", head.seq, head.digest);
+    for token in ["x", "r", "r.1", "t.9.0", &other[..], &format!("{good}.more"), &format!("r.1.{}.zz.00", head.digest)] {
+        let error = hub.snapshot(&SnapshotRequest { page: token.to_owned() }).unwrap_err();
+        assert_eq!(error.code(), "expired", "{token}");
+    }
+    let page = hub.snapshot(&SnapshotRequest { page: good }).unwrap();
+    assert_eq!((page.records.len(), page.cursor, page.next), (0, head, None));
+}
