@@ -9,7 +9,7 @@ mod joining;
 mod policy;
 
 pub use folding::{in_log_order, order, oracle_agrees};
-pub use forms::{batches, json, records};
+pub use forms::{batches, damage, json, records};
 pub use joining::{joins, log_joins};
 pub use policy::policy;
 
@@ -55,7 +55,8 @@ pub fn all(entries: &[Entry], rng: &mut Rng) -> Holds {
     joins(entries, rng)?;
     batches(entries, rng)?;
     json(entries)?;
-    records(entries)
+    records(entries)?;
+    damage(entries, rng)
 }
 
 /// Checks a law on the histories of many seeds.

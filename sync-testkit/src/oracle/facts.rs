@@ -6,7 +6,7 @@ use sync_core::model::entry::LIFECYCLE;
 use sync_core::model::record::Lifecycle;
 use sync_core::model::register::Sibling;
 use sync_core::model::stamp::Name;
-use sync_core::{Action, ClientId, Dot, EntityKey, Entry, Family, Op, Stamp};
+use sync_core::{Action, ClientId, Dot, EntityKey, Entry, Family, Life, Op, Stamp};
 
 use super::form::{EntityForm, FieldForm};
 use super::value;
@@ -57,9 +57,13 @@ impl Entity<'_> {
             lifecycle: self.lifecycle(),
             fields: self.fields(),
             awaited: self.awaited(),
-            life: sync_core::Life::Unborn,
+            life: Life::Unborn,
+            conflicts: BTreeMap::new(),
+            hidden: BTreeSet::new(),
+            disputed: false,
         };
         form.life = value::life(&form.creates, &form.lifecycle);
+        conflicts(&mut form);
         form
     }
 
@@ -193,6 +197,30 @@ impl Entity<'_> {
             }
         }
         named.into_iter().filter(|dot| !self.facts.is_known(dot)).cloned().collect()
+    }
+}
+
+/// What lost to somebody who had not seen it.
+fn conflicts(form: &mut EntityForm) {
+    let deletes: Vec<&Lifecycle> = form.lifecycle.values().filter(|l| l.delete.is_some()).collect();
+    match form.life {
+        Life::Unborn => {}
+        Life::Alive { .. } => {
+            form.disputed = !deletes.is_empty();
+            for ((name, family), field) in &form.fields {
+                let contested = matches!(family, Family::Assign | Family::First);
+                let differs = |s: &&Sibling| contested && Some(&s.value) != field.value();
+                let losers: Vec<Dot> = field.ranked.iter().filter(differs).map(|s| s.origin.dot.clone()).collect();
+                if !losers.is_empty() {
+                    form.conflicts.insert((name.clone(), family.clone()), losers);
+                }
+            }
+        }
+        Life::Deleted { .. } => {
+            let unseen = |dot: &Dot| deletes.iter().all(|l| !l.saw.contains(dot));
+            form.hidden = form.seen().into_iter().filter(unseen).collect();
+            form.disputed = !form.hidden.is_empty() || form.lifecycle.len() > deletes.len();
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use sync_core::model::conflict::{self, Losing};
+use sync_core::model::entry::LIFECYCLE;
 use sync_core::model::record::Lifecycle;
 use sync_core::model::register::{Register, Sibling};
 use sync_core::model::stamp::{Name, Origin};
@@ -21,6 +23,12 @@ pub struct EntityForm {
     pub awaited: BTreeSet<Dot>,
     /// Whether the entity is there.
     pub life: Life,
+    /// Of what is there: the siblings that lost to one who had not seen them, the next to win first.
+    pub conflicts: BTreeMap<(Name, Family), Vec<Dot>>,
+    /// Of what was deleted: field writes that none of the deletes' authors had seen.
+    pub hidden: BTreeSet<Dot>,
+    /// Whether deletes disagree with restores, with updates stamped later, or with what they hide.
+    pub disputed: bool,
 }
 
 /// All that can be seen of one register.
@@ -57,13 +65,6 @@ impl FieldForm {
         siblings.chain(parts).chain(self.early.keys().cloned()).chain(insertions).collect()
     }
 
-    /// The siblings that lost to one who had not seen them, with a value of their own.
-    pub fn conflicts(&self, family: &Family) -> Vec<&Sibling> {
-        let contested = matches!(family, Family::Assign | Family::First);
-        let losers = self.ranked.iter().skip(1).filter(|s| contested && Some(&s.value) != self.value());
-        losers.collect()
-    }
-
     fn of(register: &Register, family: &Family) -> Self {
         let mut form = Self { sum: register.sum(), ..Self::default() };
         form.ranked = register.ranked(family).into_iter().cloned().collect();
@@ -96,12 +97,18 @@ impl EntityForm {
             let form = FieldForm::of(register, family);
             ((name.clone(), family.clone()), form)
         });
+        let (disputes, conflicts): (Vec<Losing>, Vec<Losing>) =
+            conflict::of(record, |name| vec![name.to_owned()]).into_iter().partition(|l| &*l.field == LIFECYCLE);
+        let losers = |l: &Losing| l.losers.iter().map(|write| write.origin.dot.clone()).collect();
         Self {
             creates: creates.collect(),
             lifecycle: lifecycle.collect(),
             fields: fields.collect(),
             awaited: record.awaited().cloned().collect(),
             life: record.life(),
+            conflicts: conflicts.iter().map(|l| ((l.field.clone(), l.family.clone()), losers(l))).collect(),
+            hidden: record.hidden_writes().into_iter().collect(),
+            disputed: !disputes.is_empty(),
         }
     }
 
@@ -121,15 +128,6 @@ impl EntityForm {
         dots.into_iter().collect()
     }
 
-    /// Field writes hidden by deletes whose authors had not seen them.
-    pub fn hidden(&self) -> Vec<Dot> {
-        if !matches!(self.life, Life::Deleted { .. }) {
-            return Vec::new();
-        }
-        let unseen = |dot: &Dot| self.lifecycle.values().all(|l| !l.saw.contains(dot));
-        self.seen().into_iter().filter(unseen).collect()
-    }
-
     /// One fact a line.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!("{:?}", self.life)];
@@ -145,6 +143,11 @@ impl EntityForm {
             let field = field.lines().into_iter().map(|line| format!("{name} {family:?} {line}"));
             lines.extend(field);
         }
+        for ((name, family), losers) in &self.conflicts {
+            lines.push(format!("{name} {family:?} lost {}", dots(losers)));
+        }
+        lines.extend(self.hidden.iter().map(|dot| format!("hidden {dot}")));
+        lines.extend(self.disputed.then(|| "disputed".to_owned()));
         lines.extend(self.awaited.iter().map(|dot| format!("awaits {dot}")));
         lines
     }
