@@ -127,12 +127,16 @@ impl Inner {
     /// The entities that the log touched after `from`, and how far it was read.
     fn touched(&self, extent: &Extent, from: Cursor) -> Result<(BTreeSet<EntityKey>, Cursor), TransportError> {
         let (mut keys, mut end) = (BTreeSet::new(), from);
-        while end.seq < extent.head.seq && keys.len() < MOST_RECORDS && end.seq - from.seq < MOST_SCANNED {
+        let is_full = |keys: &BTreeSet<EntityKey>, end: Cursor| keys.len() >= MOST_RECORDS || end.seq - from.seq >= MOST_SCANNED;
+        while end.seq < extent.head.seq && !is_full(&keys, end) {
             let rows = self.rows_from(extent, end.seq + 1).map_err(failed)?;
             if rows.is_empty() {
                 return Err(TransportError::Expired);
             }
             for (_, row) in rows {
+                if is_full(&keys, end) {
+                    break;
+                }
                 let behind = (end.seq - row.start.seq) as usize;
                 for logged in row.entries().iter().skip(behind) {
                     keys.insert(logged.entry.key.clone());
