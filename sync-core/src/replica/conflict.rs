@@ -146,6 +146,8 @@ impl Transaction<'_> {
                 replaces.push((name.into(), seen));
             }
         }
+        // Entries name fields in order: read from JSON they would have another hash otherwise.
+        replaces.sort();
         self.stage(key, Action::Update, |entry| {
             entry.of = record.grounds();
             entry.fields = vec![(conflict.field.as_str().into(), op)];
