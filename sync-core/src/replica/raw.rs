@@ -107,7 +107,7 @@ impl<'a> RawReplica<'a> {
     }
 
     /// All entities of a type, deleted ones among them, in the order of their ids; of all types for `None`.
-    pub fn list(&self, entity_type: Option<&str>) -> impl Iterator<Item = Result<RawEntity, Error>> + 'a {
+    pub fn list(&self, entity_type: Option<&str>) -> impl Iterator<Item = Result<RawEntity, Error>> + use<'a> {
         let raw = *self;
         Scan::new(self.replica, entity_type).filter_map(move |item| match item {
             Ok((key, record)) => raw.shown(key, &record).transpose(),
