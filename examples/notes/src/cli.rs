@@ -1,0 +1,245 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Parser, Subcommand};
+
+/// Notes that work offline and sync.
+///
+/// Every command writes to the file on this device, online or not; `notes sync` exchanges what was written with a
+/// hub, and `notes serve` is one. Try `notes demo` first: it needs nothing.
+#[derive(Parser, Debug)]
+#[command(name = "notes", version, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_HELP: &str = "\
+An ID may be given by its last letters (six or more) where it was not chosen.
+Exit codes: 0 done, 1 failed, 2 usage, 3 offline with pending work kept.";
+
+/// Whose notes, and where they go.
+#[derive(Args, Debug)]
+pub(crate) struct Place {
+    /// The file [env: NOTES_DB] [default: notes.redb, for serve hub.redb]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) db: Option<PathBuf>,
+    /// The hub's address, http://HOST:PORT
+    #[arg(long, global = true, value_name = "URL", env = "NOTES_SERVER")]
+    pub(crate) server: Option<String>,
+    /// A space of the file and of the hub beside the default one
+    #[arg(long, global = true, value_name = "S", value_parser = space)]
+    pub(crate) space: Option<String>,
+    /// What says to the hub who this is; for serve: what everyone has to say
+    #[arg(long, global = true, value_name = "T", env = "NOTES_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// What others see as the author; taken when the file is made
+    #[arg(long, global = true, value_name = "NAME", env = "NOTES_DEVICE", value_parser = device)]
+    pub(crate) device: Option<String>,
+}
+
+/// What is to be done.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Write a new note and print its id
+    Add(Add),
+    /// Change a note
+    Edit(Edit),
+    /// Delete a note; it can be restored
+    Rm {
+        /// Which note
+        id: String,
+    },
+    /// Bring a deleted note back
+    Restore {
+        /// Which note
+        id: String,
+    },
+    /// Show a note
+    Show(Show),
+    /// List the notes
+    List {
+        /// As a JSON array, in the order of the ids
+        #[arg(long)]
+        json: bool,
+        /// Deleted ones too
+        #[arg(long)]
+        deleted: bool,
+    },
+    /// Exchange changes with the hub
+    Sync {
+        /// Go on whenever something changes here or there, until Ctrl-C
+        #[arg(long)]
+        watch: bool,
+        /// What was done, as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what is pending, what was refused, and where this device stands
+    Status {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List what lost to a writer who had not seen it
+    Conflicts {
+        /// As a JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Settle a conflict: with what shows, or with what lost
+    Resolve {
+        /// Which note
+        id: String,
+        /// Which field
+        field: String,
+        /// Take what is listed under this number instead of what shows (0)
+        #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+        take: usize,
+    },
+    /// Print the write-ahead log, one entry a line
+    Log {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check every checksum, fold all records again and compare; with --server the digest with the hub's
+    Verify,
+    /// Read notes from JSON lines: a note of an id that is there is changed to equal the line
+    Import {
+        /// The file, or - for standard input
+        file: PathBuf,
+    },
+    /// Write all notes as JSON lines
+    Export {
+        /// The file [default: standard output]
+        file: Option<PathBuf>,
+    },
+    /// Drop from the log what is settled, and give the space back
+    Compact,
+    /// Be a hub
+    Serve {
+        /// The address; port 0 takes a free one
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7878")]
+        listen: String,
+        /// A Postgres database instead of a file
+        #[arg(long, value_name = "URL")]
+        postgres: Option<String>,
+    },
+    /// See it: devices and a hub in one go, offline edits, a conflict, convergence
+    Demo,
+}
+
+/// `notes add`
+#[derive(Args, Debug)]
+pub(crate) struct Add {
+    /// The title
+    pub(crate) title: String,
+    /// The text
+    #[arg(long, value_name = "B", allow_hyphen_values = true)]
+    pub(crate) body: Option<String>,
+    /// A tag; may be given several times
+    #[arg(long = "tag", value_name = "T")]
+    pub(crate) tags: Vec<String>,
+    /// List it first
+    #[arg(long)]
+    pub(crate) pin: bool,
+    /// The notebook to put it in, which is made if there is none of this name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) notebook: Option<String>,
+    /// An id of your choice
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    pub(crate) id: Option<String>,
+}
+
+/// `notes edit`
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("change").required(true).multiple(true))]
+pub(crate) struct Edit {
+    /// Which note
+    pub(crate) id: String,
+    /// Another title
+    #[arg(long, value_name = "T", group = "change", allow_hyphen_values = true)]
+    pub(crate) title: Option<String>,
+    /// Another text
+    #[arg(long, value_name = "B", group = "change", allow_hyphen_values = true)]
+    pub(crate) body: Option<String>,
+    /// No text any more
+    #[arg(long, group = "change", conflicts_with = "body")]
+    pub(crate) no_body: bool,
+    /// A tag to add; may be given several times
+    #[arg(long = "add-tag", value_name = "T", group = "change")]
+    pub(crate) add_tags: Vec<String>,
+    /// A tag to remove; may be given several times
+    #[arg(long = "remove-tag", value_name = "T", group = "change")]
+    pub(crate) remove_tags: Vec<String>,
+    /// Whether to list it first
+    #[arg(long, value_name = "true|false", group = "change")]
+    pub(crate) pin: Option<bool>,
+    /// The notebook to put it in, which is made if there is none of this name
+    #[arg(long, value_name = "NAME", group = "change")]
+    pub(crate) notebook: Option<String>,
+    /// Out of its notebook
+    #[arg(long, group = "change", conflicts_with = "notebook")]
+    pub(crate) no_notebook: bool,
+    /// Count one view
+    #[arg(long, group = "change")]
+    pub(crate) view: bool,
+}
+
+/// `notes show`
+#[derive(Args, Debug)]
+pub(crate) struct Show {
+    /// Which note
+    pub(crate) id: String,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Who wrote each field and when, what lost, and what is pending
+    #[arg(long)]
+    pub(crate) why: bool,
+}
+
+impl Command {
+    /// Whether failures are told as JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        match self {
+            Self::Show(Show { json, .. })
+            | Self::List { json, .. }
+            | Self::Sync { json, .. }
+            | Self::Status { json }
+            | Self::Conflicts { json }
+            | Self::Log { json } => *json,
+            _ => false,
+        }
+    }
+}
+
+/// Spaces' names stand in addresses.
+fn space(name: &str) -> Result<String, String> {
+    let fine = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
+    let is_name = (1..=64).contains(&name.len()) && name.bytes().all(fine) && !name.starts_with('.');
+    let message = "a space's name is of 1 to 64 letters, digits and -_.~, and begins with no dot";
+    if is_name { Ok(name.to_owned()) } else { Err(message.to_owned()) }
+}
+
+fn device(name: &str) -> Result<String, String> {
+    let is_name = (1..=64).contains(&name.len()) && !name.chars().any(char::is_control);
+    let message = "a device's name has 1 to 64 bytes and no control characters";
+    if is_name { Ok(name.to_owned()) } else { Err(message.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

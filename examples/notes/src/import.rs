@@ -1,0 +1,144 @@
+//! `import`: notes from JSON lines.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
+use std::path::Path;
+use std::sync::Arc;
+
+use sync_core::replica::Transaction;
+use sync_core::{Commit, Error};
+
+use crate::device::Device;
+use crate::failure::Failure;
+use crate::json::NoteLine;
+use crate::note::{Note, NoteId, Notebook};
+use crate::out::{Out, say};
+use crate::paint::bad;
+use crate::progress::Progress;
+use crate::text::{count, cut, plain};
+
+/// How many writes may be on their way to the disk before the next waits for them.
+const AHEAD: usize = 1_000;
+
+/// How many lines at fault are told one by one.
+const TOLD: u64 = 20;
+
+/// What can be read twice.
+trait Source: Read + Seek {}
+impl<T: Read + Seek> Source for T {}
+
+/// Every line is tried before the first is written: if one cannot be imported, none is.
+pub(crate) fn import(device: &Device, path: &Path, out: &mut Out) -> Result<(), Failure> {
+    let name = path.display().to_string();
+    let failed = |error| Failure::file(&name, error);
+    let mut source: Box<dyn Source> = if name == "-" {
+        let mut text = Vec::new();
+        io::stdin().lock().read_to_end(&mut text).map_err(failed)?;
+        Box::new(Cursor::new(text))
+    } else {
+        Box::new(File::open(path).map_err(failed)?)
+    };
+    let bytes = source.seek(io::SeekFrom::End(0)).map_err(failed)?;
+    let progress = Progress::bytes(2 * bytes);
+    rehearse(device, &name, &mut source, &progress)?;
+    let lines = write(device, &name, &mut source, &progress)?;
+    progress.end();
+    out.line(format_args!("imported {}", count(lines, "note")))
+}
+
+fn rehearse(device: &Device, name: &str, source: &mut dyn Source, progress: &Progress) -> Result<(), Failure> {
+    let mut wrong: u64 = 0;
+    each_line(name, source, progress, |number, line| {
+        let tried = parse(device, line).and_then(|note| would_take(device, note));
+        if let Err(message) = tried {
+            wrong += 1;
+            if wrong <= TOLD {
+                say(format_args!("{} {name}:{number}: {}", bad("error:"), cut(&plain(&message), 300)));
+            }
+        }
+        Ok(())
+    })?;
+    match wrong {
+        0 => Ok(()),
+        n => {
+            let message = format!("{} of {name} cannot be imported: nothing was", count(n, "line"));
+            Err(Failure::own("malformed", message))
+        }
+    }
+}
+
+fn write(device: &Device, name: &str, source: &mut dyn Source, progress: &Progress) -> Result<u64, Failure> {
+    let mut written = 0;
+    let mut last: Option<Commit<NoteId>> = None;
+    let done = each_line(name, source, progress, |number, line| {
+        let changed = |message| Failure::own("malformed", format!("{name}:{number}: {message}"));
+        let note = parse(device, line).map_err(changed)?;
+        // Each note is a write of its own, and many of them share one sync to the disk.
+        let commit = device.replica.transaction(|tx| put(tx, note))?;
+        written += 1;
+        if written % AHEAD == 0 { commit.wait().map(drop)? } else { last = Some(commit) }
+        Ok(())
+    });
+    // What was written is on the disk before anything is said about it.
+    if let Some(commit) = last {
+        commit.wait()?;
+    }
+    done.map_err(|failure| {
+        let message = format!("{failure}; the {} before it are imported", count(written as u64, "note"));
+        Failure::own("interrupted", message)
+    })?;
+    Ok(written as u64)
+}
+
+fn put(tx: &mut Transaction<'_>, note: Note) -> Result<NoteId, Error> {
+    if let Some(notebook) = &note.notebook {
+        if tx.get(notebook)?.is_none() {
+            tx.put(Notebook::called(notebook.key()))?;
+        }
+    }
+    tx.put(note)
+}
+
+/// Writes the note and gives it up again.
+fn would_take(device: &Device, note: Note) -> Result<(), String> {
+    let tried = device.replica.transaction(|tx| {
+        put(tx, note)?;
+        Err::<(), _>(Error::Aborted(Arc::new(io::Error::other("a rehearsal"))))
+    });
+    match tried {
+        Ok(_) | Err(Error::Aborted(_)) => Ok(()),
+        Err(error) => Err(Failure::from(error).to_string()),
+    }
+}
+
+fn parse(device: &Device, line: &str) -> Result<Note, String> {
+    let line: NoteLine = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    Ok(line.into_note(|| device.replica.new_text_id()))
+}
+
+/// The lines with their numbers, but for empty ones.
+fn each_line(
+    name: &str,
+    source: &mut dyn Source,
+    progress: &Progress,
+    mut f: impl FnMut(u64, &str) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let failed = |error| Failure::file(name, error);
+    source.rewind().map_err(failed)?;
+    let mut lines = BufReader::new(source);
+    let mut bytes = Vec::new();
+    for number in 1.. {
+        bytes.clear();
+        let read = lines.read_until(b'\n', &mut bytes).map_err(failed)?;
+        if read == 0 {
+            break;
+        }
+        progress.advance(read as u64);
+        let not_text = |error| failed(io::Error::new(io::ErrorKind::InvalidData, format!("line {number}: {error}")));
+        let line = std::str::from_utf8(&bytes).map_err(not_text)?.trim();
+        if !line.is_empty() {
+            f(number, line)?;
+        }
+    }
+    Ok(())
+}

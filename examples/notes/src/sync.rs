@@ -1,0 +1,99 @@
+//! `sync`: one exchange with the hub.
+
+use std::io;
+
+use serde::Serialize;
+use sync_core::replica::Report;
+use sync_core::{Error, Transport};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::cli::Place;
+use crate::device::Device;
+use crate::failure::Failure;
+use crate::out::{Out, say};
+use crate::paint::{good, mark};
+use crate::text::count;
+use crate::watch;
+
+/// What was done, as JSON.
+#[derive(Serialize)]
+struct Synced<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    cursor: u64,
+}
+
+pub(crate) fn sync(place: &Place, go_on: bool, json: bool, out: &mut Out) -> Result<(), Failure> {
+    let missing = || Failure::usage("which hub? give --server URL, or set NOTES_SERVER");
+    let runtime = runtime()?;
+    // Connections belong to the runtime in which they were made.
+    let _entered = runtime.enter();
+    let transport = place.transport()?.ok_or_else(missing)?;
+    if go_on {
+        return runtime.block_on(watch::watch(place, &transport, json, out));
+    }
+    let device = Device::open(place)?;
+    let report = runtime.block_on(once(&device, &transport))?;
+    tell(&device, &report, json, out)
+}
+
+/// A runtime for what waits for the network.
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::own("system", format!("the system gave no timer or network: {error}")))
+}
+
+/// One exchange. What the hub was not reached with is kept, and the failure says how much that is.
+pub(crate) async fn once(device: &Device, transport: &dyn Transport) -> Result<Report, Failure> {
+    device.replica.sync(transport).await.map_err(|error| match error {
+        Error::Transport(reason) if Error::from(reason.clone()).is_offline() => {
+            Failure::Offline { pending: device.replica.status().pending, reason }
+        }
+        other => other.into(),
+    })
+}
+
+/// Says what was done.
+pub(crate) fn tell(device: &Device, report: &Report, json: bool, out: &mut Out) -> Result<(), Failure> {
+    if json {
+        out.json(&Synced { report, cursor: device.replica.cursor().seq })?;
+        return out.flush();
+    }
+    let pending = match report.pending {
+        0 => String::new(),
+        n => mark(format_args!(", {} still pending", count(n, "change"))),
+    };
+    out.line(format_args!("{}  ↑ {}  ↓ {}{pending}", good("synced"), report.uploaded, report.downloaded))?;
+    out.flush()?;
+    if report.rejected > 0 {
+        say(mark(format_args!("{} refused and kept here: `notes status` says why", count(report.rejected, "change"))));
+    }
+    if let Some(off) = report.clock_corrected {
+        say(mark(format_args!("this clock is {off} ms off the hub's: what was not sent yet was dated anew")));
+    }
+    if report.forked {
+        say(mark("this file is a copy of one that went on elsewhere: it goes on as a device of its own"));
+    }
+    if report.bootstrapped {
+        say("everything was taken from the hub's snapshot");
+    }
+    if report.hub_restored {
+        say(mark("the hub had lost data: it has back what is here"));
+    }
+    Ok(())
+}
+
+/// Whether a failure will pass: the hub is away, or another command has the file.
+pub(crate) fn will_pass(failure: &Failure) -> bool {
+    match failure {
+        Failure::Offline { .. } => true,
+        Failure::Core(error) => error.is_retryable(),
+        _ => false,
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::own("system", error.to_string())
+    }
+}
