@@ -1,9 +1,12 @@
 //! The hub, through its public API: what it accepts, what it refuses, and what it serves.
 
 mod hub {
+    mod foreign;
     mod groups;
+    mod open;
     mod pull;
     mod push;
+    mod shared;
     mod snapshot;
     mod support;
 }

@@ -145,6 +145,7 @@ impl HubBuilder {
             rows: Rows::default(),
             watchers: Watchers::default(),
             checkpointing: Mutex::new(()),
+            transfer: Mutex::new(None),
             settings: Settings {
                 clock,
                 limits: self.limits,
@@ -154,6 +155,10 @@ impl HubBuilder {
                 checkpoint_every: self.checkpoint_every,
             },
         };
+        if !inner.state().joined_intents.is_empty() {
+            // It was stopped between joining a snapshot and the checkpoint that lets its intents be found.
+            inner.checkpoint()?;
+        }
         Ok(Hub { inner: Arc::new(inner) })
     }
 }

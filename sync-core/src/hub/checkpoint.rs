@@ -21,6 +21,8 @@ struct Snapped {
     changed: BTreeSet<ClientId>,
     tail: FrozenTail,
     records: Frozen,
+    table: Table,
+    intents: Vec<MapRow>,
 }
 
 impl Inner {
@@ -54,7 +56,8 @@ impl Inner {
         drop(self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn make_checkpoint(&self) -> Result<(), Error> {
+    /// The caller holds `checkpointing`.
+    pub(super) fn make_checkpoint(&self) -> Result<(), Error> {
         let mut snapped = {
             let (mut state, _) = self.fresh()?;
             if state.position == state.covers {
@@ -73,6 +76,7 @@ impl Inner {
                 state.covers = snapped.meta.covers;
                 state.records.thaw(&snapped.records);
                 state.tail.thaw(&snapped.tail);
+                state.joined_intents.clear();
                 Ok(())
             }
             Ok(()) => Ok(()),
@@ -86,10 +90,11 @@ impl Inner {
     /// Writes it once all of it is durable. No lock of the state is held.
     fn write(&self, snapped: &Snapped) -> Result<(), Error> {
         self.wait(snapped.epoch, snapped.meta.covers)?;
-        let rows = snapped.records.rows(self.store(), Table::default())?;
+        let rows = snapped.records.rows(self.store(), snapped.table)?;
         let mut puts = rows.puts;
         puts.extend(snapped.tail.rows());
         puts.extend(snapped.clients.iter().cloned());
+        puts.extend(snapped.intents.iter().cloned());
         puts.push(snapped.meta.row());
         // The records were read from the checkpoint before: if another hub made one meanwhile, they were not.
         if self.store().heads()?.covers != snapped.before {
@@ -112,7 +117,11 @@ fn snap(state: &mut State, epoch: u64) -> Snapped {
             covers: state.position,
             head: state.head,
             greatest: state.greatest,
+            table: state.table,
+            joined: state.joined,
         },
+        table: state.table,
+        intents: state.joined_intents.iter().map(|(intent, intended)| intended.row(*intent)).collect(),
         clients: clients.collect(),
         tail: state.tail.freeze(),
         records: state.records.freeze(),

@@ -17,6 +17,7 @@ use crate::store::{Position, Store, StoreError};
 pub(super) struct Questions {
     /// What the checkpoint covered when it was asked.
     pub(super) covers: Position,
+    pub(super) table: Table,
     pub(super) dots: Vec<Dot>,
     pub(super) intents: Vec<u128>,
     pub(super) foreign: Vec<(ClientId, Arc<str>)>,
@@ -37,7 +38,7 @@ pub(super) struct Facts {
 impl Questions {
     /// Leaves out what the state knows by itself.
     pub(super) fn keep_open(&mut self, state: &mut State) {
-        self.covers = state.covers;
+        (self.covers, self.table) = (state.covers, state.table);
         self.dots.retain(|dot| state.tail.place(dot).is_none() && state.known(&dot.client).n >= dot.n);
         self.intents.retain(|intent| state.tail.intent(*intent).is_none());
         self.foreign.retain(|(author, id)| state.tail.foreign(author, id).is_none());
@@ -68,7 +69,7 @@ impl Questions {
             }
         }
         for key in &self.keys {
-            facts.records.insert(key.clone(), Table::default().load(store, key)?);
+            facts.records.insert(key.clone(), self.table.load(store, key)?);
         }
         Ok(facts)
     }

@@ -2,6 +2,7 @@
 
 use crate::model::codec::{self, Reader, Writer};
 use crate::model::stamp::{ClientId, Digest, Dot, Known, Name};
+use crate::records::Table;
 use crate::seal;
 use crate::store::{Position, Store, StoreError};
 use crate::transport::Cursor;
@@ -51,6 +52,10 @@ pub(super) struct Meta {
     pub(super) head: Cursor,
     /// The greatest accepted logical time.
     pub(super) greatest: u64,
+    /// The table that holds the records.
+    pub(super) table: Table,
+    /// Where in the log the last snapshot was joined; readers who are behind take the state instead of the log.
+    pub(super) joined: u64,
 }
 
 pub(super) const META: &[u8] = b"m";
@@ -193,6 +198,8 @@ impl Meta {
         w.u64(self.head.seq);
         w.digest(self.head.digest);
         w.u64(self.greatest);
+        w.u8(self.table.0);
+        w.u64(self.joined);
         sealed(META.to_vec(), w)
     }
 
@@ -204,6 +211,8 @@ impl Meta {
                 covers: r.u64()?,
                 head: Cursor { seq: r.u64()?, digest: r.digest()? },
                 greatest: r.u64()?,
+                table: Table(r.u8()?),
+                joined: r.u64()?,
             })
         };
         load(store, META, parse)

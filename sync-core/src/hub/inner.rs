@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::join::Transfer;
 use super::rows::Rows;
 use super::state::State;
 use super::validate::Validate;
@@ -37,6 +38,8 @@ pub(super) struct Inner {
     pub(super) watchers: Watchers,
     /// Held by the one who makes a checkpoint.
     pub(super) checkpointing: Mutex<()>,
+    /// The snapshot that is being given back.
+    pub(super) transfer: Mutex<Option<Transfer>>,
 }
 
 /// How often something is decided anew because other hubs of the same store were faster.

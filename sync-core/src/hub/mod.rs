@@ -18,6 +18,7 @@ mod hello;
 mod in_process;
 mod index;
 mod inner;
+mod join;
 mod lane;
 mod load;
 mod page_token;
@@ -144,12 +145,15 @@ impl Hub {
         self.inner.snapshot(request)
     }
 
-    /// Takes a page of a replica's snapshot, after this hub lost data.
+    /// Takes a page of a replica's snapshot, after this hub lost data; with the last page the two are joined, in
+    /// one step of the log. Nothing changes before that.
     ///
     /// # Errors
-    /// [`TransportError::Denied`] if this hub does not take snapshots.
-    pub fn join(&self, _principal: &str, _page: &SnapshotPage) -> Result<(), TransportError> {
-        Err(TransportError::Denied { message: "this hub does not take snapshots".into() })
+    /// [`TransportError::Denied`] if this hub does not take snapshots; [`TransportError::Busy`] while another is
+    /// being taken; [`TransportError::Diverged`] if one entry's name is seen to have two contents, and nothing was
+    /// changed; [`TransportError::Expired`] if pages before this one are not here: begin with the first.
+    pub fn join(&self, principal: &str, page: &SnapshotPage) -> Result<(), TransportError> {
+        self.inner.join(principal, page)
     }
 
     /// The durable end of the log, as this process knows it.

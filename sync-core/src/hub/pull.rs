@@ -21,17 +21,24 @@ pub(super) struct Extent {
     /// The first row of the journal that is kept, and the last durable one.
     first: Position,
     last: Position,
+    /// Where a snapshot was joined last.
+    joined: u64,
 }
 
 impl Inner {
     /// The log as it is now, with what other hubs wrote.
     pub(super) fn extent(&self) -> Result<Extent, TransportError> {
         let (state, heads) = self.fresh().map_err(failed)?;
-        Ok(Extent { head: state.durable, first: heads.first, last: state.durable_position })
+        Ok(Extent { head: state.durable, first: heads.first, last: state.durable_position, joined: state.joined })
+    }
+
+    /// The number of the first entry from which the log can be served as entries.
+    pub(super) fn tail(&self, extent: &Extent) -> Result<u64, StoreError> {
+        Ok(self.kept(extent)?.max(extent.joined + 1))
     }
 
     /// The number of the first entry that the log still has.
-    pub(super) fn tail(&self, extent: &Extent) -> Result<u64, StoreError> {
+    fn kept(&self, extent: &Extent) -> Result<u64, StoreError> {
         if extent.first <= 1 {
             return Ok(1);
         }
@@ -52,7 +59,7 @@ impl Inner {
         if seq == extent.head.seq {
             return Ok(Some(extent.head.digest));
         }
-        if seq > extent.head.seq || seq + 1 < self.tail(extent)? {
+        if seq > extent.head.seq || seq + 1 < self.kept(extent)? {
             return Ok(None);
         }
         let rows = self.rows_from(extent, seq + 1)?;

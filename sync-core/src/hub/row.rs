@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::model::codec::{self, CodecError, Reader, Writer};
 use crate::model::entry::Entry;
-use crate::model::stamp::{ClientId, Digest, Name};
+use crate::model::stamp::{ClientId, Digest, Dot, Known, Name};
+use crate::records::Table;
 use crate::seal;
 use crate::store::{Position, StoreError};
 use crate::transport::Cursor;
@@ -24,6 +25,23 @@ pub(super) enum Content {
     Named { name: String, space: String },
     /// What was accepted of one push, possibly nothing.
     Accepted(Accepted),
+    /// A replica gave back what this hub had lost: one step of the log, that readers take as a snapshot.
+    Joined(Joined),
+}
+
+/// The state that a replica's snapshot and the hub's own make together.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Joined {
+    /// On whose behalf it was given.
+    pub(super) principal: Name,
+    /// The table of the store's map that holds the records.
+    pub(super) table: Table,
+    /// What they contain.
+    pub(super) vector: Vec<(ClientId, Known)>,
+    /// Under which names intents were accepted that this hub no longer knew.
+    pub(super) intents: Vec<(u128, Dot)>,
+    /// The greatest logical time that may be within.
+    pub(super) greatest: u64,
 }
 
 /// What was accepted of one push.
@@ -47,18 +65,25 @@ pub(super) struct Logged {
 
 const NAMED: u8 = 0;
 const ACCEPTED: u8 = 1;
+const JOINED: u8 = 2;
 
 impl Row {
     pub(super) fn entries(&self) -> &[Logged] {
         match &self.content {
             Content::Accepted(accepted) => &accepted.entries,
-            Content::Named { .. } => &[],
+            Content::Named { .. } | Content::Joined(_) => &[],
         }
     }
 
     /// The end of the log after this row.
     pub(super) fn end(&self) -> Cursor {
-        self.cursor_at(self.entries().len())
+        match &self.content {
+            Content::Joined(joined) => {
+                let hash = Digest(xxhash_rust::xxh3::xxh3_128(&joined.encode()));
+                Cursor { seq: self.start.seq + 1, digest: self.start.digest.then(hash) }
+            }
+            _ => self.cursor_at(self.entries().len()),
+        }
     }
 
     /// The log's end after the first `count` entries of this row.
@@ -73,6 +98,7 @@ impl Row {
         w.u8(match self.content {
             Content::Named { .. } => NAMED,
             Content::Accepted(_) => ACCEPTED,
+            Content::Joined(_) => JOINED,
         });
         w.u64(self.start.seq);
         w.digest(self.start.digest);
@@ -82,6 +108,7 @@ impl Row {
                 w.text(space);
             }
             Content::Accepted(accepted) => w.raw(&accepted.encode()),
+            Content::Joined(joined) => w.raw(&joined.encode()),
         }
         w.finish()
     }
@@ -100,6 +127,7 @@ impl Row {
         let content = match kind {
             NAMED => Content::Named { name: r.text()?.to_owned(), space: r.text()?.to_owned() },
             ACCEPTED => Content::Accepted(Accepted::decode(r.raw()?)?),
+            JOINED => Content::Joined(Joined::decode(r.raw()?)?),
             _ => return Err(CodecError { expected: "a kind of row that this version knows" }),
         };
         r.finish()?;
@@ -143,6 +171,38 @@ impl Accepted {
         };
         r.finish()?;
         Ok(accepted)
+    }
+}
+
+impl Joined {
+    fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::with_table();
+        w.name(&self.principal);
+        w.u8(self.table.0);
+        w.list(&self.vector, |w, (client, known)| {
+            w.client(client);
+            w.u64(known.n);
+            w.digest(known.digest);
+        });
+        w.list(&self.intents, |w, (intent, dot)| {
+            w.u128(*intent);
+            w.dot(dot);
+        });
+        w.u64(self.greatest);
+        w.finish()
+    }
+
+    fn decode(bytes: &[u8]) -> codec::Result<Self> {
+        let mut r = Reader::with_table(bytes)?;
+        let joined = Self {
+            principal: r.name()?,
+            table: Table(r.u8()?),
+            vector: r.list(|r| Ok((r.client()?, Known { n: r.u64()?, digest: r.digest()? })))?,
+            intents: r.list(|r| Ok((r.u128()?, r.dot()?)))?,
+            greatest: r.u64()?,
+        };
+        r.finish()?;
+        Ok(joined)
     }
 }
 

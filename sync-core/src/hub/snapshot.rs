@@ -18,7 +18,6 @@ use crate::error::Error;
 use crate::model::entry::EntityKey;
 use crate::model::record::Record;
 use crate::model::stamp::{ClientId, Known};
-use crate::records::Table;
 use crate::transport::{Cursor, SnapshotPage, SnapshotRequest, TransportError};
 
 /// The most records in a page.
@@ -33,7 +32,8 @@ impl Inner {
         let token: Token = request.page.parse()?;
         if let Token::Records { from, .. } | Token::Touched { from } = &token {
             let extent = self.extent()?;
-            if self.digest_at(&extent, from.seq).map_err(failed)? != Some(from.digest) {
+            let is_cut = from.seq + 1 < self.tail(&extent).map_err(failed)?;
+            if is_cut || self.digest_at(&extent, from.seq).map_err(failed)? != Some(from.digest) {
                 return Err(TransportError::Expired);
             }
         }
@@ -47,7 +47,10 @@ impl Inner {
     /// Records in the order of their keys. `from` is where the log ended when the first page was made.
     fn records_page(&self, from: Option<Cursor>, after: Option<&EntityKey>) -> Result<SnapshotPage, Error> {
         self.read_with(
-            || Table::default().scan(self.store(), None, after, MOST_RECORDS),
+            || {
+                let table = self.state().table;
+                table.scan(self.store(), None, after, MOST_RECORDS)
+            },
             |state, scanned| {
                 let is_last_scan = scanned.len() < MOST_RECORDS;
                 let end = if is_last_scan { None } else { scanned.last().map(|(key, _)| key.clone()) };

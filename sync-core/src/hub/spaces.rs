@@ -53,7 +53,7 @@ impl Spaces {
     }
 
     /// The spaces that are open, by name.
-    pub fn open(&self) -> Vec<Hub> {
+    pub fn opened(&self) -> Vec<Hub> {
         let hubs = self.0.hubs.lock().unwrap_or_else(PoisonError::into_inner);
         let mut open: Vec<Hub> = hubs.values().cloned().collect();
         open.sort_by(|a, b| a.space().cmp(b.space()));
@@ -63,6 +63,6 @@ impl Spaces {
 
 impl std::fmt::Debug for Spaces {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.open()).finish()
+        f.debug_list().entries(self.opened()).finish()
     }
 }

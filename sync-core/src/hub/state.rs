@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::index::{Meta, Standing};
-use super::row::{Accepted, Content, Row};
+use super::index::Intended;
+use super::row::{Accepted, Content, Joined, Row};
 use super::tail::Tail;
 use crate::model::entry::Action;
-use crate::model::stamp::{ClientId, Known};
-use crate::records::Records;
+use crate::model::stamp::{ClientId, Dot, Known};
+use crate::records::{Records, Table};
 use crate::store::Position;
 use crate::transport::Cursor;
 
@@ -37,6 +38,12 @@ pub(super) struct State {
     pub(super) changed: BTreeSet<ClientId>,
     pub(super) tail: Tail,
     pub(super) records: Records,
+    /// The table of the store's map that holds the records' checkpoint.
+    pub(super) table: Table,
+    /// Where in the log the last snapshot was joined.
+    pub(super) joined: u64,
+    /// What a joined snapshot told of intents, and the checkpoint lacks.
+    pub(super) joined_intents: Vec<(u128, Intended)>,
 }
 
 impl State {
@@ -49,6 +56,7 @@ impl State {
             state.durable_position = meta.covers;
             (state.head, state.durable) = (meta.head, meta.head);
             state.greatest = meta.greatest;
+            (state.table, state.joined) = (meta.table, meta.joined);
         }
         state
     }
@@ -64,9 +72,25 @@ impl State {
         match &row.content {
             Content::Named { name, space } => (self.name, self.space) = (name.clone(), space.clone()),
             Content::Accepted(accepted) => self.accept(accepted),
+            Content::Joined(joined) => self.join(joined),
         }
         self.head = row.end();
         self.queued.push_back((self.position, self.head));
+    }
+
+    /// Everything accepted before is in the joined records.
+    fn join(&mut self, joined: &Joined) {
+        self.joined = self.head.seq + 1;
+        self.table = joined.table;
+        self.records.clear();
+        self.tail = Tail::default();
+        self.greatest = self.greatest.max(joined.greatest);
+        for (client, known) in &joined.vector {
+            self.clients.entry(client.clone()).or_default().known = *known;
+            self.changed.insert(client.clone());
+        }
+        let intended = |(intent, dot): &(u128, Dot)| (*intent, Intended { dot: dot.clone(), seq: self.joined });
+        self.joined_intents = joined.intents.iter().map(intended).collect();
     }
 
     fn accept(&mut self, accepted: &Accepted) {

@@ -45,6 +45,12 @@ impl HeadChanged {
     pub(super) fn new(hub: Hub, since: u64) -> Self {
         Self { hub, since, place: None }
     }
+
+    fn leave(&mut self) {
+        if let Some(place) = self.place.take() {
+            self.hub.inner.watchers.waiting().wakers.remove(&place);
+        }
+    }
 }
 
 impl Future for HeadChanged {
@@ -63,15 +69,17 @@ impl Future for HeadChanged {
         };
         self.place = Some(place);
         let head = self.hub.head().seq;
-        if head > self.since { Poll::Ready(head) } else { Poll::Pending }
+        if head <= self.since {
+            return Poll::Pending;
+        }
+        self.leave();
+        Poll::Ready(head)
     }
 }
 
 impl Drop for HeadChanged {
     fn drop(&mut self) {
-        if let Some(place) = self.place {
-            self.hub.inner.watchers.waiting().wakers.remove(&place);
-        }
+        self.leave();
     }
 }
 

@@ -130,6 +130,7 @@ pub(crate) fn foreign(client: &str, id: &str, action: Action, entity: &str, time
     let mut entry = entry(Origin { dot: Dot::new(ClientId::new(client), 0), time, author }, action, entity);
     entry.foreign_id = Some(id.into());
     entry.fields = fields.iter().map(|(name, value)| ((*name).into(), Op::Assign(Value::from(*value)))).collect();
+    entry.fields.sort_by(|a, b| a.0.cmp(&b.0));
     entry
 }
 
