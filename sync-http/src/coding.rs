@@ -113,15 +113,9 @@ mod tests {
         for coding in codings().into_iter().skip(1) {
             let (compressed, _) = compress(Bytes::from(vec![7; 5_000]), coding);
             let cut = compressed.slice(..compressed.len() - 3);
-            assert!(matches!(
-                expand(cut, coding, 10_000),
-                Err(Expand::Corrupt(_))
-            ));
+            assert!(matches!(expand(cut, coding, 10_000), Err(Expand::Corrupt(_))));
             let other = Bytes::from_static(b"{\"actions\":[]}");
-            assert!(matches!(
-                expand(other, coding, 10_000),
-                Err(Expand::Corrupt(_))
-            ));
+            assert!(matches!(expand(other, coding, 10_000), Err(Expand::Corrupt(_))));
         }
     }
 }

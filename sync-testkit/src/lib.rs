@@ -5,3 +5,4 @@ pub mod laws;
 pub mod oracle;
 pub mod rng;
 pub mod store;
+pub mod transport;

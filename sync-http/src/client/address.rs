@@ -22,29 +22,19 @@ impl BadAddress {
 
 impl From<BadAddress> for Error {
     fn from(error: BadAddress) -> Self {
-        Self::Config {
-            message: error.to_string(),
-        }
+        Self::Config { message: error.to_string() }
     }
 }
 
 /// The part of all addresses of one space before the `?`, up to `/sync/`.
 pub(super) fn base(address: &str, space: Option<&str>) -> Result<String, BadAddress> {
-    let bad = |message: &str| BadAddress {
-        address: address.to_owned(),
-        message: message.to_owned(),
-    };
-    let uri: Uri = address
-        .trim()
-        .parse()
-        .map_err(|_| bad("write it as http://HOST:PORT"))?;
+    let bad = |message: &str| BadAddress { address: address.to_owned(), message: message.to_owned() };
+    let uri: Uri = address.trim().parse().map_err(|_| bad("write it as http://HOST:PORT"))?;
     match uri.scheme_str() {
         Some("http" | "https") => {}
         _ => return Err(bad("it begins with http:// or https://")),
     }
-    let authority = uri
-        .authority()
-        .filter(|authority| !authority.host().is_empty());
+    let authority = uri.authority().filter(|authority| !authority.host().is_empty());
     let authority = authority.ok_or_else(|| bad("it has no host"))?;
     if authority.as_str().contains('@') {
         return Err(bad("a token is not a part of it: set the token by itself"));
@@ -58,8 +48,7 @@ pub(super) fn base(address: &str, space: Option<&str>) -> Result<String, BadAddr
         None => String::new(),
         Some(space) => format!(
             "/spaces/{}",
-            checked_space(space)
-                .ok_or_else(|| bad("a space's name is of letters, digits and -_.~"))?
+            checked_space(space).ok_or_else(|| bad("a space's name is of letters, digits and -_.~"))?
         ),
     };
     Ok(format!("{scheme}://{authority}{path}{space}/sync/"))
@@ -79,27 +68,13 @@ mod tests {
         let good = [
             ("http://localhost:80", None, "http://localhost:80/sync/"),
             ("http://h/", None, "http://h/sync/"),
-            (
-                "https://h/apps/notes/",
-                Some("a-b"),
-                "https://h/apps/notes/spaces/a-b/sync/",
-            ),
+            ("https://h/apps/notes/", Some("a-b"), "https://h/apps/notes/spaces/a-b/sync/"),
             (" http://[::1]:8080 ", None, "http://[::1]:8080/sync/"),
         ];
         for (address, space, expected) in good {
             assert_eq!(base(address, space).as_deref(), Ok(expected));
         }
-        let bad = [
-            "",
-            "h",
-            "localhost:80",
-            "ftp://h",
-            "http://",
-            "/x",
-            "http://u:p@h",
-            "http://h/?a=b",
-            "http://h h",
-        ];
+        let bad = ["", "h", "localhost:80", "ftp://h", "http://", "/x", "http://u:p@h", "http://h/?a=b", "http://h h"];
         for address in bad {
             let error = base(address, None).unwrap_err();
             assert_eq!(error.address, address);

@@ -34,11 +34,7 @@ impl HttpTransportBuilder {
             token: None,
             client: None,
             random: Arc::new(SystemRandom),
-            retry: Retry {
-                times: 2,
-                base: Duration::from_millis(250),
-                most: Duration::from_secs(10),
-            },
+            retry: Retry { times: 2, base: Duration::from_millis(250), most: Duration::from_secs(10) },
             timeout: Duration::from_secs(30),
             live_timeout: Duration::from_secs(45),
             reply_bytes: 64 << 20,
@@ -123,24 +119,18 @@ impl HttpTransportBuilder {
     /// # Errors
     /// If the address, the space's name or the token cannot be used.
     pub fn build(self) -> Result<HttpTransport, BadAddress> {
-        let bad = |message: &str| BadAddress {
-            address: self.address.clone(),
-            message: message.to_owned(),
-        };
+        let bad = |message: &str| BadAddress { address: self.address.clone(), message: message.to_owned() };
         let base = address::base(&self.address, self.space.as_deref())?;
         let token = self.token.as_ref().map(|token| {
             let value = HeaderValue::from_str(&format!("Bearer {token}"));
-            let mut value =
-                value.map_err(|_| bad("the token has characters that no header can carry"))?;
+            let mut value = value.map_err(|_| bad("the token has characters that no header can carry"))?;
             value.set_sensitive(true);
             Ok(value)
         });
         let token = token.transpose()?;
         let client = match &self.client {
             Some(client) => Arc::clone(client),
-            None => {
-                default_client(base.starts_with("https://")).map_err(|message| bad(&message))?
-            }
+            None => default_client(base.starts_with("https://")).map_err(|message| bad(&message))?,
         };
         Ok(HttpTransport {
             base,
@@ -159,19 +149,14 @@ impl HttpTransportBuilder {
 impl std::fmt::Debug for HttpTransportBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { address, space, .. } = self;
-        f.debug_struct("HttpTransportBuilder")
-            .field("address", address)
-            .field("space", space)
-            .finish_non_exhaustive()
+        f.debug_struct("HttpTransportBuilder").field("address", address).field("space", space).finish_non_exhaustive()
     }
 }
 
 #[cfg(not(feature = "tls"))]
 fn default_client(tls: bool) -> Result<Arc<dyn HttpClient>, String> {
     match tls {
-        true => {
-            Err("https:// needs the feature `tls` of sync-http, or a client of your own".into())
-        }
+        true => Err("https:// needs the feature `tls` of sync-http, or a client of your own".into()),
         false => Ok(Arc::new(HyperClient::new())),
     }
 }

@@ -3,9 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, USER_AGENT,
-};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use sync_core::TransportError;
@@ -30,11 +28,7 @@ struct Reply {
 
 impl HttpTransport {
     pub(super) async fn get(&self, path: &str, query: &str) -> Result<Bytes, TransportError> {
-        let path = if query.is_empty() {
-            path.to_owned()
-        } else {
-            format!("{path}?{query}")
-        };
+        let path = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
         self.exchange(&Method::GET, &path, Bytes::new()).await
     }
 
@@ -42,12 +36,7 @@ impl HttpTransport {
         self.exchange(&Method::POST, path, body.into()).await
     }
 
-    async fn exchange(
-        &self,
-        method: &Method,
-        path: &str,
-        body: Bytes,
-    ) -> Result<Bytes, TransportError> {
+    async fn exchange(&self, method: &Method, path: &str, body: Bytes) -> Result<Bytes, TransportError> {
         let mut tried = 0;
         loop {
             tried += 1;
@@ -64,12 +53,7 @@ impl HttpTransport {
     }
 
     /// One try, or two where the hub turns out not to take compressed requests.
-    async fn once(
-        &self,
-        method: &Method,
-        path: &str,
-        body: &Bytes,
-    ) -> Result<Bytes, TransportError> {
+    async fn once(&self, method: &Method, path: &str, body: &Bytes) -> Result<Bytes, TransportError> {
         let coding = match self.compress.load(Relaxed) && body.len() >= WORTHWHILE {
             true => Coding::BEST,
             false => Coding::Identity,
@@ -77,21 +61,12 @@ impl HttpTransport {
         let reply = self.send(method, path, body, coding).await?;
         if reply.status == StatusCode::UNSUPPORTED_MEDIA_TYPE && coding != Coding::Identity {
             self.compress.store(false, Relaxed);
-            return self
-                .send(method, path, body, Coding::Identity)
-                .await?
-                .success();
+            return self.send(method, path, body, Coding::Identity).await?.success();
         }
         reply.success()
     }
 
-    async fn send(
-        &self,
-        method: &Method,
-        path: &str,
-        body: &Bytes,
-        coding: Coding,
-    ) -> Result<Reply, TransportError> {
+    async fn send(&self, method: &Method, path: &str, body: &Bytes, coding: Coding) -> Result<Reply, TransportError> {
         let mut request = self.request(method, path)?;
         if *method == Method::POST {
             let (body, coding) = compress(body.clone(), coding);
@@ -114,25 +89,14 @@ impl HttpTransport {
     }
 
     /// A request with the headers that all have.
-    pub(super) fn request(
-        &self,
-        method: &Method,
-        path: &str,
-    ) -> Result<Request<Bytes>, TransportError> {
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.base));
-        let mut request = request
-            .body(Bytes::new())
-            .map_err(|error| nonsense(&*error.to_string()))?;
+    pub(super) fn request(&self, method: &Method, path: &str) -> Result<Request<Bytes>, TransportError> {
+        let request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        let mut request = request.body(Bytes::new()).map_err(|error| nonsense(&*error.to_string()))?;
         let headers = request.headers_mut();
         headers.insert(PROTOCOL_HEADER, HeaderValue::from(PROTOCOL));
         headers.insert(ACCEPT, HeaderValue::from_static(Media::Json.name()));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(Coding::ACCEPTED));
-        headers.insert(
-            USER_AGENT,
-            HeaderValue::from_static(concat!("sync-http/", env!("CARGO_PKG_VERSION"))),
-        );
+        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("sync-http/", env!("CARGO_PKG_VERSION"))));
         if let Some(token) = &self.token {
             headers.insert(AUTHORIZATION, token.clone());
         }
@@ -154,9 +118,8 @@ async fn read(response: Response<HttpBody>, most: usize) -> Result<Reply, Transp
     let (parts, mut body) = response.into_parts();
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| TransportError::Offline {
-            message: format!("the reply broke off: {error}"),
-        })?;
+        let frame =
+            frame.map_err(|error| TransportError::Offline { message: format!("the reply broke off: {error}") })?;
         if let Ok(data) = frame.into_data() {
             if bytes.len() + data.len() > most {
                 return Err(too_large());
@@ -164,30 +127,18 @@ async fn read(response: Response<HttpBody>, most: usize) -> Result<Reply, Transp
             bytes.extend_from_slice(&data);
         }
     }
-    let coding = parts
-        .headers
-        .get(CONTENT_ENCODING)
-        .map(|value| value.to_str().unwrap_or("?"));
-    let coding = Coding::of_content(coding)
-        .ok_or_else(|| nonsense("the reply is coded as nobody asked for"))?;
+    let coding = parts.headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?"));
+    let coding = Coding::of_content(coding).ok_or_else(|| nonsense("the reply is coded as nobody asked for"))?;
     let body = expand(bytes.freeze(), coding, most).map_err(|error| match error {
         Expand::TooLarge => too_large(),
-        Expand::Corrupt(error) => {
-            nonsense(&*format!("the reply is not what its coding says: {error}"))
-        }
+        Expand::Corrupt(error) => nonsense(&*format!("the reply is not what its coding says: {error}")),
     })?;
-    Ok(Reply {
-        status: parts.status,
-        headers: parts.headers,
-        body,
-    })
+    Ok(Reply { status: parts.status, headers: parts.headers, body })
 }
 
 impl Reply {
     fn content_type(&self) -> Option<&str> {
-        self.headers
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
+        self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok())
     }
 
     fn success(self) -> Result<Bytes, TransportError> {
@@ -199,19 +150,12 @@ impl Reply {
         if self.body.is_empty() || (said.is_some() && Media::of_content(said).is_some()) {
             return Ok(self.body);
         }
-        Err(nonsense(&*format!(
-            "it sent {}",
-            said.unwrap_or("something without a type")
-        )))
+        Err(nonsense(&*format!("it sent {}", said.unwrap_or("something without a type"))))
     }
 
     fn error(&self) -> TransportError {
-        let is_problem = self
-            .content_type()
-            .is_some_and(|name| name.starts_with(problem::MEDIA_TYPE));
-        let problem = is_problem
-            .then(|| serde_json::from_slice(&self.body).ok())
-            .flatten();
+        let is_problem = self.content_type().is_some_and(|name| name.starts_with(problem::MEDIA_TYPE));
+        let problem = is_problem.then(|| serde_json::from_slice(&self.body).ok()).flatten();
         let mut problem = problem.unwrap_or_else(|| Problem {
             kind: String::new(),
             title: String::new(),
@@ -221,10 +165,7 @@ impl Reply {
         });
         // The status of the reply is the one that counts.
         problem.status = self.status.as_u16();
-        let after = self
-            .headers
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok());
+        let after = self.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let after = after.and_then(|seconds| seconds.trim().parse::<u64>().ok());
         problem.to_error(after.map(|seconds| seconds.saturating_mul(1_000)))
     }

@@ -22,10 +22,7 @@ pub trait HttpClient: Send + Sync {
     /// Sends a request; returns once the reply's head is there.
     ///
     /// What kept the hub from being reached is a [`TransportError::Offline`].
-    fn send(
-        &self,
-        request: Request<Bytes>,
-    ) -> BoxFuture<'_, Result<Response<HttpBody>, TransportError>>;
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<HttpBody>, TransportError>>;
 }
 
 /// hyper's pooled client.
@@ -61,11 +58,8 @@ impl HyperClient<hyper_rustls::HttpsConnector<HttpConnector>> {
         let mut tcp = tcp();
         tcp.enforce_http(false);
         let provider = std::sync::Arc::new(hyper_rustls::ring_provider());
-        let https =
-            hyper_rustls::HttpsConnectorBuilder::new().with_provider_and_native_roots(provider)?;
-        Ok(Self::with_connector(
-            https.https_or_http().enable_http1().wrap_connector(tcp),
-        ))
+        let https = hyper_rustls::HttpsConnectorBuilder::new().with_provider_and_native_roots(provider)?;
+        Ok(Self::with_connector(https.https_or_http().enable_http1().wrap_connector(tcp)))
     }
 }
 
@@ -80,19 +74,13 @@ impl<C: Connect + Clone + Send + Sync + 'static> HyperClient<C> {
     /// A client over connections of any kind: other sockets, a proxy, one's own certificates.
     pub fn with_connector(connector: C) -> Self {
         let mut builder = Client::builder(TokioExecutor::new());
-        builder
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE_TIME);
+        builder.pool_timer(TokioTimer::new()).timer(TokioTimer::new()).pool_idle_timeout(POOL_IDLE_TIME);
         Self(builder.build(connector))
     }
 }
 
 impl<C: Connect + Clone + Send + Sync + 'static> HttpClient for HyperClient<C> {
-    fn send(
-        &self,
-        request: Request<Bytes>,
-    ) -> BoxFuture<'_, Result<Response<HttpBody>, TransportError>> {
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<HttpBody>, TransportError>> {
         let sent = self.0.request(request.map(Full::new));
         Box::pin(async move {
             let response = sent.await.map_err(|error| offline(&error))?;
@@ -102,9 +90,7 @@ impl<C: Connect + Clone + Send + Sync + 'static> HttpClient for HyperClient<C> {
 }
 
 fn offline(error: &HyperError) -> TransportError {
-    TransportError::Offline {
-        message: chain(error),
-    }
+    TransportError::Offline { message: chain(error) }
 }
 
 /// An error with its causes: hyper's own text says only in which phase it was.

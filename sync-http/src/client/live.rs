@@ -17,35 +17,23 @@ impl HttpTransport {
         let headers = request.headers_mut();
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         headers.remove(ACCEPT_ENCODING);
-        let silent = |_| TransportError::Offline {
-            message: format!("the hub was silent for {:?}", self.live_timeout),
-        };
-        let response = timeout(self.timeout, self.client.send(request))
-            .await
-            .map_err(silent)??;
+        let silent = |_| TransportError::Offline { message: format!("the hub was silent for {:?}", self.live_timeout) };
+        let response = timeout(self.timeout, self.client.send(request)).await.map_err(silent)??;
         if response.status() != StatusCode::OK {
-            return Err(timeout(self.timeout, self.failure(response))
-                .await
-                .unwrap_or_else(silent));
+            return Err(timeout(self.timeout, self.failure(response)).await.unwrap_or_else(silent));
         }
-        let content_type = response
-            .headers()
-            .get(CONTENT_TYPE)
-            .map(HeaderValue::as_bytes);
+        let content_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         if !content_type.is_some_and(|name| name.starts_with(b"text/event-stream")) {
             return Err(nonsense("it sent no events"));
         }
         let mut body = response.into_body();
         let mut events = sse::Events::default();
         loop {
-            let frame = timeout(self.live_timeout, body.frame())
-                .await
-                .map_err(silent)?;
+            let frame = timeout(self.live_timeout, body.frame()).await.map_err(silent)?;
             // The end of the stream is the hub's way to say "ask again".
             let Some(frame) = frame else { return Ok(since) };
-            let frame = frame.map_err(|error| TransportError::Offline {
-                message: format!("the live stream broke off: {error}"),
-            })?;
+            let frame = frame
+                .map_err(|error| TransportError::Offline { message: format!("the live stream broke off: {error}") })?;
             let Some(data) = frame.data_ref() else {
                 continue;
             };

@@ -17,12 +17,7 @@ pub(super) struct Retry {
 
 impl Retry {
     /// How long to wait before try `tried + 1`; `None` to give up.
-    pub(super) fn wait(
-        &self,
-        tried: u32,
-        error: &TransportError,
-        random: &dyn Random,
-    ) -> Option<Duration> {
+    pub(super) fn wait(&self, tried: u32, error: &TransportError, random: &dyn Random) -> Option<Duration> {
         if tried > self.times {
             return None;
         }
@@ -34,10 +29,7 @@ impl Retry {
         if least > self.most {
             return None;
         }
-        let doubled = self
-            .base
-            .saturating_mul(1 << (tried - 1).min(16))
-            .min(self.most);
+        let doubled = self.base.saturating_mul(1 << (tried - 1).min(16)).min(self.most);
         Some(least + jitter(doubled, random))
     }
 }
@@ -59,39 +51,23 @@ mod tests {
 
     impl Random for Seeded {
         fn bits(&self) -> u128 {
-            let step = |x: u64| {
-                Some(
-                    x.wrapping_mul(6_364_136_223_846_793_005)
-                        .wrapping_add(1_442_695_040_888_963_407),
-                )
-            };
-            let bits = self
-                .0
-                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, step)
-                .unwrap();
+            let step = |x: u64| Some(x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
+            let bits = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, step).unwrap();
             u128::from(bits >> 16)
         }
     }
 
-    const RETRY: Retry = Retry {
-        times: 3,
-        base: Duration::from_millis(200),
-        most: Duration::from_secs(5),
-    };
+    const RETRY: Retry = Retry { times: 3, base: Duration::from_millis(200), most: Duration::from_secs(5) };
 
     fn offline() -> TransportError {
-        TransportError::Offline {
-            message: String::new(),
-        }
+        TransportError::Offline { message: String::new() }
     }
 
     #[test]
     fn waits_are_spread_and_grow() {
         let random = Seeded(AtomicU64::new(1));
         for (tried, most) in [(1, 200), (2, 400), (3, 800)] {
-            let waits: Vec<_> = (0..200)
-                .map(|_| RETRY.wait(tried, &offline(), &random).unwrap())
-                .collect();
+            let waits: Vec<_> = (0..200).map(|_| RETRY.wait(tried, &offline(), &random).unwrap()).collect();
             let most = Duration::from_millis(most);
             assert!(waits.iter().all(|wait| *wait <= most));
             assert!(waits.iter().any(|wait| *wait < most / 4), "{tried}");
@@ -103,14 +79,9 @@ mod tests {
     #[test]
     fn a_hub_that_names_a_time_is_obeyed() {
         let random = Seeded(AtomicU64::new(7));
-        let wait = RETRY
-            .wait(1, &TransportError::Busy { after: 3_000 }, &random)
-            .unwrap();
+        let wait = RETRY.wait(1, &TransportError::Busy { after: 3_000 }, &random).unwrap();
         assert!((3_000..=3_200).contains(&wait.as_millis()), "{wait:?}");
-        assert_eq!(
-            RETRY.wait(1, &TransportError::Busy { after: 6_000 }, &random),
-            None
-        );
+        assert_eq!(RETRY.wait(1, &TransportError::Busy { after: 6_000 }, &random), None);
     }
 
     #[test]

@@ -63,9 +63,7 @@ impl HttpTransport {
         let hello = hello::read_hello(&reply).map_err(nonsense)?;
         let asked = request.clients.iter().map(|(client, _)| client);
         if !asked.eq(hello.clients.iter().map(|standing| &standing.client)) {
-            return Err(nonsense(
-                "the hub speaks of other clients than it was asked about",
-            ));
+            return Err(nonsense("the hub speaks of other clients than it was asked about"));
         }
         Ok(hello)
     }
@@ -75,9 +73,7 @@ impl HttpTransport {
         let reply = actions::read_reply(&reply).map_err(nonsense)?;
         let offered = request.entries.iter().map(|entry| entry.id());
         if !offered.eq(reply.verdicts.iter().map(|(id, _)| id.clone())) {
-            return Err(nonsense(
-                "the hub decided on other entries than it was offered",
-            ));
+            return Err(nonsense("the hub decided on other entries than it was offered"));
         }
         Ok(reply)
     }
@@ -115,17 +111,11 @@ impl HttpTransport {
 }
 
 impl Transport for HttpTransport {
-    fn hello<'a>(
-        &'a self,
-        request: &'a HelloRequest,
-    ) -> BoxFuture<'a, Result<Hello, TransportError>> {
+    fn hello<'a>(&'a self, request: &'a HelloRequest) -> BoxFuture<'a, Result<Hello, TransportError>> {
         Box::pin(self.hello(request))
     }
 
-    fn push<'a>(
-        &'a self,
-        request: &'a PushRequest,
-    ) -> BoxFuture<'a, Result<PushReply, TransportError>> {
+    fn push<'a>(&'a self, request: &'a PushRequest) -> BoxFuture<'a, Result<PushReply, TransportError>> {
         Box::pin(self.push(request))
     }
 
@@ -133,10 +123,7 @@ impl Transport for HttpTransport {
         Box::pin(self.pull(request))
     }
 
-    fn snapshot<'a>(
-        &'a self,
-        request: &'a SnapshotRequest,
-    ) -> BoxFuture<'a, Result<SnapshotPage, TransportError>> {
+    fn snapshot<'a>(&'a self, request: &'a SnapshotRequest) -> BoxFuture<'a, Result<SnapshotPage, TransportError>> {
         Box::pin(self.snapshot(request))
     }
 
@@ -152,16 +139,12 @@ impl Transport for HttpTransport {
 // The token stays out of logs.
 impl std::fmt::Debug for HttpTransport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HttpTransport")
-            .field("base", &self.base)
-            .finish_non_exhaustive()
+        f.debug_struct("HttpTransport").field("base", &self.base).finish_non_exhaustive()
     }
 }
 
 pub(super) fn nonsense(message: impl Into<Why>) -> TransportError {
-    TransportError::Nonsense {
-        message: message.into().0,
-    }
+    TransportError::Nonsense { message: message.into().0 }
 }
 
 /// The words for what is wrong with a reply.

@@ -69,10 +69,7 @@ impl Service<Request<Incoming>> for Noted {
         let shared = Arc::clone(&self.service.shared);
         Box::pin(async move {
             let response = shared.respond(request).await;
-            Ok(response.map(|body| NotedBody {
-                body,
-                _under_way: under_way,
-            }))
+            Ok(response.map(|body| NotedBody { body, _under_way: under_way }))
         })
     }
 }
@@ -87,10 +84,7 @@ impl Body for NotedBody {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
 

@@ -63,9 +63,7 @@ struct Known {
 // A token is a secret: it never gets into a log by `{:?}`.
 impl std::fmt::Debug for Known {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            principal, spaces, ..
-        } = self;
+        let Self { principal, spaces, .. } = self;
         write!(f, "Known({principal:?}, {spaces:?})")
     }
 }
@@ -79,11 +77,7 @@ impl Tokens {
     /// Who shows this token is this principal, in every space.
     #[must_use]
     pub fn allow(mut self, token: impl Into<String>, principal: impl Into<String>) -> Self {
-        self.0.push(Known {
-            token: token.into(),
-            principal: principal.into(),
-            spaces: None,
-        });
+        self.0.push(Known { token: token.into(), principal: principal.into(), spaces: None });
         self
     }
 
@@ -118,11 +112,7 @@ impl Tokens {
             (Some(spaces), Some(space)) => spaces.iter().any(|s| s == space),
             (Some(_), None) => false,
         };
-        if opens {
-            Ok(known.principal.clone())
-        } else {
-            Err(Refusal::Forbidden)
-        }
+        if opens { Ok(known.principal.clone()) } else { Err(Refusal::Forbidden) }
     }
 }
 
@@ -138,10 +128,7 @@ impl Authenticate for Tokens {
 
 /// Compares in a time that depends on the lengths alone.
 fn same(a: &str, b: &str) -> bool {
-    let differing = a
-        .bytes()
-        .zip(b.bytes())
-        .fold(0, |all, (a, b)| all | (a ^ b));
+    let differing = a.bytes().zip(b.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
     a.len() == b.len() && std::hint::black_box(differing) == 0
 }
 
@@ -151,28 +138,16 @@ mod tests {
 
     #[test]
     fn tokens_open_their_spaces_only() {
-        let tokens = Tokens::new()
-            .allow("all", "ann")
-            .allow_in("some", "ben", ["b"]);
+        let tokens = Tokens::new().allow("all", "ann").allow_in("some", "ben", ["b"]);
         assert_eq!(tokens.find(Some("all"), None), Ok("ann".into()));
         assert_eq!(tokens.find(Some("all"), Some("x")), Ok("ann".into()));
         assert_eq!(tokens.find(Some("some"), Some("b")), Ok("ben".into()));
-        assert_eq!(
-            tokens.find(Some("some"), Some("c")),
-            Err(Refusal::Forbidden)
-        );
+        assert_eq!(tokens.find(Some("some"), Some("c")), Err(Refusal::Forbidden));
         assert_eq!(tokens.find(Some("some"), None), Err(Refusal::Forbidden));
         for wrong in [None, Some(""), Some("al"), Some("alll"), Some("All")] {
-            assert_eq!(
-                tokens.find(wrong, None),
-                Err(Refusal::Unauthenticated),
-                "{wrong:?}"
-            );
+            assert_eq!(tokens.find(wrong, None), Err(Refusal::Unauthenticated), "{wrong:?}");
         }
-        assert_eq!(
-            Tokens::new().allow("", "nobody").find(None, None),
-            Err(Refusal::Unauthenticated)
-        );
+        assert_eq!(Tokens::new().allow("", "nobody").find(None, None), Err(Refusal::Unauthenticated));
         assert!(!format!("{tokens:?}").contains("some"));
     }
 }

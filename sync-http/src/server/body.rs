@@ -60,10 +60,9 @@ impl Arrived {
         let expanded = expand(self.bytes, self.coding, self.limit);
         expanded.map_err(|error| match error {
             Expand::TooLarge => too_large(self.limit),
-            Expand::Corrupt(error) => Problem::new(
-                "malformed",
-                format!("the body is not what its coding says: {error}"),
-            ),
+            Expand::Corrupt(error) => {
+                Problem::new("malformed", format!("the body is not what its coding says: {error}"))
+            }
         })
     }
 }
@@ -92,12 +91,7 @@ where
             Problem::new("slow", detail)
         })?;
         let Some(frame) = frame else {
-            return Ok(Arrived {
-                bytes: arrived.freeze(),
-                coding: form.coding,
-                limit,
-                _memory: held,
-            });
+            return Ok(Arrived { bytes: arrived.freeze(), coding: form.coding, limit, _memory: held });
         };
         let frame = frame.map_err(|_| Problem::new("malformed", "the body broke off"))?;
         // Trailers say nothing here.
@@ -121,18 +115,11 @@ where
 }
 
 fn too_large(limit: usize) -> Problem {
-    Problem::new(
-        "too_large",
-        format!("the body is over {limit} bytes; send fewer entries at a time"),
-    )
+    Problem::new("too_large", format!("the body is over {limit} bytes; send fewer entries at a time"))
 }
 
 /// Takes memory for `bytes` in all from what there is for all requests.
-fn hold(
-    memory: &Arc<Semaphore>,
-    held: &mut Option<OwnedSemaphorePermit>,
-    bytes: usize,
-) -> Result<(), Problem> {
+fn hold(memory: &Arc<Semaphore>, held: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> Result<(), Problem> {
     let has = held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
     let missing = bytes.div_ceil(PIECE).saturating_sub(has);
     if missing == 0 {

@@ -16,10 +16,7 @@ impl Shared {
         call: impl FnOnce(&Hub, &Self) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         let gone = |_| Problem::new("hub", "the service is gone");
-        let permit = Arc::clone(&self.calls)
-            .acquire_owned()
-            .await
-            .map_err(gone)?;
+        let permit = Arc::clone(&self.calls).acquire_owned().await.map_err(gone)?;
         let shared = Arc::clone(self);
         let whole = move || {
             let _permit = permit;
@@ -31,10 +28,7 @@ impl Shared {
         }
         spawn_blocking(whole).await.unwrap_or_else(|error| {
             tracing::error!(%error, "a call to the hub panicked");
-            Err(Problem::new(
-                "hub",
-                "the hub failed at this request; it was not carried out, or not answered",
-            ))
+            Err(Problem::new("hub", "the hub failed at this request; it was not carried out, or not answered"))
         })
     }
 

@@ -44,11 +44,7 @@ impl LiveStream {
         heartbeat.reset();
         let head = hub.head().seq;
         // One who knows of more than there is has to hear that too.
-        let first = if head == since {
-            heartbeat_event()
-        } else {
-            sse::event(head).into()
-        };
+        let first = if head == since { heartbeat_event() } else { sse::event(head).into() };
         Self {
             beyond: Box::pin(hub.wait_beyond(head)),
             hub,
@@ -96,14 +92,9 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn take(shared: &Arc<Shared>) -> Result<Self, Problem> {
         let busy = |_| Problem::busy(30_000, "there are too many live streams; poll instead");
-        let permit = Arc::clone(&shared.streams)
-            .try_acquire_owned()
-            .map_err(busy)?;
+        let permit = Arc::clone(&shared.streams).try_acquire_owned().map_err(busy)?;
         shared.metrics.live.enter();
-        Ok(Self {
-            shared: Arc::clone(shared),
-            _permit: permit,
-        })
+        Ok(Self { shared: Arc::clone(shared), _permit: permit })
     }
 }
 

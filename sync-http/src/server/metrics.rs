@@ -67,22 +67,10 @@ impl Metrics {
         let mut out = String::new();
         self.render_requests(&mut out);
         let counters = [
-            (
-                "entries_accepted_total",
-                "Entries accepted, again ones included",
-                &self.accepted,
-            ),
+            ("entries_accepted_total", "Entries accepted, again ones included", &self.accepted),
             ("entries_rejected_total", "Entries rejected", &self.rejected),
-            (
-                "entries_deferred_total",
-                "Entries not decided",
-                &self.deferred,
-            ),
-            (
-                "entries_served_total",
-                "Entries sent to replicas",
-                &self.served,
-            ),
+            ("entries_deferred_total", "Entries not decided", &self.deferred),
+            ("entries_served_total", "Entries sent to replicas", &self.served),
         ];
         for (name, help, counter) in counters {
             head(&mut out, name, help, "counter");
@@ -90,11 +78,7 @@ impl Metrics {
         }
         let gauges = [
             ("live_streams", "Live streams that are open", &self.live),
-            (
-                "connections",
-                "Connections that are open",
-                &self.connections,
-            ),
+            ("connections", "Connections that are open", &self.connections),
         ];
         for (name, help, gauge) in gauges {
             head(&mut out, name, help, "gauge");
@@ -104,10 +88,7 @@ impl Metrics {
     }
 
     fn render_requests(&self, out: &mut String) {
-        let names = Endpoint::ALL
-            .map(Endpoint::name)
-            .into_iter()
-            .chain(["none"]);
+        let names = Endpoint::ALL.map(Endpoint::name).into_iter().chain(["none"]);
         let rows = || names.clone().zip(self.requests.iter().zip(&self.micros));
         head(out, "requests_total", "Requests answered", "counter");
         for (name, (classes, _)) in rows() {
@@ -119,12 +100,7 @@ impl Metrics {
                 }
             }
         }
-        head(
-            out,
-            "request_microseconds_total",
-            "Time until the reply began",
-            "counter",
-        );
+        head(out, "request_microseconds_total", "Time until the reply began", "counter");
         for (name, (_, micros)) in rows() {
             let micros = micros.load(Relaxed);
             if micros > 0 {
@@ -136,8 +112,7 @@ impl Metrics {
 }
 
 fn head(out: &mut String, name: &str, help: &str, kind: &str) {
-    writeln!(out, "# HELP sync_{name} {help}.\n# TYPE sync_{name} {kind}")
-        .expect("a String takes any text");
+    writeln!(out, "# HELP sync_{name} {help}.\n# TYPE sync_{name} {kind}").expect("a String takes any text");
 }
 
 fn line(out: &mut String, name: &str, labels: &str, value: u64) {

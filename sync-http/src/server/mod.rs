@@ -18,6 +18,7 @@ mod activity;
 mod auth;
 mod body;
 mod call;
+mod endpoints;
 mod handle;
 mod live;
 mod metrics;

@@ -5,9 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
-};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
@@ -36,10 +34,7 @@ impl Body for ReplyBody {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match &mut self.get_mut().0 {
             Kind::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Kind::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
@@ -64,20 +59,13 @@ impl Body for ReplyBody {
 
 /// A message, compressed if that is worthwhile and the client can read it.
 pub(crate) fn message(json: String, accepted: Coding) -> Response<ReplyBody> {
-    let coding = if json.len() < WORTHWHILE {
-        Coding::Identity
-    } else {
-        accepted
-    };
+    let coding = if json.len() < WORTHWHILE { Coding::Identity } else { accepted };
     let (bytes, coding) = compress(json.into(), coding);
     let mut response = Response::new(ReplyBody::whole(bytes));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(Media::Json.name()));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        VARY,
-        HeaderValue::from_static("accept, accept-encoding, sync-protocol"),
-    );
+    headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding, sync-protocol"));
     if let Some(name) = coding.name() {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
     }
@@ -133,8 +121,6 @@ pub(crate) fn failure(problem: &Problem) -> Response<ReplyBody> {
 pub(crate) fn wrong_method(allow: &'static str) -> Response<ReplyBody> {
     let detail = format!("this address takes {allow}");
     let mut response = failure(&Problem::new("method", detail));
-    response
-        .headers_mut()
-        .insert(ALLOW, HeaderValue::from_static(allow));
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     response
 }

@@ -16,15 +16,8 @@ pub(crate) enum Endpoint {
 
 impl Endpoint {
     /// All of them, in the order of their numbers.
-    pub(crate) const ALL: [Self; 7] = [
-        Self::Actions,
-        Self::Hello,
-        Self::Snapshot,
-        Self::Live,
-        Self::Health,
-        Self::Ready,
-        Self::Metrics,
-    ];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Actions, Self::Hello, Self::Snapshot, Self::Live, Self::Health, Self::Ready, Self::Metrics];
 
     /// Its name in metrics.
     pub(crate) fn name(self) -> &'static str {
@@ -63,12 +56,7 @@ pub(crate) struct Route {
 impl Route {
     /// What a path means, if anything.
     pub(crate) fn of(path: &str) -> Option<Self> {
-        let at = |endpoint| {
-            Some(Self {
-                endpoint,
-                space: None,
-            })
-        };
+        let at = |endpoint| Some(Self { endpoint, space: None });
         match path {
             "/healthz" => return at(Endpoint::Health),
             "/readyz" => return at(Endpoint::Ready),
@@ -110,10 +98,7 @@ mod tests {
             ("/sync/actions", Some((Endpoint::Actions, None))),
             ("/sync/hello", Some((Endpoint::Hello, None))),
             ("/sync/live", Some((Endpoint::Live, None))),
-            (
-                "/spaces/team-1/sync/snapshot",
-                Some((Endpoint::Snapshot, Some("team-1"))),
-            ),
+            ("/spaces/team-1/sync/snapshot", Some((Endpoint::Snapshot, Some("team-1")))),
             ("/healthz", Some((Endpoint::Health, None))),
             ("/metrics", Some((Endpoint::Metrics, None))),
             ("/", None),
@@ -136,10 +121,7 @@ mod tests {
             let expected = expected.map(|(endpoint, space)| (endpoint, space.map(str::to_owned)));
             assert_eq!(found, expected, "{path}");
         }
-        assert_eq!(
-            Route::of(&format!("/spaces/{}/sync/live", "s".repeat(65))),
-            None
-        );
+        assert_eq!(Route::of(&format!("/spaces/{}/sync/live", "s".repeat(65))), None);
     }
 
     #[test]

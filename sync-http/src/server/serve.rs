@@ -48,9 +48,7 @@ pub async fn serve<L: Listener>(
     shutdown: impl Future<Output = ()>,
     options: ServeOptions,
 ) {
-    let most = u32::try_from(options.connections)
-        .unwrap_or(u32::MAX)
-        .clamp(1, 1 << 20);
+    let most = u32::try_from(options.connections).unwrap_or(u32::MAX).clamp(1, 1 << 20);
     let places = Arc::new(Semaphore::new(most as usize));
     let options = Arc::new(options);
     let closing = watch::Sender::new(false);
@@ -73,12 +71,7 @@ pub async fn serve<L: Listener>(
                 continue;
             }
         };
-        let connection = connection(
-            stream,
-            service.clone(),
-            closing.subscribe(),
-            Arc::clone(&options),
-        );
+        let connection = connection(stream, service.clone(), closing.subscribe(), Arc::clone(&options));
         tokio::spawn(async move {
             connection.await;
             drop(place);
@@ -95,10 +88,7 @@ pub async fn serve<L: Listener>(
 /// again at once would only use up the processor.
 async fn rest_after(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, NotConnected};
-    if !matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset | NotConnected
-    ) {
+    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | NotConnected) {
         sleep(Duration::from_millis(100)).await;
     }
 }

@@ -58,9 +58,7 @@ impl HubService {
     /// A service of one space that lets everyone in, with the default limits.
     pub fn for_hub(hub: Hub) -> Self {
         let space = hub.space().to_owned();
-        Self::builder(Spaces::single(hub))
-            .default_space(space)
-            .build()
+        Self::builder(Spaces::single(hub)).default_space(space).build()
     }
 
     /// Begins a service of these spaces.
@@ -125,15 +123,8 @@ impl HubServiceBuilder {
 
     /// The service.
     pub fn build(self) -> HubService {
-        let Self {
-            spaces,
-            default_space,
-            authenticate,
-            limits,
-            inline,
-        } = self;
-        let permits =
-            |count: usize| Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)));
+        let Self { spaces, default_space, authenticate, limits, inline } = self;
+        let permits = |count: usize| Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)));
         let shared = Shared {
             bodies: permits(limits.bodies / PIECE),
             calls: permits(limits.calls),
@@ -147,17 +138,13 @@ impl HubServiceBuilder {
             limits,
             inline,
         };
-        HubService {
-            shared: Arc::new(shared),
-        }
+        HubService { shared: Arc::new(shared) }
     }
 }
 
 impl std::fmt::Debug for HubServiceBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HubServiceBuilder")
-            .field("limits", &self.limits)
-            .finish_non_exhaustive()
+        f.debug_struct("HubServiceBuilder").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 

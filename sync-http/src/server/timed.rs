@@ -49,11 +49,7 @@ impl<S> Timed<S> {
         Self {
             stream,
             activity,
-            times: Times {
-                header: options.header_time,
-                idle: options.idle_time,
-                write: options.write_time,
-            },
+            times: Times { header: options.header_time, idle: options.idle_time, write: options.write_time },
             // Who connects has something to say.
             waiting: Waiting::Head(Instant::now()),
             seen: 0,
@@ -95,11 +91,7 @@ impl<S> Timed<S> {
     }
 
     /// Passes on what became of a write, unless it has been waiting for too long.
-    fn check_write<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
+    fn check_write<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.write_deadline = None;
             return written;
@@ -113,11 +105,7 @@ impl<S> Timed<S> {
     }
 }
 
-fn poll_deadline(
-    slot: &mut Option<Pin<Box<Sleep>>>,
-    deadline: Instant,
-    cx: &mut Context<'_>,
-) -> Poll<()> {
+fn poll_deadline(slot: &mut Option<Pin<Box<Sleep>>>, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
     let sleep = slot.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
     if sleep.deadline() != deadline {
         sleep.as_mut().reset(deadline);
@@ -130,11 +118,7 @@ fn too_slow(what: &'static str) -> io::Error {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
         match Pin::new(&mut this.stream).poll_read(cx, buf) {
@@ -152,11 +136,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
         this.check_write(cx, written)

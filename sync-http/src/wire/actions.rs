@@ -54,17 +54,11 @@ pub fn read_push(body: &[u8], limits: &Limits) -> Result<Pushed, Unreadable> {
         let parsed = Entry::from_json(value)?;
         if !parsed.numbered || parsed.entry.foreign_id.is_some() {
             let message = "`n` is missing: every entry has its client's number";
-            return Err(Malformed {
-                field: Some("n".into()),
-                message: message.into(),
-            });
+            return Err(Malformed { field: Some("n".into()), message: message.into() });
         }
         Ok(parsed.entry)
     })?;
-    Ok(Pushed {
-        offers,
-        attempt: body.attempt,
-    })
+    Ok(Pushed { offers, attempt: body.attempt })
 }
 
 /// Reads each action by itself, so that one that is wrong is no harm to the others.
@@ -82,11 +76,7 @@ pub(super) fn each_action(
             let message = &malformed.message;
             Unreadable::new(format!("action {at} has no id that can be read: {message}"))
         })?;
-        let rejection = Rejection {
-            code: code.to_owned(),
-            message: malformed.message,
-            field: malformed.field,
-        };
+        let rejection = Rejection { code: code.to_owned(), message: malformed.message, field: malformed.field };
         Ok(Offer::Malformed { id, rejection })
     };
     actions.iter().enumerate().map(offer).collect()
@@ -97,10 +87,7 @@ fn read_action(
     limits: &Limits,
     read: impl Fn(&Value) -> Result<Entry, Malformed>,
 ) -> Result<Entry, (&'static str, Malformed)> {
-    let whole = |message: String| Malformed {
-        field: None,
-        message,
-    };
+    let whole = |message: String| Malformed { field: None, message };
     let (bytes, most) = (action.len() as u64, limits.entry_bytes);
     if bytes > most {
         let message = format!("the action has {bytes} bytes; {most} are allowed");
@@ -165,41 +152,24 @@ struct AgainJson {
 /// The reply to a push.
 pub fn reply(reply: &PushReply) -> String {
     let result = |(id, verdict): &(String, Verdict)| {
-        let mut result = ResultJson {
-            id: id.clone(),
-            ..ResultJson::default()
-        };
+        let mut result = ResultJson { id: id.clone(), ..ResultJson::default() };
         match verdict.clone() {
             Verdict::Accepted { seq, known_as } => {
                 result.seq = Some(seq);
                 result.known_as = known_as.map(|dot| dot.to_string());
             }
-            Verdict::Rejected(Rejection {
-                code,
-                message,
-                field,
-            }) => {
-                result.rejected = Some(RejectedJson {
-                    code,
-                    message,
-                    field,
-                });
+            Verdict::Rejected(Rejection { code, message, field }) => {
+                result.rejected = Some(RejectedJson { code, message, field });
             }
             Verdict::Again { after, code } => result.again = Some(AgainJson { after, code }),
             // A verdict that this version cannot spell is none yet.
             _ => {
-                result.again = Some(AgainJson {
-                    after: None,
-                    code: None,
-                });
+                result.again = Some(AgainJson { after: None, code: None });
             }
         }
         result
     };
-    super::to_json(&ReplyBody {
-        results: reply.verdicts.iter().map(result).collect(),
-        server_time: reply.server_time,
-    })
+    super::to_json(&ReplyBody { results: reply.verdicts.iter().map(result).collect(), server_time: reply.server_time })
 }
 
 /// Reads the reply to a push.
@@ -215,20 +185,12 @@ pub fn read_reply(body: &[u8]) -> Result<PushReply, Unreadable> {
                     let dot = id.parse();
                     dot.map_err(|_| Unreadable::new(format!("`as` is no entry's id: {id}")))
                 });
-                Verdict::Accepted {
-                    seq,
-                    known_as: dot.transpose()?,
-                }
+                Verdict::Accepted { seq, known_as: dot.transpose()? }
             }
-            (None, None, Some(rejected), None) => Verdict::Rejected(Rejection {
-                code: rejected.code,
-                message: rejected.message,
-                field: rejected.field,
-            }),
-            (None, None, None, Some(again)) => Verdict::Again {
-                after: again.after,
-                code: again.code,
-            },
+            (None, None, Some(rejected), None) => {
+                Verdict::Rejected(Rejection { code: rejected.code, message: rejected.message, field: rejected.field })
+            }
+            (None, None, None, Some(again)) => Verdict::Again { after: again.after, code: again.code },
             _ => {
                 let message = format!("there is no verdict, or several, on {}", result.id);
                 return Err(Unreadable::new(message));
@@ -237,8 +199,5 @@ pub fn read_reply(body: &[u8]) -> Result<PushReply, Unreadable> {
         Ok((result.id, verdict))
     };
     let verdicts: Result<_, Unreadable> = body.results.into_iter().map(verdict).collect();
-    Ok(PushReply {
-        verdicts: verdicts?,
-        server_time: body.server_time,
-    })
+    Ok(PushReply { verdicts: verdicts?, server_time: body.server_time })
 }

@@ -29,61 +29,35 @@ struct PushBody<'a> {
 ///
 /// # Errors
 /// If the body is no upload, or an action has not even an id that can be read.
-pub fn read_push(
-    body: &[u8],
-    limits: &Limits,
-    default_type: &str,
-) -> Result<Vec<Offer>, Unreadable> {
+pub fn read_push(body: &[u8], limits: &Limits, default_type: &str) -> Result<Vec<Offer>, Unreadable> {
     let body: PushBody<'_> = serde_json::from_slice(body)?;
     each_action(&body.actions, limits, |value| entry(value, default_type))
 }
 
 fn malformed(member: &str, what: &str) -> Malformed {
-    Malformed {
-        field: Some(member.to_owned()),
-        message: format!("`{member}` {what}"),
-    }
+    Malformed { field: Some(member.to_owned()), message: format!("`{member}` {what}") }
 }
 
 /// What only entries of version 1 hold.
-const NOT_MEMBERS: [&str; 8] = [
-    "n", "dot", "replaces", "of", "saw", "group", "intent", "seq",
-];
+const NOT_MEMBERS: [&str; 8] = ["n", "dot", "replaces", "of", "saw", "group", "intent", "seq"];
 
 /// Reads an action of the article as an entry without a number.
 fn entry(action: &Value, default_type: &str) -> Result<Entry, Malformed> {
     let not_object = || malformed("actions", "holds something that is no object");
     let mut members = action.object_members().ok_or_else(not_object)?;
-    if let Some((name, _)) = members
-        .iter()
-        .find(|(name, _)| NOT_MEMBERS.contains(&&**name))
-    {
+    if let Some((name, _)) = members.iter().find(|(name, _)| NOT_MEMBERS.contains(&&**name)) {
         let what = "is for clients that send the header `Sync-Protocol: 1`";
         return Err(malformed(name, what));
     }
-    let outer = |name: &str| {
-        members
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value)
-    };
+    let outer = |name: &str| members.iter().find(|(n, _)| n == name).map(|(_, value)| value);
     let domain = outer("payload").and_then(Value::object_members);
     let domain = domain.ok_or_else(|| {
         let what = "is the domain action {type, id, payload, logicalTime}; without the header \
                     `Sync-Protocol: 1` the article's dialect is spoken";
         malformed("payload", what)
     })?;
-    let inner = |name: &str| {
-        domain
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value)
-    };
-    for (within, without) in [
-        ("type", "type"),
-        ("id", "entityId"),
-        ("logicalTime", "logicalTime"),
-    ] {
+    let inner = |name: &str| domain.iter().find(|(n, _)| n == name).map(|(_, value)| value);
+    for (within, without) in [("type", "type"), ("id", "entityId"), ("logicalTime", "logicalTime")] {
         if inner(within).is_none() || inner(within) != outer(without) {
             let what = format!("must agree with `payload.{within}`");
             return Err(malformed(without, &what));
@@ -113,9 +87,7 @@ fn entry(action: &Value, default_type: &str) -> Result<Entry, Malformed> {
 fn plain_fields(fields: &Value) -> Result<Value, Malformed> {
     let not_object = || malformed("payload", "has a `payload` that is no object of fields");
     let members = fields.object_members().ok_or_else(not_object)?;
-    let assigned = members
-        .into_iter()
-        .map(|(name, value)| (name, Op::Assign(value).to_json()));
+    let assigned = members.into_iter().map(|(name, value)| (name, Op::Assign(value).to_json()));
     let value = Value::object(assigned);
     value.map_err(|error| malformed("payload", &error.to_string()))
 }
@@ -153,19 +125,13 @@ struct DomainAction<'a> {
 
 /// Whether the article has a word for this entry: a create, update or delete of the default type.
 pub fn is_spoken(entry: &Entry, default_type: &str) -> bool {
-    let known = matches!(
-        entry.action,
-        Action::Create | Action::Update | Action::Delete(_)
-    );
+    let known = matches!(entry.action, Action::Create | Action::Update | Action::Delete(_));
     known && *entry.key.entity_type == *default_type
 }
 
 /// The reply to a download, of entries that are [spoken](is_spoken).
 pub fn page(entries: &[Arc<Entry>], new_cursor: u64) -> String {
-    super::to_json(&PageBody {
-        actions: entries.iter().map(|entry| wal_entry(entry)).collect(),
-        new_cursor,
-    })
+    super::to_json(&PageBody { actions: entries.iter().map(|entry| wal_entry(entry)).collect(), new_cursor })
 }
 
 fn wal_entry(entry: &Entry) -> WalEntry<'_> {
@@ -179,12 +145,7 @@ fn wal_entry(entry: &Entry) -> WalEntry<'_> {
         id: entry.id(),
         entity_id: &entry.key.id,
         r#type: kind,
-        payload: DomainAction {
-            r#type: kind,
-            id: &entry.key.id,
-            payload,
-            logical_time,
-        },
+        payload: DomainAction { r#type: kind, id: &entry.key.id, payload, logical_time },
         client_id: entry.origin.author().as_str(),
         logical_time,
         uploaded: true,

@@ -108,10 +108,7 @@ pub fn read_hello(body: &[u8]) -> Result<Hello, Unreadable> {
     let body: HelloBody = serde_json::from_slice(body)?;
     let standing = |standing: StandingJson| ClientStanding {
         client: standing.id,
-        known: Known {
-            n: standing.n,
-            digest: Digest(standing.digest.0),
-        },
+        known: Known { n: standing.n, digest: Digest(standing.digest.0) },
         digest_there: standing.digest_there.map(|digest| Digest(digest.0)),
     };
     Ok(Hello {

@@ -24,8 +24,7 @@ impl Media {
             return Some(Self::Json);
         };
         let name = content_type.split(';').next().unwrap_or_default().trim();
-        name.eq_ignore_ascii_case(Self::Json.name())
-            .then_some(Self::Json)
+        name.eq_ignore_ascii_case(Self::Json.name()).then_some(Self::Json)
     }
 
     /// The form for a reply to a request with this `Accept`; `None` if there is none that it takes.

@@ -35,9 +35,7 @@ pub struct Unreadable {
 
 impl Unreadable {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-        }
+        Self { message: message.into() }
     }
 }
 
@@ -56,19 +54,13 @@ pub(crate) struct CursorJson {
 
 impl From<Cursor> for CursorJson {
     fn from(cursor: Cursor) -> Self {
-        Self {
-            seq: cursor.seq,
-            digest: Hex(cursor.digest.0),
-        }
+        Self { seq: cursor.seq, digest: Hex(cursor.digest.0) }
     }
 }
 
 impl From<CursorJson> for Cursor {
     fn from(cursor: CursorJson) -> Self {
-        Self {
-            seq: cursor.seq,
-            digest: Digest(cursor.digest.0),
-        }
+        Self { seq: cursor.seq, digest: Digest(cursor.digest.0) }
     }
 }
 

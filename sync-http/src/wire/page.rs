@@ -22,11 +22,8 @@ pub fn page(page: &Page) -> String {
     }
     let Cursor { seq, digest } = page.cursor;
     let (more, time) = (page.has_more, page.server_time);
-    write!(
-        out,
-        "],\"newCursor\":{seq},\"digest\":\"{digest}\",\"hasMore\":{more},\"serverTime\":{time}}}"
-    )
-    .expect("a String takes any text");
+    write!(out, "],\"newCursor\":{seq},\"digest\":\"{digest}\",\"hasMore\":{more},\"serverTime\":{time}}}")
+        .expect("a String takes any text");
     out
 }
 
@@ -50,10 +47,7 @@ pub fn read_page(body: &[u8]) -> Result<Page, Unreadable> {
     let entries: Result<_, Unreadable> = body.actions.iter().map(|raw| entry(raw.get())).collect();
     Ok(Page {
         entries: entries?,
-        cursor: Cursor {
-            seq: body.new_cursor,
-            digest: Digest(body.digest.0),
-        },
+        cursor: Cursor { seq: body.new_cursor, digest: Digest(body.digest.0) },
         has_more: body.has_more,
         server_time: body.server_time,
     })

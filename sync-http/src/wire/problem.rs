@@ -29,35 +29,19 @@ pub struct Problem {
 /// Every problem there is: its name, its status, its title.
 const KINDS: &[(&str, u16, &str)] = &[
     ("malformed", 400, "The request cannot be read"),
-    (
-        "protocol",
-        400,
-        "The version of the protocol is not spoken here",
-    ),
+    ("protocol", 400, "The version of the protocol is not spoken here"),
     ("unauthenticated", 401, "A token is needed"),
     ("denied", 403, "Not allowed"),
     ("not_found", 404, "There is nothing at this address"),
     ("method", 405, "The method does not fit the address"),
-    (
-        "not_acceptable",
-        406,
-        "There is no form of the reply that the request takes",
-    ),
+    ("not_acceptable", 406, "There is no form of the reply that the request takes"),
     ("slow", 408, "The request took too long to arrive"),
     ("diverged", 409, "Hub and replica hold different logs"),
-    (
-        "forked",
-        409,
-        "The hub has other entries under these numbers",
-    ),
+    ("forked", 409, "The hub has other entries under these numbers"),
     ("superseded", 409, "A later attempt was already answered"),
     ("expired", 410, "The log no longer reaches back that far"),
     ("too_large", 413, "The request is over a limit"),
-    (
-        "unsupported",
-        415,
-        "The form of the request is not taken here",
-    ),
+    ("unsupported", 415, "The form of the request is not taken here"),
     ("hub", 500, "The hub failed"),
     ("busy", 503, "The hub is busy"),
 ];
@@ -67,21 +51,12 @@ impl Problem {
     pub fn new(kind: &str, detail: impl Into<String>) -> Self {
         let known = KINDS.iter().find(|(known, ..)| *known == kind);
         let (kind, status, title) = known.copied().unwrap_or(("hub", 500, "The hub failed"));
-        Self {
-            kind: kind.to_owned(),
-            title: title.to_owned(),
-            status,
-            detail: detail.into(),
-            after: None,
-        }
+        Self { kind: kind.to_owned(), title: title.to_owned(), status, detail: detail.into(), after: None }
     }
 
     /// The hub asks to come back after so many milliseconds.
     pub fn busy(after: u64, detail: impl Into<String>) -> Self {
-        Self {
-            after: Some(after),
-            ..Self::new("busy", detail)
-        }
+        Self { after: Some(after), ..Self::new("busy", detail) }
     }
 
     /// The problem in JSON.
@@ -94,16 +69,8 @@ impl Problem {
     /// Names are trusted only with the status that belongs to them, and statuses that others send too (a proxy's
     /// 410, a portal's 409) only with a name: none of them may make a replica drop what it has.
     pub fn to_error(&self, retry_after: Option<u64>) -> TransportError {
-        let message = if self.detail.is_empty() {
-            &self.title
-        } else {
-            &self.detail
-        };
-        let message = if message.is_empty() {
-            format!("status {}", self.status)
-        } else {
-            clip(message)
-        };
+        let message = if self.detail.is_empty() { &self.title } else { &self.detail };
+        let message = if message.is_empty() { format!("status {}", self.status) } else { clip(message) };
         let after = self.after.or(retry_after);
         match (self.kind.as_str(), self.status) {
             ("diverged", 409) => TransportError::Diverged { message },
@@ -112,14 +79,10 @@ impl Problem {
             ("expired", 410) => TransportError::Expired,
             (_, 401 | 403) => TransportError::Denied { message },
             (_, 413) => TransportError::TooLarge { message },
-            (_, 429 | 503) => TransportError::Busy {
-                after: after.unwrap_or(1_000),
-            },
+            (_, 429 | 503) => TransportError::Busy { after: after.unwrap_or(1_000) },
             (_, 408 | 502 | 504) => TransportError::Offline { message },
             (_, 500..=599) => TransportError::Hub { message },
-            _ => TransportError::Nonsense {
-                message: format!("status {}: {message}", self.status),
-            },
+            _ => TransportError::Nonsense { message: format!("status {}: {message}", self.status) },
         }
     }
 }

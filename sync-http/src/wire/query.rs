@@ -57,11 +57,7 @@ pub fn pull(request: &PullRequest) -> String {
 /// # Errors
 /// If a parameter cannot be read. Unknown ones are passed over.
 pub fn read_pull(query: &str) -> Result<PullRequest, Unreadable> {
-    let mut request = PullRequest {
-        since: Cursor::default(),
-        limit: DEFAULT_LIMIT,
-        have: None,
-    };
+    let mut request = PullRequest { since: Cursor::default(), limit: DEFAULT_LIMIT, have: None };
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*name {
             "since" => request.since.seq = number("since", &value)?,
@@ -94,11 +90,11 @@ pub fn live(since: u64) -> String {
     format!("since={since}")
 }
 
-/// Reads the query of `GET /sync/live`.
+/// Reads `since` alone, from the query of `GET /sync/live` or of a download in the article's dialect.
 ///
 /// # Errors
 /// If `since` is no number.
-pub fn read_live(query: &str) -> Result<u64, Unreadable> {
+pub fn read_since(query: &str) -> Result<u64, Unreadable> {
     find(query, "since").map_or(Ok(0), |since| number("since", &since))
 }
 
@@ -123,10 +119,7 @@ fn digest(text: &str) -> Result<Digest, Unreadable> {
 fn cursor(text: &str) -> Result<Cursor, Unreadable> {
     let parts = text.split_once(':');
     let (seq, bits) = parts.ok_or_else(|| Unreadable::new("`cursor` is SEQ:DIGEST"))?;
-    Ok(Cursor {
-        seq: number("cursor", seq)?,
-        digest: digest(bits)?,
-    })
+    Ok(Cursor { seq: number("cursor", seq)?, digest: digest(bits)? })
 }
 
 // A client id may have colons in it, what follows it has none: so these are read from the right.
@@ -136,10 +129,7 @@ fn client(text: &str) -> Result<(ClientId, Known), Unreadable> {
     let (Some(bits), Some(n), Some(id)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(Unreadable::new("`client` is ID:n:digest"));
     };
-    let known = Known {
-        n: number("client", n)?,
-        digest: digest(bits)?,
-    };
+    let known = Known { n: number("client", n)?, digest: digest(bits)? };
     Ok((client_id("client", id)?, known))
 }
 

@@ -22,6 +22,8 @@ struct SnapshotBody {
     next: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<u64>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    transfer: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,15 +54,9 @@ pub fn page(page: &SnapshotPage) -> String {
         entity_id: key.id.to_string(),
         record: BASE64.encode(record.encode()),
     };
-    let known = |(client, known): &(ClientId, Known)| KnownJson {
-        id: client.clone(),
-        n: known.n,
-        digest: Hex(known.digest.0),
-    };
-    let intents = page.intents.iter().map(|(intent, dot)| IntentJson {
-        intent: Hex(*intent),
-        id: dot.to_string(),
-    });
+    let known =
+        |(client, known): &(ClientId, Known)| KnownJson { id: client.clone(), n: known.n, digest: Hex(known.digest.0) };
+    let intents = page.intents.iter().map(|(intent, dot)| IntentJson { intent: Hex(*intent), id: dot.to_string() });
     super::to_json(&SnapshotBody {
         records: page.records.iter().map(record).collect(),
         vector: page.vector.iter().map(known).collect(),
@@ -68,6 +64,7 @@ pub fn page(page: &SnapshotPage) -> String {
         intents: intents.collect(),
         next: page.next.clone(),
         total: page.total,
+        transfer: page.transfer.clone(),
     })
 }
 
@@ -95,6 +92,7 @@ pub fn read_page(body: &[u8]) -> Result<SnapshotPage, Unreadable> {
         intents: intents?,
         next: body.next,
         total: body.total,
+        transfer: body.transfer,
     })
 }
 

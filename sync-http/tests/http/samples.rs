@@ -8,25 +8,18 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use sync_core::model::stamp::{Known, Origin};
 use sync_core::transport::{
-    ClientStanding, Hello, HelloRequest, Limits, Page, PullRequest, PushReply, PushRequest,
-    Rejection, SnapshotPage,
+    ClientStanding, Hello, HelloRequest, Limits, Page, PullRequest, PushReply, PushRequest, Rejection, SnapshotPage,
 };
 use sync_core::{
-    Action, ClientId, Cursor, Digest, Dot, EntityKey, Entry, Group, Op, Snapshot, Tombstone, Value,
-    Verdict, reconcile,
+    Action, ClientId, Cursor, Digest, Dot, EntityKey, Entry, Group, Op, Snapshot, Tombstone, Value, Verdict, reconcile,
 };
 
-pub fn text() -> impl Strategy<Value = String> {
-    prop_oneof![
-        Just("a".to_owned()),
-        "[a-z:%&=+ ]{1,8}",
-        "\\PC{1,6}",
-        Just("\u{1F600}\"\\".to_owned())
-    ]
+pub(crate) fn text() -> impl Strategy<Value = String> {
+    prop_oneof![Just("a".to_owned()), "[a-z:%&=+ ]{1,8}", "\\PC{1,6}", Just("\u{1F600}\"\\".to_owned())]
 }
 
 /// The same cases in every run.
-pub fn config() -> ProptestConfig {
+pub(crate) fn config() -> ProptestConfig {
     ProptestConfig {
         cases: 96,
         rng_seed: RngSeed::Fixed(0x5eed),
@@ -40,19 +33,19 @@ fn field() -> impl Strategy<Value = String> {
     text().prop_map(|text| text.trim_start_matches('$').to_owned() + "f")
 }
 
-pub fn client() -> impl Strategy<Value = ClientId> {
+pub(crate) fn client() -> impl Strategy<Value = ClientId> {
     text().prop_map(ClientId::new)
 }
 
-pub fn digest() -> impl Strategy<Value = Digest> {
+pub(crate) fn digest() -> impl Strategy<Value = Digest> {
     prop_oneof![Just(Digest::EMPTY), any::<u128>().prop_map(Digest)]
 }
 
-pub fn cursor() -> impl Strategy<Value = Cursor> {
+pub(crate) fn cursor() -> impl Strategy<Value = Cursor> {
     (any::<u64>(), digest()).prop_map(|(seq, digest)| Cursor { seq, digest })
 }
 
-pub fn known() -> impl Strategy<Value = Known> {
+pub(crate) fn known() -> impl Strategy<Value = Known> {
     (any::<u64>(), digest()).prop_map(|(n, digest)| Known { n, digest })
 }
 
@@ -64,7 +57,7 @@ fn dot() -> impl Strategy<Value = Dot> {
     (client(), number()).prop_map(|(client, n)| Dot::new(client, n))
 }
 
-pub fn value() -> impl Strategy<Value = Value> {
+pub(crate) fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::null()),
         any::<bool>().prop_map(Value::from),
@@ -92,15 +85,9 @@ fn op() -> impl Strategy<Value = Op> {
         (btree_set(value(), 0..3), vec(removed, 0..2)).prop_map(|(insert, mut remove)| {
             remove.sort();
             remove.dedup_by(|a, b| a.0 == b.0);
-            Op::Set {
-                insert: insert.into_iter().collect(),
-                remove,
-            }
+            Op::Set { insert: insert.into_iter().collect(), remove }
         }),
-        value().prop_map(|body| Op::Own {
-            family: "x:own".into(),
-            body
-        }),
+        value().prop_map(|body| Op::Own { family: "x:own".into(), body }),
     ]
 }
 
@@ -119,211 +106,117 @@ fn key() -> impl Strategy<Value = EntityKey> {
 }
 
 /// An entry as its author numbers it, or, if `foreign` may be, as a hub numbered it.
-pub fn entry(foreign: bool) -> impl Strategy<Value = Entry> {
-    let head = (
-        dot(),
-        any::<u64>(),
-        option::of((client(), text())),
-        key(),
-        action(),
-    );
-    let named = (
-        btree_map(text(), vec(dot(), 0..3), 0..3),
-        vec(dot(), 0..3),
-        vec(dot(), 0..3),
-    );
+pub(crate) fn entry(foreign: bool) -> impl Strategy<Value = Entry> {
+    let head = (dot(), any::<u64>(), option::of((client(), text())), key(), action());
+    let named = (btree_map(text(), vec(dot(), 0..3), 0..3), vec(dot(), 0..3), vec(dot(), 0..3));
     let group = option::of((1..9_u64, 1..9_u64));
     let unknown = option::of(btree_map("[A-Z]{3,5}", value(), 1..3));
-    let rest = (
-        btree_map(field(), op(), 0..4),
-        named,
-        group,
-        unknown,
-        option::of(any::<u128>()),
-    );
-    (head, rest).prop_map(
-        move |((dot, time, author, key, action), (fields, named, group, unknown, intent))| {
-            let author = author.filter(|_| foreign);
-            let fields = if matches!(action, Action::Create | Action::Update) {
-                fields
-            } else {
-                Default::default()
-            };
-            let (replaces, of, saw) = named;
-            Entry {
-                foreign_id: author.as_ref().map(|(_, id)| Arc::from(id.as_str())),
-                origin: Origin {
-                    dot,
-                    time,
-                    author: author.map(|(client, _)| client),
-                },
-                key,
-                action,
-                fields: fields
-                    .into_iter()
-                    .map(|(name, op)| (name.into(), op))
-                    .collect(),
-                replaces: replaces
-                    .into_iter()
-                    .map(|(name, dots)| (name.into(), dots))
-                    .collect(),
-                of,
-                saw,
-                group: group.map(|(first, count)| Group { first, count }),
-                unknown: unknown.map(|members| Value::object(members).unwrap()),
-                intent,
-            }
-        },
-    )
+    let rest = (btree_map(field(), op(), 0..4), named, group, unknown, option::of(any::<u128>()));
+    (head, rest).prop_map(move |((dot, time, author, key, action), (fields, named, group, unknown, intent))| {
+        let author = author.filter(|_| foreign);
+        let fields = if matches!(action, Action::Create | Action::Update) { fields } else { Default::default() };
+        let (replaces, of, saw) = named;
+        Entry {
+            foreign_id: author.as_ref().map(|(_, id)| Arc::from(id.as_str())),
+            origin: Origin { dot, time, author: author.map(|(client, _)| client) },
+            key,
+            action,
+            fields: fields.into_iter().map(|(name, op)| (name.into(), op)).collect(),
+            replaces: replaces.into_iter().map(|(name, dots)| (name.into(), dots)).collect(),
+            of,
+            saw,
+            group: group.map(|(first, count)| Group { first, count }),
+            unknown: unknown.map(|members| Value::object(members).unwrap()),
+            intent,
+        }
+    })
 }
 
-pub fn push() -> impl Strategy<Value = PushRequest> {
+pub(crate) fn push() -> impl Strategy<Value = PushRequest> {
     let request = (vec(entry(false), 0..4), option::of(any::<u64>()));
     request.prop_map(|(entries, attempt)| PushRequest { entries, attempt })
 }
 
 fn verdict() -> impl Strategy<Value = Verdict> {
     prop_oneof![
-        (any::<u64>(), option::of(dot()))
-            .prop_map(|(seq, known_as)| Verdict::Accepted { seq, known_as }),
-        (text(), text(), option::of(text())).prop_map(|(code, message, field)| Verdict::Rejected(
-            Rejection {
-                code,
-                message,
-                field
-            }
-        )),
-        (option::of(any::<u64>()), option::of(text()))
-            .prop_map(|(after, code)| Verdict::Again { after, code }),
+        (any::<u64>(), option::of(dot())).prop_map(|(seq, known_as)| Verdict::Accepted { seq, known_as }),
+        (text(), text(), option::of(text())).prop_map(|(code, message, field)| Verdict::Rejected(Rejection {
+            code,
+            message,
+            field
+        })),
+        (option::of(any::<u64>()), option::of(text())).prop_map(|(after, code)| Verdict::Again { after, code }),
     ]
 }
 
-pub fn push_reply() -> impl Strategy<Value = PushReply> {
+pub(crate) fn push_reply() -> impl Strategy<Value = PushReply> {
     let reply = (vec((text(), verdict()), 0..4), any::<u64>());
-    reply.prop_map(|(verdicts, server_time)| PushReply {
-        verdicts,
+    reply.prop_map(|(verdicts, server_time)| PushReply { verdicts, server_time })
+}
+
+pub(crate) fn page() -> impl Strategy<Value = Page> {
+    let entries = vec((any::<u64>(), entry(true)), 0..4);
+    (entries, cursor(), any::<bool>(), any::<u64>()).prop_map(|(entries, cursor, has_more, server_time)| Page {
+        entries: entries.into_iter().map(|(seq, entry)| (seq, Arc::new(Entry { intent: None, ..entry }))).collect(),
+        cursor,
+        has_more,
         server_time,
     })
 }
 
-pub fn page() -> impl Strategy<Value = Page> {
-    let entries = vec((any::<u64>(), entry(true)), 0..4);
-    (entries, cursor(), any::<bool>(), any::<u64>()).prop_map(
-        |(entries, cursor, has_more, server_time)| Page {
-            entries: entries
-                .into_iter()
-                .map(|(seq, entry)| {
-                    (
-                        seq,
-                        Arc::new(Entry {
-                            intent: None,
-                            ..entry
-                        }),
-                    )
-                })
-                .collect(),
-            cursor,
-            has_more,
-            server_time,
-        },
-    )
-}
-
-pub fn pull() -> impl Strategy<Value = PullRequest> {
+pub(crate) fn pull() -> impl Strategy<Value = PullRequest> {
     let request = (cursor(), any::<u64>(), option::of(dot()));
     request.prop_map(|(since, limit, have)| PullRequest { since, limit, have })
 }
 
-pub fn hello_request() -> impl Strategy<Value = HelloRequest> {
+pub(crate) fn hello_request() -> impl Strategy<Value = HelloRequest> {
     let request = (vec((client(), known()), 0..3), cursor());
     request.prop_map(|(clients, cursor)| HelloRequest { clients, cursor })
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
-    any::<[u64; 6]>().prop_map(
-        |[
-            batch_entries,
-            batch_bytes,
-            entry_bytes,
-            group_entries,
-            depth,
-            drift,
-        ]| Limits {
-            batch_entries,
-            batch_bytes,
-            entry_bytes,
-            group_entries,
-            depth,
-            drift,
-        },
-    )
+    any::<[u64; 6]>().prop_map(|[batch_entries, batch_bytes, entry_bytes, group_entries, depth, drift]| Limits {
+        batch_entries,
+        batch_bytes,
+        entry_bytes,
+        group_entries,
+        depth,
+        drift,
+    })
 }
 
-pub fn hello() -> impl Strategy<Value = Hello> {
-    let standing =
-        (client(), known(), option::of(digest())).prop_map(|(client, known, digest_there)| {
-            ClientStanding {
-                client,
-                known,
-                digest_there,
-            }
-        });
+pub(crate) fn hello() -> impl Strategy<Value = Hello> {
+    let standing = (client(), known(), option::of(digest())).prop_map(|(client, known, digest_there)| ClientStanding {
+        client,
+        known,
+        digest_there,
+    });
     let who = (text(), text(), text(), limits(), vec(any::<u32>(), 0..3));
-    let what = (
-        any::<u64>(),
-        cursor(),
-        any::<u64>(),
-        any::<bool>(),
-        vec(standing, 0..3),
-        any::<bool>(),
-    );
+    let what = (any::<u64>(), cursor(), any::<u64>(), any::<bool>(), vec(standing, 0..3), any::<bool>());
     (who, what).prop_map(|((hub, space, principal, limits, protocols), what)| {
         let (server_time, head, tail, on_chain, clients, may_join) = what;
-        Hello {
-            hub,
-            space,
-            principal,
-            server_time,
-            head,
-            tail,
-            on_chain,
-            limits,
-            protocols,
-            clients,
-            may_join,
-        }
+        Hello { hub, space, principal, server_time, head, tail, on_chain, limits, protocols, clients, may_join }
     })
 }
 
 /// A page with the records that entries make.
-pub fn snapshot() -> impl Strategy<Value = SnapshotPage> {
+pub(crate) fn snapshot() -> impl Strategy<Value = SnapshotPage> {
     let entries = vec(entry(true), 0..6).prop_map(|entries| {
         // Two entries of one name are no history.
         let folded = reconcile(Snapshot::default(), &entries);
-        folded.map_or_else(
-            |_| Vec::new(),
-            |s| {
-                s.records()
-                    .map(|(key, record)| (key.clone(), record.clone()))
-                    .collect()
-            },
-        )
+        folded.map_or_else(|_| Vec::new(), |s| s.records().map(|(key, record)| (key.clone(), record.clone())).collect())
     });
     let intents = vec((any::<u128>(), dot()), 0..3);
-    let rest = (
-        cursor(),
-        intents,
-        option::of(text()),
-        option::of(any::<u64>()),
-    );
+    let rest = (cursor(), intents, option::of(text()), option::of(any::<u64>()), text());
     (entries, vec((client(), known()), 0..3), rest).prop_map(
-        |(records, vector, (cursor, intents, next, total))| SnapshotPage {
+        |(records, vector, (cursor, intents, next, total, transfer))| SnapshotPage {
             records,
             vector,
             cursor,
             intents,
             next,
             total,
+            transfer,
         },
     )
 }

@@ -12,11 +12,7 @@ use crate::samples;
 
 /// Deep and large enough for every sample.
 fn wide() -> Limits {
-    Limits {
-        depth: 64,
-        entry_bytes: 1 << 20,
-        ..Limits::default()
-    }
+    Limits { depth: 64, entry_bytes: 1 << 20, ..Limits::default() }
 }
 
 proptest! {
@@ -56,7 +52,7 @@ proptest! {
         prop_assert_eq!(query::read_pull(&query::pull(&pull)).unwrap(), pull);
         let request = SnapshotRequest { page: token };
         prop_assert_eq!(query::read_snapshot(&query::snapshot(&request)), request);
-        prop_assert_eq!(query::read_live(&query::live(since)), Ok(since));
+        prop_assert_eq!(query::read_since(&query::live(since)), Ok(since));
     }
 
     #[test]
@@ -92,15 +88,10 @@ fn between(action: &str) -> String {
 
 #[test]
 fn an_action_that_is_wrong_is_refused_in_its_place() {
-    let deep = format!(
-        r#"{{"id":"i","x":{}1{}}}"#,
-        "[".repeat(100_000),
-        "]".repeat(100_000)
-    );
+    let deep = format!(r#"{{"id":"i","x":{}1{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
     let large = format!(r#"{{"id":"i","x":"{}"}}"#, "a".repeat(300 << 10));
     let with = |member: &str, value: &str| {
-        let mut members: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(CREATE).unwrap();
+        let mut members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(CREATE).unwrap();
         members.insert("id".into(), "i".into());
         members.remove("n");
         members.remove(member);
@@ -136,18 +127,9 @@ fn an_action_that_is_wrong_is_refused_in_its_place() {
     for (code, action) in cases {
         let read = actions::read_push(between(&action).as_bytes(), &Limits::default()).unwrap();
         assert_eq!((read.offers.len(), read.attempt), (3, Some(7)));
-        assert!(matches!(
-            (&read.offers[0], &read.offers[2]),
-            (Offer::Entry(_), Offer::Entry(_))
-        ));
-        let Offer::Malformed { id, rejection } = &read.offers[1] else {
-            panic!("{action:.100} was taken")
-        };
-        assert_eq!(
-            (id.as_str(), rejection.code.as_str()),
-            ("i", code),
-            "{action:.100}"
-        );
+        assert!(matches!((&read.offers[0], &read.offers[2]), (Offer::Entry(_), Offer::Entry(_))));
+        let Offer::Malformed { id, rejection } = &read.offers[1] else { panic!("{action:.100} was taken") };
+        assert_eq!((id.as_str(), rejection.code.as_str()), ("i", code), "{action:.100}");
         assert!(!rejection.message.is_empty());
     }
 }
@@ -155,22 +137,10 @@ fn an_action_that_is_wrong_is_refused_in_its_place() {
 #[test]
 fn a_push_without_ids_or_without_actions_is_refused_whole() {
     let long = format!(r#"{{"id":"{}"}}"#, "i".repeat(1 << 20));
-    let nameless = [
-        "{}",
-        "7",
-        "null",
-        "[]",
-        r#"{"id":7}"#,
-        r#"{"id":""}"#,
-        r#"{"id":"\ud800"}"#,
-        &long,
-    ];
+    let nameless = ["{}", "7", "null", "[]", r#"{"id":7}"#, r#"{"id":""}"#, r#"{"id":"\ud800"}"#, &long];
     for action in nameless {
         let refused = actions::read_push(between(action).as_bytes(), &Limits::default());
-        assert!(
-            refused.unwrap_err().message.contains("action 1"),
-            "{action:.100}"
-        );
+        assert!(refused.unwrap_err().message.contains("action 1"), "{action:.100}");
     }
     let bodies = [
         "",
@@ -183,14 +153,8 @@ fn a_push_without_ids_or_without_actions_is_refused_whole() {
         "{\"actions\":[\u{0}]}",
     ];
     for body in bodies {
-        assert!(
-            actions::read_push(body.as_bytes(), &Limits::default()).is_err(),
-            "{body}"
-        );
-        assert!(
-            body.contains("attempt")
-                || article::read_push(body.as_bytes(), &Limits::default(), "note").is_err()
-        );
+        assert!(actions::read_push(body.as_bytes(), &Limits::default()).is_err(), "{body}");
+        assert!(body.contains("attempt") || article::read_push(body.as_bytes(), &Limits::default(), "note").is_err());
     }
     assert!(actions::read_push(b"{\"actions\":[\"\xff\"]}", &Limits::default()).is_err());
 }
@@ -199,58 +163,25 @@ fn a_push_without_ids_or_without_actions_is_refused_whole() {
 fn results_are_spelled_as_agreed() {
     use sync_core::transport::{PushReply, Rejection};
     use sync_core::{ClientId, Dot, Verdict};
-    let rejection = |field: Option<&str>| Rejection {
-        code: "gone".into(),
-        message: "m".into(),
-        field: field.map(Into::into),
-    };
+    let rejection =
+        |field: Option<&str>| Rejection { code: "gone".into(), message: "m".into(), field: field.map(Into::into) };
     let cases = [
+        (Verdict::Accepted { seq: 3, known_as: None }, r#"{"id":"i","seq":3}"#),
         (
-            Verdict::Accepted {
-                seq: 3,
-                known_as: None,
-            },
-            r#"{"id":"i","seq":3}"#,
-        ),
-        (
-            Verdict::Accepted {
-                seq: 3,
-                known_as: Some(Dot::new(ClientId::new("c"), 10)),
-            },
+            Verdict::Accepted { seq: 3, known_as: Some(Dot::new(ClientId::new("c"), 10)) },
             r#"{"id":"i","seq":3,"as":"c-000000000000000a"}"#,
         ),
+        (Verdict::Rejected(rejection(None)), r#"{"id":"i","rejected":{"code":"gone","message":"m"}}"#),
+        (Verdict::Rejected(rejection(Some("f"))), r#"{"id":"i","rejected":{"code":"gone","message":"m","field":"f"}}"#),
+        (Verdict::Again { after: None, code: None }, r#"{"id":"i","again":{}}"#),
         (
-            Verdict::Rejected(rejection(None)),
-            r#"{"id":"i","rejected":{"code":"gone","message":"m"}}"#,
-        ),
-        (
-            Verdict::Rejected(rejection(Some("f"))),
-            r#"{"id":"i","rejected":{"code":"gone","message":"m","field":"f"}}"#,
-        ),
-        (
-            Verdict::Again {
-                after: None,
-                code: None,
-            },
-            r#"{"id":"i","again":{}}"#,
-        ),
-        (
-            Verdict::Again {
-                after: Some(5),
-                code: Some("clock".into()),
-            },
+            Verdict::Again { after: Some(5), code: Some("clock".into()) },
             r#"{"id":"i","again":{"after":5,"code":"clock"}}"#,
         ),
     ];
     for (verdict, expected) in cases {
-        let reply = PushReply {
-            verdicts: vec![("i".into(), verdict)],
-            server_time: 9,
-        };
-        assert_eq!(
-            actions::reply(&reply),
-            format!(r#"{{"results":[{expected}],"serverTime":9}}"#)
-        );
+        let reply = PushReply { verdicts: vec![("i".into(), verdict)], server_time: 9 };
+        assert_eq!(actions::reply(&reply), format!(r#"{{"results":[{expected}],"serverTime":9}}"#));
     }
 }
 
@@ -297,10 +228,7 @@ fn queries_that_say_nothing_sensible_are_refused() {
         assert!(query::read_hello(wrong).is_err(), "{wrong}");
     }
     let request = query::read_pull("other=1&since=3").unwrap();
-    assert_eq!(
-        (request.since.seq, request.limit),
-        (3, query::DEFAULT_LIMIT)
-    );
+    assert_eq!((request.since.seq, request.limit), (3, query::DEFAULT_LIMIT));
 }
 
 #[test]
@@ -317,65 +245,30 @@ fn problems_become_the_errors_that_they_were() {
         TransportError::Hub { message: message() },
     ];
     for error in errors {
-        let problem: Problem =
-            serde_json::from_str(&Problem::from(error.clone()).to_json()).unwrap();
+        let problem: Problem = serde_json::from_str(&Problem::from(error.clone()).to_json()).unwrap();
         assert_eq!(problem.kind, error.code());
         assert_eq!(problem.to_error(None), error);
     }
     // What others say with the same status makes no replica drop what it has.
     for status in [404, 405, 409, 410, 426] {
-        let problem = Problem {
-            kind: String::new(),
-            title: String::new(),
-            status,
-            detail: message(),
-            after: None,
-        };
-        assert!(
-            matches!(problem.to_error(None), TransportError::Nonsense { .. }),
-            "{status}"
-        );
-        let claimed = Problem {
-            kind: "diverged".into(),
-            status: 404,
-            ..problem
-        };
-        assert!(matches!(
-            claimed.to_error(None),
-            TransportError::Nonsense { .. }
-        ));
+        let problem = Problem { kind: String::new(), title: String::new(), status, detail: message(), after: None };
+        assert!(matches!(problem.to_error(None), TransportError::Nonsense { .. }), "{status}");
+        let claimed = Problem { kind: "diverged".into(), status: 404, ..problem };
+        assert!(matches!(claimed.to_error(None), TransportError::Nonsense { .. }));
     }
-    let limited = Problem {
-        kind: String::new(),
-        title: String::new(),
-        status: 429,
-        detail: message(),
-        after: None,
-    };
-    assert_eq!(
-        limited.to_error(Some(7_000)),
-        TransportError::Busy { after: 7_000 }
-    );
+    let limited = Problem { kind: String::new(), title: String::new(), status: 429, detail: message(), after: None };
+    assert_eq!(limited.to_error(Some(7_000)), TransportError::Busy { after: 7_000 });
 }
 
 #[test]
 fn forms_are_agreed_upon() {
-    for good in [
-        None,
-        Some("application/json"),
-        Some("Application/JSON; charset=utf-8"),
-    ] {
+    for good in [None, Some("application/json"), Some("Application/JSON; charset=utf-8")] {
         assert_eq!(Media::of_content(good), Some(Media::Json));
     }
     for bad in [Some("text/plain"), Some("application/cbor"), Some("")] {
         assert_eq!(Media::of_content(bad), None);
     }
-    for good in [
-        None,
-        Some("*/*"),
-        Some("text/html, application/json;q=0.1"),
-        Some("application/*"),
-    ] {
+    for good in [None, Some("*/*"), Some("text/html, application/json;q=0.1"), Some("application/*")] {
         assert_eq!(Media::for_accept(good), Some(Media::Json));
     }
     for bad in [Some("text/html"), Some("application/json;q=0"), Some("")] {
@@ -401,33 +294,17 @@ fn article_offer(action: &str) -> Offer {
 
 #[test]
 fn the_articles_actions_are_read() {
-    let Offer::Entry(entry) = article_offer(ARTICLE) else {
-        panic!("refused")
-    };
-    assert_eq!(
-        (&*entry.key.entity_type, &*entry.key.id),
-        ("note", "note_1")
-    );
+    let Offer::Entry(entry) = article_offer(ARTICLE) else { panic!("refused") };
+    assert_eq!((&*entry.key.entity_type, &*entry.key.id), ("note", "note_1"));
     assert_eq!((entry.id().as_str(), entry.origin.time), ("0b7a", 1042));
     assert_eq!(entry.origin.author().as_str(), "device-B");
     // What looks like an operation is a value to one who knows no operations.
-    assert!(
-        entry
-            .fields
-            .iter()
-            .all(|(_, op)| matches!(op, Op::Assign(_))),
-        "{:?}",
-        entry.fields
-    );
+    assert!(entry.fields.iter().all(|(_, op)| matches!(op, Op::Assign(_))), "{:?}", entry.fields);
     let typed = ARTICLE.replace("\"clientId\"", "\"entityType\":\"other\",\"clientId\"");
-    let Offer::Entry(entry) = article_offer(&typed) else {
-        panic!("refused")
-    };
+    let Offer::Entry(entry) = article_offer(&typed) else { panic!("refused") };
     assert_eq!(&*entry.key.entity_type, "other");
     let delete = r#"{"id":"1","entityId":"e","type":"delete","payload":{"type":"delete","id":"e","logicalTime":5},"clientId":"c","logicalTime":5,"uploaded":false}"#;
-    let Offer::Entry(entry) = article_offer(delete) else {
-        panic!("refused")
-    };
+    let Offer::Entry(entry) = article_offer(delete) else { panic!("refused") };
     assert!(entry.fields.is_empty() && entry.unknown.is_none());
 }
 
@@ -439,19 +316,13 @@ fn the_articles_actions_agree_with_their_payload() {
         ARTICLE.replacen("note_1", "note_2", 1),
         ARTICLE.replace("\"update\"", "\"purge\""),
         ARTICLE.replace("\"update\"", "\"restore\""),
-        ARTICLE.replace(
-            "\"payload\":{\"title\":\"Groceries\",\"odd\":{\"$add\":1}},",
-            "",
-        ),
+        ARTICLE.replace("\"payload\":{\"title\":\"Groceries\",\"odd\":{\"$add\":1}},", ""),
         ARTICLE.replace("{\"title\":\"Groceries\",\"odd\":{\"$add\":1}}", "7"),
         ARTICLE.replace("\"title\"", "\"$title\""),
         ARTICLE.replace("\"clientId\"", "\"n\":1,\"clientId\""),
         CREATE.to_owned(),
     ];
     for action in wrong {
-        assert!(
-            matches!(article_offer(&action), Offer::Malformed { .. }),
-            "{action}"
-        );
+        assert!(matches!(article_offer(&action), Offer::Malformed { .. }), "{action}");
     }
 }

@@ -1,0 +1,58 @@
+//! Who the hub is, and what it knows.
+
+use sync_core::model::stamp::Known;
+use sync_core::transport::{HelloRequest, PullRequest};
+use sync_core::{ClientId, Cursor, Digest};
+
+use super::entries::Author;
+use super::{Connect, with};
+
+/// The hub says its name, its limits, the end of its log; and of a cursor whether it is on it.
+pub fn says_who_the_hub_is(connect: &Connect<'_>) {
+    with(connect, async |pair| {
+        let hello = pair.hello(&HelloRequest::default()).await.expect("the hub answers");
+        assert!(!hello.principal.is_empty(), "the hub says on whose behalf the replica is connected");
+        assert!(hello.on_chain, "the empty log is a part of every log");
+        pair.accepted(&Author::new("a").every_kind()).await;
+        let head = pair.hello(&HelloRequest::default()).await.expect("the hub answers").head;
+        let other = Cursor { digest: Digest(7), ..head };
+        let beyond = Cursor { seq: head.seq + 1, ..head };
+        for (cursor, expected) in [(head, true), (other, false), (beyond, false)] {
+            let request = HelloRequest { cursor, ..HelloRequest::default() };
+            let hello = pair.hello(&request).await.expect("the hub answers");
+            assert_eq!(hello.on_chain, expected, "the hub at {head} says of {cursor}");
+        }
+    });
+}
+
+/// Of every client that is named the hub says what it has, in the same order.
+pub fn says_what_the_hub_knows_of_clients(connect: &Connect<'_>) {
+    with(connect, async |pair| {
+        let mut author = Author::new("a");
+        pair.accepted(&[author.create("1", "one"), author.create("2", "two")]).await;
+        let page = pair.pull(&PullRequest { since: Cursor::default(), limit: 1, have: None }).await;
+        let first = Digest::EMPTY.then(page.expect("the hub answers").entries[0].1.hash());
+        let named = [(0, Digest::EMPTY), (1, first), (1, Digest(9)), (2, Digest(9)), (u64::MAX, Digest(9))];
+        let mut clients: Vec<_> = named.map(|(n, digest)| (author.client(), Known { n, digest })).into();
+        clients.push((ClientId::new("stranger"), Known::default()));
+        let request = HelloRequest { clients, cursor: Cursor::default() };
+        let hello = pair.hello(&request).await.expect("the hub answers");
+        let there: Vec<_> = hello.clients.iter().map(|standing| standing.digest_there.is_some()).collect();
+        assert_eq!(there, [true, true, true, true, false, true]);
+    });
+}
+
+/// Client ids of other makers may be any text.
+pub fn names_may_be_any_text(connect: &Connect<'_>) {
+    with(connect, async |pair| {
+        let long = "x".repeat(ClientId::MAX_BYTES);
+        let names = ["a:b:1", "a b", "a+b%20", "a&client=b", "#?/=", "\u{e9}\u{1F600}", "-", "\"\\", long.as_str()];
+        for name in names {
+            pair.accepted(&[Author::new(name).create(name, name)]).await;
+        }
+        let known = |name: &&str| (ClientId::new(*name), Known { n: 1, digest: Digest(u128::MAX) });
+        let request = HelloRequest { clients: names.iter().map(known).collect(), cursor: Cursor::default() };
+        let hello = pair.hello(&request).await.expect("the hub answers");
+        assert!(hello.clients.iter().all(|standing| standing.known.n == 1), "{hello:?}");
+    });
+}

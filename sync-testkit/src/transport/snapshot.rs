@@ -1,0 +1,80 @@
+//! The state in pages, down and up.
+
+use std::collections::BTreeMap;
+
+use sync_core::transport::SnapshotPage;
+use sync_core::{ClientId, Dot};
+
+use super::entries::Author;
+use super::{Connect, Pair, with};
+
+/// Enough records for more than one page.
+const RECORDS: usize = 700;
+
+async fn fill(pair: &Pair) {
+    let mut author = Author::new("a");
+    pair.accepted(&author.every_kind()).await;
+    let notes: Vec<_> = (0..RECORDS).map(|i| author.create(&format!("{i:04}"), "note")).collect();
+    pair.accepted(&notes).await;
+    pair.accepted(&Author::new("b:1 \u{e9}").every_kind()[..2]).await;
+}
+
+/// Every page as the hub made it, however far they go.
+pub fn pages_make_up_the_state(connect: &Connect<'_>) {
+    with(connect, async |pair| {
+        let empty = pair.snapshot("").await.expect("the hub answers");
+        assert!(empty.records.is_empty() && empty.next.is_none());
+        fill(&pair).await;
+        let (mut next, mut records, mut pages) = (Some(String::new()), 0, 0);
+        while let Some(page) = next {
+            let page = pair.snapshot(&page).await.expect("the hub answers");
+            pages += 1;
+            records += page.records.len();
+            next = page.next;
+        }
+        assert!(pages > 1 && records > RECORDS, "{records} records in {pages} pages");
+    });
+}
+
+/// The hub is asked for what its pages named, whatever the characters; for the rest it answers with an error.
+pub fn pages_that_were_never_named_are_refused(connect: &Connect<'_>) {
+    with(connect, async |pair| {
+        for page in ["x", " ", "a b&c=d#e?f%00+", "\u{e9}\u{1F600}", &"x".repeat(2_000)] {
+            let refused = pair.snapshot(page).await;
+            assert!(refused.is_err(), "{page:?}: {refused:?}");
+        }
+    });
+}
+
+/// A replica's snapshot arrives at a hub that lost its data as it was offered.
+pub fn a_snapshot_is_offered_whole(connect: &Connect<'_>) {
+    let mut records = BTreeMap::new();
+    let mut last = SnapshotPage::default();
+    with(connect, async |pair| {
+        fill(&pair).await;
+        let mut next = Some(String::new());
+        while let Some(page) = next {
+            last = pair.snapshot(&page).await.expect("the hub answers");
+            records.extend(std::mem::take(&mut last.records));
+            next = last.next.clone();
+        }
+    });
+    let (mut pages, mut rest) = (Vec::new(), records.clone().into_iter().peekable());
+    while rest.peek().is_some() {
+        let records = rest.by_ref().take(RECORDS / 3).collect();
+        pages.push(SnapshotPage { records, transfer: "a: 1&\u{e9}".into(), next: Some("on".into()), ..last.clone() });
+    }
+    if let Some(last) = pages.last_mut() {
+        (last.next, last.total) = (None, Some(records.len() as u64));
+        last.intents = vec![(u128::MAX, Dot::new(ClientId::new("a"), 1)), (0, Dot::new(ClientId::new("a"), 2))];
+    }
+    with(connect, async |pair| {
+        for page in &pages {
+            pair.join(page).await.expect("the hub takes it");
+        }
+        for (key, record) in &records {
+            let joined = pair.hub.record(key).expect("the hub reads");
+            assert_eq!(joined.as_ref(), Some(record), "{key}");
+        }
+    });
+}

@@ -1,0 +1,152 @@
+//! The transport kit: run on the way to a hub in the same process, and on ways that are broken, to see that it notices.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use sync_core::transport::{
+    Hello, HelloRequest, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest,
+};
+use sync_core::{BoxFuture, Hub, InProcess, Transport, TransportError};
+use sync_testkit::transport::{Connect, hello, live, many, pull, push, snapshot};
+
+sync_testkit::transport_tests!(in_process, |hub: Hub| -> Arc<dyn Transport> { Arc::new(hub.transport("ada")) });
+
+/// What a broken transport does wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fault {
+    LosesTheIntent,
+    LosesTheAttempt,
+    LosesHave,
+    LosesTheLimit,
+    LosesTheDigest,
+    LosesUnknownMembers,
+    TurnsVerdictsAround,
+    CutsPages,
+    TakesTwoClientsForOne,
+    MakesEveryErrorOffline,
+    LosesTheClientsOfHello,
+    AsksForTheFirstPageOnly,
+    WaitsForOneWhoIsBehind,
+    MixesUpAnswers,
+}
+
+struct Broken {
+    way: InProcess,
+    fault: Fault,
+    last: std::sync::Mutex<Option<PushReply>>,
+}
+
+impl Broken {
+    fn error(&self, error: TransportError) -> TransportError {
+        match self.fault {
+            Fault::MakesEveryErrorOffline => TransportError::Offline { message: error.to_string() },
+            _ => error,
+        }
+    }
+}
+
+impl Transport for Broken {
+    fn hello<'a>(&'a self, request: &'a HelloRequest) -> BoxFuture<'a, Result<Hello, TransportError>> {
+        Box::pin(async {
+            let mut request = request.clone();
+            match self.fault {
+                Fault::LosesTheClientsOfHello => request.clients.clear(),
+                Fault::TakesTwoClientsForOne => request.clients.dedup_by(|a, b| a.0 == b.0),
+                _ => {}
+            }
+            self.way.hello(&request).await
+        })
+    }
+
+    fn push<'a>(&'a self, request: &'a PushRequest) -> BoxFuture<'a, Result<PushReply, TransportError>> {
+        Box::pin(async {
+            let mut request = request.clone();
+            for entry in &mut request.entries {
+                match self.fault {
+                    Fault::LosesTheIntent => entry.intent = None,
+                    Fault::LosesUnknownMembers => entry.unknown = None,
+                    _ => {}
+                }
+            }
+            if self.fault == Fault::LosesTheAttempt {
+                request.attempt = None;
+            }
+            let mut reply = self.way.push(&request).await.map_err(|error| self.error(error))?;
+            match self.fault {
+                Fault::TurnsVerdictsAround => reply.verdicts.reverse(),
+                Fault::MixesUpAnswers => {
+                    tokio::task::yield_now().await;
+                    let mine = reply.clone();
+                    reply = self.last.lock().unwrap().replace(mine).unwrap_or(reply);
+                }
+                _ => {}
+            }
+            Ok(reply)
+        })
+    }
+
+    fn pull<'a>(&'a self, request: &'a PullRequest) -> BoxFuture<'a, Result<Page, TransportError>> {
+        Box::pin(async {
+            let mut request = request.clone();
+            match self.fault {
+                Fault::LosesHave => request.have = None,
+                Fault::LosesTheLimit => request.limit = 1_000,
+                Fault::LosesTheDigest => request.since.digest = sync_core::Digest::EMPTY,
+                _ => {}
+            }
+            let mut page = self.way.pull(&request).await.map_err(|error| self.error(error))?;
+            if self.fault == Fault::CutsPages {
+                page.entries.truncate(300);
+            }
+            Ok(page)
+        })
+    }
+
+    fn snapshot<'a>(&'a self, request: &'a SnapshotRequest) -> BoxFuture<'a, Result<SnapshotPage, TransportError>> {
+        Box::pin(async {
+            match self.fault {
+                Fault::AsksForTheFirstPageOnly => self.way.snapshot(&SnapshotRequest::default()).await,
+                _ => self.way.snapshot(request).await.map_err(|error| self.error(error)),
+            }
+        })
+    }
+
+    fn join<'a>(&'a self, page: &'a SnapshotPage) -> BoxFuture<'a, Result<(), TransportError>> {
+        self.way.join(page)
+    }
+
+    fn live(&self, since: u64) -> BoxFuture<'_, Result<u64, TransportError>> {
+        match self.fault {
+            Fault::WaitsForOneWhoIsBehind => self.way.live(since.max(7)),
+            _ => self.way.live(since),
+        }
+    }
+}
+
+type Case = fn(&Connect<'_>);
+
+#[test]
+fn the_kit_notices() {
+    let cases: [(Fault, Case); 14] = [
+        (Fault::LosesTheIntent, push::an_intent_is_accepted_once),
+        (Fault::LosesTheAttempt, push::refusals_of_a_whole_push_are_told_apart),
+        (Fault::LosesUnknownMembers, push::entries_of_every_kind_arrive_as_they_are),
+        (Fault::TurnsVerdictsAround, push::verdicts_come_in_the_order_of_the_entries),
+        (Fault::LosesHave, pull::what_the_replica_has_is_left_out),
+        (Fault::LosesTheLimit, pull::pages_make_up_the_log),
+        (Fault::LosesTheDigest, pull::a_cursor_of_another_log_is_refused),
+        (Fault::CutsPages, push::a_push_may_be_as_large_as_the_hub_takes),
+        (Fault::MakesEveryErrorOffline, push::refusals_of_a_whole_push_are_told_apart),
+        (Fault::LosesTheClientsOfHello, hello::names_may_be_any_text),
+        (Fault::TakesTwoClientsForOne, hello::says_what_the_hub_knows_of_clients),
+        (Fault::AsksForTheFirstPageOnly, snapshot::pages_that_were_never_named_are_refused),
+        (Fault::WaitsForOneWhoIsBehind, live::answers_at_once_one_who_is_behind),
+        (Fault::MixesUpAnswers, many::requests_at_once_are_kept_apart),
+    ];
+    for (fault, case) in cases {
+        let connect = |hub: Hub| -> Arc<dyn Transport> {
+            Arc::new(Broken { way: hub.transport("ada"), fault, last: Default::default() })
+        };
+        assert!(catch_unwind(AssertUnwindSafe(|| case(&connect))).is_err(), "{fault:?} is not noticed");
+    }
+}
