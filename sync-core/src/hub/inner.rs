@@ -92,6 +92,9 @@ pub(super) fn is_moved(error: &Error) -> bool {
 /// A failure of the hub's own, as those on the other side are told.
 pub(super) fn failed(error: impl Into<Error>) -> TransportError {
     let error = error.into();
+    if is_moved(&error) {
+        return crowded();
+    }
     let mut message = error.to_string();
     let mut source = std::error::Error::source(&error).and_then(std::error::Error::source);
     while let Some(cause) = source {

@@ -49,7 +49,12 @@ impl Inner {
         let offers = offers.into_iter().map(|offer| prepare(offer, &self.settings.limits, check));
         let push = Push { principal: principal.into(), attempt, is_foreign, offers: offers.collect() };
         for _ in 0..PATIENCE {
-            let Some(pending) = self.try_push(&push).map_err(failed)? else { continue };
+            let pending = match self.try_push(&push) {
+                Ok(Some(pending)) => pending,
+                Ok(None) => continue,
+                Err(error) if is_moved(&error) => continue,
+                Err(error) => return Err(failed(error)),
+            };
             // Refusals wait as well: what they stand on has to be the log, not what another hub overtook.
             match self.wait(pending.epoch, pending.position) {
                 Ok(()) => {}

@@ -1,0 +1,194 @@
+//! Taking back what the hub lost: a replica's snapshot is joined with the hub's own state.
+//!
+//! The pages go into a table of the store's map beside the one in use. With the last one each record there is
+//! replaced by what it and the hub's own make together, and one row of the journal switches over. Readers whose
+//! cursor is before that row take the state as a snapshot: it is no sequence of entries.
+
+use std::sync::{MutexGuard, PoisonError};
+
+use super::facts::Questions;
+use super::inner::{Inner, failed};
+use super::row::{Content, Joined};
+use super::state::State;
+use crate::error::Error;
+use crate::model::entry::EntityKey;
+use crate::model::record::Record;
+use crate::model::stamp::{ClientId, Context, Dot, Known, VersionVector};
+use crate::records::Table;
+use crate::store::{Checkpoint, StoreError};
+use crate::transport::{SnapshotPage, TransportError};
+
+/// How many records are joined at a time.
+const PAGE: usize = 256;
+/// A transfer of which nothing was heard for so many milliseconds makes way for another.
+const PATIENCE: u64 = 30_000;
+
+/// A snapshot that is being given back.
+pub(super) struct Transfer {
+    name: String,
+    table: Table,
+    records: u64,
+    heard: u64,
+}
+
+impl Inner {
+    pub(super) fn join(&self, principal: &str, page: &SnapshotPage) -> Result<(), TransportError> {
+        if !self.settings.allow_join {
+            return Err(TransportError::Denied { message: "this hub does not take snapshots".into() });
+        }
+        if page.transfer.is_empty() {
+            return Err(TransportError::Nonsense { message: "the page does not say which transfer it is part of".into() });
+        }
+        let mut transfer = self.transfer.lock().unwrap_or_else(PoisonError::into_inner);
+        self.begin(&mut transfer, page)?;
+        let current = transfer.as_mut().ok_or(TransportError::Expired)?;
+        current.records += self.stage(current.table, page).map_err(failed)?;
+        if page.next.is_some() {
+            return Ok(());
+        }
+        let complete = page.total == Some(current.records);
+        let table = current.table;
+        *transfer = None;
+        if !complete {
+            // A part of a snapshot must never pass for the whole: what is not in it would count as replaced.
+            return Err(TransportError::Expired);
+        }
+        self.finish(principal, table, page)
+    }
+
+    fn begin(&self, transfer: &mut MutexGuard<'_, Option<Transfer>>, page: &SnapshotPage) -> Result<(), TransportError> {
+        let now = self.now();
+        match transfer.as_mut() {
+            Some(current) if current.name == page.transfer => {
+                current.heard = now;
+                return Ok(());
+            }
+            Some(current) if now < current.heard.saturating_add(PATIENCE) => return Err(TransportError::Busy { after: 1_000 }),
+            _ => {}
+        }
+        let table = self.state().table.next();
+        self.sweep(table).map_err(failed)?;
+        **transfer = Some(Transfer { name: page.transfer.clone(), table, records: 0, heard: now });
+        Ok(())
+    }
+
+    /// Puts a page beside the records in use; how many of its records were not there yet.
+    fn stage(&self, table: Table, page: &SnapshotPage) -> Result<u64, StoreError> {
+        let mut new = 0;
+        let mut puts = Vec::with_capacity(page.records.len());
+        for (key, record) in &page.records {
+            new += u64::from(table.load(self.store(), key)?.is_none());
+            puts.push(table.row(key, record));
+        }
+        self.change_map(Checkpoint { puts, ..Checkpoint::default() })?;
+        Ok(new)
+    }
+
+    fn sweep(&self, table: Table) -> Result<(), StoreError> {
+        let (from, to) = table.bounds(None);
+        loop {
+            let rows = self.store().range(&from, &to, PAGE)?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            let drops = rows.into_iter().map(|(place, _)| place).collect();
+            self.change_map(Checkpoint { drops, ..Checkpoint::default() })?;
+        }
+    }
+
+    /// Changes the map beside what is in use: what it covers stays as it is.
+    fn change_map(&self, change: Checkpoint) -> Result<(), StoreError> {
+        let _at_it = self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
+        let covers = self.store().heads()?.covers;
+        self.store().checkpoint(&Checkpoint { covers, ..change })
+    }
+
+    fn finish(&self, principal: &str, table: Table, page: &SnapshotPage) -> Result<(), TransportError> {
+        let at_it = self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.make_checkpoint().map_err(failed)?;
+        let (mut state, _) = self.fresh().map_err(failed)?;
+        if state.position != state.covers {
+            // Somebody pushed in between: the replica offers again.
+            return Err(TransportError::Busy { after: 100 });
+        }
+        self.check_prefixes(&state, &page.vector)?;
+        let (we, they) = (context(vector(&state)), context(page.vector.clone()));
+        let both = we.join(&they).map_err(|forked| TransportError::Diverged { message: forked.to_string() })?;
+        // The lock of the state is held over this: nobody may be told anything of a state that is about to change.
+        let before = state.table;
+        let joined = Joined {
+            principal: principal.into(),
+            table,
+            vector: both.vector().iter().map(|(client, known)| (client.clone(), known)).collect(),
+            intents: page.intents.clone(),
+            greatest: self.join_records(before, &we, table, &they, &both).map_err(failed)?,
+        };
+        self.append(&mut state, Content::Joined(joined)).map_err(failed)?;
+        self.journal.wait_in(self.journal.epoch(), state.position).map_err(failed)?;
+        self.settle(&mut state);
+        drop(state);
+        // Until this checkpoint the row in the journal says all that it says.
+        self.make_checkpoint().map_err(failed)?;
+        drop(at_it);
+        self.watchers.wake();
+        self.sweep(before).map_err(failed)
+    }
+
+    /// Where the hub still knows how a client's entries up to the replica's number began, they must be the same.
+    fn check_prefixes(&self, state: &State, theirs: &[(ClientId, Known)]) -> Result<(), TransportError> {
+        let dots = theirs.iter().map(|(client, known)| Dot::new(client.clone(), known.n)).collect();
+        let questions = Questions { covers: state.covers, table: state.table, dots, ..Questions::default() };
+        let facts = questions.answer(self.store()).map_err(failed)?;
+        for (client, known) in theirs {
+            let dot = Dot::new(client.clone(), known.n);
+            if facts.place(&dot).is_some_and(|place| place.running != known.digest) {
+                let message = format!("the first {} entries of client {client} are not the same", known.n);
+                return Err(TransportError::Diverged { message });
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces each record of `theirs` by what it and the hub's make together; the greatest logical time in them.
+    fn join_records(&self, ours: Table, we: &Context, theirs: Table, they: &Context, both: &Context) -> Result<u64, Error> {
+        let mut greatest = 0;
+        for (other, from_here) in [(ours, true), (theirs, false)] {
+            let mut after: Option<EntityKey> = None;
+            loop {
+                let page = other.scan(self.store(), None, after.as_ref(), PAGE)?;
+                let Some((last, _)) = page.last() else { break };
+                after = Some(last.clone());
+                let mut change = Checkpoint { covers: self.store().heads()?.covers, ..Checkpoint::default() };
+                for (key, record) in page {
+                    let record = record?;
+                    let joined = if from_here {
+                        let staged = theirs.load(self.store(), &key)?.unwrap_or_default();
+                        record.join(we, &staged, they, both)
+                    } else if ours.load(self.store(), &key)?.is_some() {
+                        continue;
+                    } else {
+                        Record::default().join(we, &record, they, both)
+                    };
+                    greatest = greatest.max(joined.latest());
+                    let (place, row) = theirs.row(&key, &joined);
+                    if joined.is_empty() {
+                        change.drops.push(place);
+                    } else {
+                        change.puts.push((place, row));
+                    }
+                }
+                self.store().checkpoint(&change)?;
+            }
+        }
+        Ok(greatest)
+    }
+}
+
+fn vector(state: &State) -> Vec<(ClientId, Known)> {
+    let known = state.clients.iter().map(|(client, standing)| (client.clone(), standing.known));
+    known.filter(|(_, known)| known.n > 0).collect()
+}
+
+fn context(vector: Vec<(ClientId, Known)>) -> Context {
+    Context::new(vector.into_iter().collect::<VersionVector>())
+}
