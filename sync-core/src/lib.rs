@@ -5,6 +5,7 @@ extern crate self as sync_core;
 
 pub mod clock;
 pub mod entity;
+pub mod guide;
 mod error;
 pub mod hub;
 mod journal;

@@ -62,6 +62,9 @@ impl Store for MemoryStore {
 
     fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
         let mut tables = self.tables();
+        if tables.covers > checkpoint.covers {
+            return Err(StoreError::Moved { last: tables.last });
+        }
         for key in &checkpoint.drops {
             tables.map.remove(key);
         }

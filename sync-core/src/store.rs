@@ -53,7 +53,8 @@ pub trait Store: Send + Sync {
     /// Changes the map and remembers which position it now covers, in one step.
     ///
     /// # Errors
-    /// The backend's; nothing was changed then.
+    /// [`StoreError::Moved`] if the map covers more already (another process made a later checkpoint); the backend's.
+    /// Nothing was changed then.
     fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreError>;
 
     /// A key's bytes.

@@ -50,14 +50,21 @@ const NOON: u64 = 1_800_000_000_000;
 
 struct World {
     hub: Hub,
+    store: Arc<MemoryStore>,
     clock: Set,
 }
 
 impl World {
     fn new() -> Self {
         let clock = Set(Arc::new(AtomicU64::new(NOON)));
-        let hub = Hub::builder().clock(Arc::new(clock.clone())).open(Arc::new(MemoryStore::new())).unwrap();
-        Self { hub, clock }
+        let store = Arc::new(MemoryStore::new());
+        Self { hub: hub_on(&store, &clock), store, clock }
+    }
+
+    /// The hub goes on with another file.
+    fn put_back(&mut self, store: MemoryStore) {
+        self.store = Arc::new(store);
+        self.hub = hub_on(&self.store, &self.clock);
     }
 
     fn device(&self) -> Device {
@@ -68,6 +75,10 @@ impl World {
         let replica = Replica::builder().register::<Note>().clock(clock.clone()).threadless().open(store.clone()).unwrap();
         Device { replica, store, hub: self.hub.transport("tester"), clock }
     }
+}
+
+fn hub_on(store: &Arc<MemoryStore>, clock: &Set) -> Hub {
+    Hub::builder().name("hub").clock(Arc::new(clock.clone())).open(store.clone()).unwrap()
 }
 
 struct Device {
@@ -84,6 +95,11 @@ impl Device {
 
     fn title(&self, id: &str) -> Option<String> {
         self.replica.get::<Note>(&id.into()).unwrap().map(|n| n.title)
+    }
+
+    /// The device goes on with the hub as it is now.
+    fn meets(&mut self, world: &World) {
+        self.hub = world.hub.transport("tester");
     }
 
     fn edit(&self, id: &str, f: impl FnOnce(&mut Note)) {
@@ -224,7 +240,7 @@ fn one_refused_entry_among_many_holds_up_none() {
         _ => Ok(()),
     });
     let hub = hub.open(Arc::new(MemoryStore::new())).unwrap();
-    let world = World { hub, clock };
+    let world = World { hub, store: Arc::new(MemoryStore::new()), clock };
     let (a, b) = (world.device(), world.device());
     let _ = b.replica.create(note("other", "from b")).unwrap();
     b.sync();
@@ -249,4 +265,69 @@ fn one_refused_entry_among_many_holds_up_none() {
     let mended = b.replica.get::<Note>(&"00700".into()).unwrap().unwrap();
     assert_eq!((&*mended.title, mended.tags.len()), ("mended", 1));
     assert_eq!(b.dump(), a.dump());
+}
+
+#[test]
+fn a_hub_that_lost_data_gets_it_back_from_its_replicas() {
+    for emptied in [false, true] {
+        let mut world = World::new();
+        let (mut a, mut b) = (world.device(), world.device());
+        a.replica.create(note("n", "first")).unwrap().wait().unwrap();
+        a.sync();
+        b.sync();
+        let early = if emptied { MemoryStore::new() } else { world.store.copy() };
+        for round in 0..20 {
+            a.edit("n", |n| n.views += 1);
+            a.replica.create(note(&format!("a{round}"), "by a")).unwrap().wait().unwrap();
+            b.replica.create(note(&format!("b{round}"), "by b")).unwrap().wait().unwrap();
+        }
+        a.edit("n", |n| n.title = "known to a alone".into());
+        a.sync();
+        b.sync();
+        b.replica.delete::<Note>(&"b3".into()).unwrap().wait().unwrap();
+        b.replica.create(note("known to b alone", "x")).unwrap().wait().unwrap();
+        b.sync();
+        a.edit("n", |n| n.views += 100); // pending
+        let before = b.dump().len();
+
+        world.put_back(early);
+        // New devices write to it first.
+        let new = world.device();
+        new.replica.create(note("new", "by a new device")).unwrap().wait().unwrap();
+        new.sync();
+        a.meets(&world);
+        b.meets(&world);
+        assert!(a.sync().hub_restored, "emptied: {emptied}");
+        assert!(b.sync().hub_restored);
+        for device in [&a, &b, &new] {
+            assert!(!device.sync().hub_restored);
+        }
+        let fresh = world.device();
+        fresh.sync();
+        assert_eq!(fresh.dump().len(), before + 1);
+        assert_eq!(fresh.title("known to b alone"), Some("x".into()));
+        assert_eq!(fresh.title("b3"), None, "what was deleted stays deleted");
+        assert_eq!(fresh.replica.get::<Note>(&"n".into()).unwrap().unwrap().views, 120);
+        for device in [&a, &b, &new] {
+            assert_eq!(device.dump(), fresh.dump(), "emptied: {emptied}");
+            assert!(device.replica.verify().unwrap().is_sound());
+            assert_eq!(device.replica.status().pending, 0);
+        }
+    }
+}
+
+#[test]
+fn another_hub_gets_nothing_until_the_replica_adopts_it() {
+    let mut world = World::new();
+    let mut a = world.device();
+    a.replica.create(note("n", "first")).unwrap().wait().unwrap();
+    a.sync();
+    a.edit("n", |n| n.title = "pending".into());
+    let elsewhere = Hub::builder().name("elsewhere").clock(Arc::new(world.clock.clone()));
+    world.hub = elsewhere.open(Arc::new(MemoryStore::new())).unwrap();
+    a.meets(&world);
+    let refused = run(a.replica.sync(&a.hub)).unwrap_err();
+    assert_eq!(refused.code(), "wrong_account");
+    assert_eq!(world.hub.head().seq, 0, "nothing was sent");
+    assert_eq!(a.title("n"), Some("pending".into()));
 }

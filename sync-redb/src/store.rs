@@ -112,6 +112,10 @@ impl Store for RedbStore {
     fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
         self.file.0.write(Kind::Settled, |txn| {
             let mut row = SpaceRow::find_or_make(txn, &self.space.name)?;
+            if row.covers > checkpoint.covers {
+                let last = row.last(&txn.open_table(JOURNAL)?)?;
+                return Err(Fault::Moved { last });
+            }
             let mut map = txn.open_table(MAP)?;
             for key in &checkpoint.drops {
                 map.remove((row.number, key.as_slice()))?;

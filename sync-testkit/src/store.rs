@@ -79,6 +79,7 @@ macro_rules! store_tests {
                 map::ranges_are_in_order_and_bounded,
                 map::drops_come_before_puts,
                 map::a_checkpoint_covers,
+                map::a_checkpoint_never_goes_back,
                 durable::opening_again_keeps_all,
                 durable::reclaiming_keeps_all,
                 durable::stores_share_nothing,

@@ -28,6 +28,7 @@ enum Bug {
     EndIncluded,
     PutsBeforeDrops,
     ForgetsCovers,
+    CoversGoBack,
     ForgetsOnOpening,
     ReclaimsTooMuch,
     OneForAll,
@@ -140,6 +141,10 @@ impl Store for Broken {
     }
 
     fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+        let heads = self.seen().heads;
+        if heads.covers > checkpoint.covers && !self.is(Bug::CoversGoBack) {
+            return Err(StoreError::Moved { last: heads.last });
+        }
         let drop_keys = |tables: &mut Tables| tables.map.retain(|key, _| !checkpoint.drops.contains(key));
         let put_keys = |tables: &mut Tables| {
             let puts = checkpoint.puts.iter().map(|(key, bytes)| (key.clone(), self.cut(bytes)));
@@ -218,7 +223,7 @@ fn finds(case: Case, bug: Bug) -> bool {
 
 #[test]
 fn each_bug_is_found_by_the_case_for_it() {
-    let cases: [(Bug, Case); 24] = [
+    let cases: [(Bug, Case); 25] = [
         (Bug::IgnoresExpected, journal::a_moved_journal_refuses),
         (Bug::IgnoresExpected, threads::one_append_wins_each_position),
         (Bug::SaysNotWhereItEnds, journal::a_moved_journal_refuses),
@@ -236,6 +241,7 @@ fn each_bug_is_found_by_the_case_for_it() {
         (Bug::EndIncluded, map::ranges_are_in_order_and_bounded),
         (Bug::PutsBeforeDrops, map::drops_come_before_puts),
         (Bug::ForgetsCovers, map::a_checkpoint_covers),
+        (Bug::CoversGoBack, map::a_checkpoint_never_goes_back),
         (Bug::ForgetsOnOpening, durable::opening_again_keeps_all),
         (Bug::ReclaimsTooMuch, durable::reclaiming_keeps_all),
         (Bug::OneForAll, durable::stores_share_nothing),
@@ -266,6 +272,7 @@ fn random_histories_find_every_bug_that_is_no_race() {
         Bug::EndIncluded,
         Bug::PutsBeforeDrops,
         Bug::ForgetsCovers,
+        Bug::CoversGoBack,
         Bug::ForgetsOnOpening,
         Bug::ReclaimsTooMuch,
     ] {

@@ -169,7 +169,11 @@ impl Store for SqliteStore {
     }
 
     fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
-        self.write(|transaction| {
+        let changed = self.write(|transaction| {
+            let covers: u64 = transaction.query_row("SELECT covers FROM heads", [], |row| row.get(0))?;
+            if covers > checkpoint.covers {
+                return Ok(Err(StoreError::Moved { last: last(transaction)? }));
+            }
             let mut delete = transaction.prepare_cached("DELETE FROM map WHERE key = ?1")?;
             for key in &checkpoint.drops {
                 delete.execute([key])?;
@@ -180,8 +184,9 @@ impl Store for SqliteStore {
             }
             transaction.execute("DELETE FROM journal WHERE position < ?1", [int(checkpoint.drop_before)])?;
             transaction.execute("UPDATE heads SET covers = ?1", [int(checkpoint.covers)])?;
-            Ok(())
-        })
+            Ok(Ok(()))
+        });
+        changed?
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {

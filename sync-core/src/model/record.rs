@@ -399,6 +399,13 @@ impl Record {
         self.field_dots().into_iter().filter(|dot| !saw(dot)).collect()
     }
 
+    /// The greatest logical time of any write that can still be seen in it.
+    pub(crate) fn latest(&self) -> u64 {
+        let created = self.creates.iter().filter_map(|create| create.origin.as_ref()).map(|origin| origin.time);
+        let updated = self.creates.iter().filter_map(|create| create.updated.as_ref()).map(|stamp| stamp.time);
+        created.chain(updated).chain(self.lifecycle.iter().map(|write| write.origin.time)).max().unwrap_or(0)
+    }
+
     /// Whether the entity is there and not deleted.
     pub fn is_alive(&self) -> bool {
         matches!(self.life(), Life::Alive { .. })

@@ -1,6 +1,6 @@
 //! The map: any bytes, in order, changed in one step.
 
-use sync_core::{Checkpoint, Heads};
+use sync_core::{Checkpoint, Heads, StoreError};
 
 use super::{Fresh, append, expect, ok, puts};
 
@@ -104,4 +104,16 @@ pub fn a_checkpoint_covers(fresh: &Fresh<'_>) {
     ok("checkpoint", store.checkpoint(&Checkpoint { covers: 4, ..Checkpoint::default() }));
     expect("heads after the next", ok("heads", store.heads()), Heads { first: 2, last: 4, covers: 4 });
     expect("a key that it did not name", ok("get", store.get(b"k")), Some(b"v".to_vec()));
+}
+
+/// Of two processes that make checkpoints the slower one must not undo what the faster one said.
+pub fn a_checkpoint_never_goes_back(fresh: &Fresh<'_>) {
+    let store = fresh()();
+    append(&*store, &[b"1", b"2", b"3"]);
+    ok("checkpoint", store.checkpoint(&Checkpoint { covers: 3, ..puts(&[(b"k", b"new")]) }));
+    let late = store.checkpoint(&Checkpoint { covers: 2, ..puts(&[(b"k", b"old")]) });
+    assert!(matches!(late, Err(StoreError::Moved { last: 3 })), "a checkpoint that covers less: {late:?}");
+    expect("what it covers", ok("heads", store.heads()).covers, 3);
+    expect("a key", ok("get", store.get(b"k")), Some(b"new".to_vec()));
+    ok("one that covers as much", store.checkpoint(&Checkpoint { covers: 3, ..puts(&[(b"k", b"newer")]) }));
 }

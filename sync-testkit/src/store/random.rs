@@ -105,8 +105,11 @@ fn take(step: &Step, store: &dyn Store, last: Position) -> Result<Answer, String
                     puts: puts.clone(),
                     drops: drops.clone(),
                 };
-                store.checkpoint(&checkpoint)?;
-                Answer::Done
+                match store.checkpoint(&checkpoint) {
+                    Ok(()) => Answer::Done,
+                    Err(StoreError::Moved { last }) => Answer::Moved(last),
+                    Err(error) => return Err(error),
+                }
             }
             Step::Get(key) => Answer::Value(store.get(key)?),
             Step::Range { from, to, limit } => Answer::Pairs(store.range(from, to, usize::from(*limit))?),
