@@ -31,7 +31,11 @@ enum Course {
 }
 
 /// Decides a push of numbered entries.
-pub(super) fn decide(mut draft: Draft<'_>, offers: &[Prepared], attempt: Option<u64>) -> Result<Decision, TransportError> {
+pub(super) fn decide(
+    mut draft: Draft<'_>,
+    offers: &[Prepared],
+    attempt: Option<u64>,
+) -> Result<Decision, TransportError> {
     let lanes = lanes(offers);
     for lane in &lanes {
         check_client(&draft, lane, attempt)?;
@@ -69,7 +73,8 @@ fn check_client(draft: &Draft<'_>, lane: &Lane, attempt: Option<u64>) -> Result<
 
 /// Whether the client id is one under which a hub numbers entries.
 fn is_hub(draft: &Draft<'_>, lane: &Lane) -> bool {
-    lane.client == *draft.rules.own || draft.view.state.clients.get(&lane.client).is_some_and(|standing| standing.is_hub)
+    lane.client == *draft.rules.own
+        || draft.view.state.clients.get(&lane.client).is_some_and(|standing| standing.is_hub)
 }
 
 fn admit(draft: &mut Draft<'_>, lane: &Lane, offers: &[Prepared], verdicts: &mut [Verdict]) {
@@ -135,7 +140,8 @@ fn admit_unit(draft: &mut Draft<'_>, slots: &[Slot], offers: &[Prepared]) -> (Ve
             let message = "a part of the group was accepted before under other names, and a part was not";
             return (vec![Verdict::Rejected(reject("group", message, Some("group"))); slots.len()], Course::Blocked);
         };
-        let verdicts = which.iter().map(|at| Verdict::Accepted { seq: known[*at].seq, known_as: Some(known[*at].dot.clone()) });
+        let verdicts =
+            which.iter().map(|at| Verdict::Accepted { seq: known[*at].seq, known_as: Some(known[*at].dot.clone()) });
         return (verdicts.collect(), Course::Ended);
     }
     if candidates.iter().any(|(entry, _)| draft.is_ahead(entry.origin.time)) {
@@ -157,6 +163,8 @@ fn accepted(seq: u64) -> Verdict {
 /// The culprits with their reasons, the rest of the group with theirs.
 fn refuse(slots: &[Slot], faults: Vec<Option<Rejection>>) -> Vec<Verdict> {
     let first = slots.first().map_or(0, |slot| slot.n);
-    let with = || reject("group", format!("another entry of the transaction from number {first} on was rejected"), Some("group"));
+    let with = || {
+        reject("group", format!("another entry of the transaction from number {first} on was rejected"), Some("group"))
+    };
     faults.into_iter().map(|fault| Verdict::Rejected(fault.unwrap_or_else(with))).collect()
 }

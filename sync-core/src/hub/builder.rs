@@ -35,15 +35,22 @@ pub struct HubBuilder {
 impl HubBuilder {
     pub(super) fn new() -> Self {
         #[cfg(all(feature = "system", not(target_arch = "wasm32")))]
-        let (clock, random): (Option<Arc<dyn Clock>>, Option<Arc<dyn Random>>) =
-            (Some(Arc::new(crate::clock::SystemClock)), Some(Arc::new(crate::clock::SystemRandom)));
+        let given = Self {
+            clock: Some(Arc::new(crate::clock::SystemClock)),
+            random: Some(Arc::new(crate::clock::SystemRandom)),
+            ..Self::bare()
+        };
         #[cfg(not(all(feature = "system", not(target_arch = "wasm32"))))]
-        let (clock, random) = (None, None);
+        let given = Self::bare();
+        given
+    }
+
+    fn bare() -> Self {
         Self {
             name: None,
             space: None,
-            clock,
-            random,
+            clock: None,
+            random: None,
             limits: Limits::default(),
             default_type: "note".into(),
             allow_join: true,

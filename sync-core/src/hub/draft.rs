@@ -8,7 +8,7 @@ use super::index::Intended;
 use super::prepared::reject;
 use super::row::Logged;
 use super::validate::{Proposed, Validate};
-use crate::model::entry::{Action, Entry, EntityKey};
+use crate::model::entry::{Action, EntityKey, Entry};
 use crate::model::record::Record;
 use crate::model::stamp::{ClientId, Digest, Name};
 use crate::transport::{Limits, Rejection};
@@ -100,12 +100,8 @@ impl<'a> Draft<'a> {
             Arc::make_mut(record).apply_in_order(entry);
         }
         for (at, key) in keys {
-            let change = Proposed {
-                principal: self.rules.principal,
-                key,
-                before: &self.records[key],
-                after: &staged[key],
-            };
+            let change =
+                Proposed { principal: self.rules.principal, key, before: &self.records[key], after: &staged[key] };
             for validator in self.rules.validators {
                 validator.validate(&change).map_err(|rejection| (at, rejection))?;
             }

@@ -27,7 +27,8 @@ pub(super) struct Questions {
 /// What the checkpoint says to them.
 #[derive(Default)]
 pub(super) struct Facts {
-    pub(super) covers: Position,
+    covers: Position,
+    table: Table,
     dots: HashMap<Dot, Place>,
     intents: HashMap<u128, Intended>,
     foreign: HashMap<(ClientId, Arc<str>), Foreign>,
@@ -48,7 +49,7 @@ impl Questions {
     }
 
     pub(super) fn answer(&self, store: &dyn Store) -> Result<Facts, StoreError> {
-        let mut facts = Facts { covers: self.covers, ..Facts::default() };
+        let mut facts = Facts { covers: self.covers, table: self.table, ..Facts::default() };
         if self.covers == 0 {
             facts.records.extend(self.keys.iter().map(|key| (key.clone(), None)));
             return Ok(facts);
@@ -76,6 +77,11 @@ impl Questions {
 }
 
 impl Facts {
+    /// Whether they are of the checkpoint on which the state stands.
+    pub(super) fn fit(&self, state: &State) -> bool {
+        (self.covers, self.table) == (state.covers, state.table)
+    }
+
     pub(super) fn place(&self, dot: &Dot) -> Option<&Place> {
         self.dots.get(dot)
     }

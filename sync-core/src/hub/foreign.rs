@@ -22,7 +22,8 @@ const RESERVED: [&str; 3] = ["id", "deleted", "updatedAt"];
 
 /// What is wrong with a foreign entry by itself.
 pub(super) fn fault(entry: &Entry, limits: &Limits) -> Option<Rejection> {
-    let malformed = |member: &str, message: &str| Some(reject("malformed", format!("`{member}` {message}"), Some(member)));
+    let malformed =
+        |member: &str, message: &str| Some(reject("malformed", format!("`{member}` {message}"), Some(member)));
     match entry.foreign_id.as_deref() {
         None => return malformed("n", "stands in an entry of the numbered dialect"),
         Some(id) if id.is_empty() || id.len() > 512 => return malformed("id", "is empty or too long"),
@@ -88,7 +89,11 @@ pub(super) fn decide(mut draft: Draft<'_>, offers: &[Prepared], default_type: &s
         let known = draft.view.foreign(&author, &id).map(|known| (known.content, known.seq));
         let verdict = match known.or_else(|| fresh.get(&(author.clone(), id.clone())).copied()) {
             Some((same, seq)) if same == content => Verdict::Accepted { seq, known_as: None },
-            Some(_) => Verdict::Rejected(reject("id_reused", format!("another entry of {author} has the id {id:?}"), Some("id"))),
+            Some(_) => Verdict::Rejected(reject(
+                "id_reused",
+                format!("another entry of {author} has the id {id:?}"),
+                Some("id"),
+            )),
             None => match admit(&mut draft, entry, default_type, Dot::new(own.clone(), n + 1)) {
                 Ok(seq) => {
                     n += 1;
@@ -159,9 +164,12 @@ fn see(entry: &mut Entry, record: &Record) {
 /// The writes of a register that the author saw. What a client added to a counter has no single stamp: all of it counts as seen.
 fn written(register: &Register, seen: &impl Fn(&Origin) -> bool) -> Vec<Dot> {
     match register {
-        Register::Siblings(siblings) => {
-            siblings.iter().map(|sibling| &sibling.origin).filter(|origin| seen(origin)).map(|origin| origin.dot.clone()).collect()
-        }
+        Register::Siblings(siblings) => siblings
+            .iter()
+            .map(|sibling| &sibling.origin)
+            .filter(|origin| seen(origin))
+            .map(|origin| origin.dot.clone())
+            .collect(),
         Register::Set(elements) => {
             let insertions = elements.values().flatten().map(|(origin, _)| origin);
             insertions.filter(|origin| seen(origin)).map(|origin| origin.dot.clone()).collect()

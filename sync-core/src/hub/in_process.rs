@@ -2,8 +2,8 @@
 
 use super::{Hub, Offer};
 use crate::transport::{
-    BoxFuture, Hello, HelloRequest, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest, Transport,
-    TransportError,
+    BoxFuture, Hello, HelloRequest, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest,
+    Transport, TransportError,
 };
 
 /// A [`Transport`] to a hub in the same process, on behalf of one principal.

@@ -106,8 +106,7 @@ impl Place {
     }
 
     pub(super) fn load(store: &dyn Store, dot: &Dot) -> Result<Option<Self>, StoreError> {
-        let parse =
-            |r: &mut Reader<'_>| Ok(Self { seq: r.u64()?, hash: r.digest()?, running: r.digest()? });
+        let parse = |r: &mut Reader<'_>| Ok(Self { seq: r.u64()?, hash: r.digest()?, running: r.digest()? });
         load(store, &Self::place(dot), parse)
     }
 }

@@ -37,7 +37,9 @@ impl Inner {
             return Err(TransportError::Denied { message: "this hub does not take snapshots".into() });
         }
         if page.transfer.is_empty() {
-            return Err(TransportError::Nonsense { message: "the page does not say which transfer it is part of".into() });
+            return Err(TransportError::Nonsense {
+                message: "the page does not say which transfer it is part of".into(),
+            });
         }
         let mut transfer = self.transfer.lock().unwrap_or_else(PoisonError::into_inner);
         self.begin(&mut transfer, page)?;
@@ -56,14 +58,20 @@ impl Inner {
         self.finish(principal, table, page)
     }
 
-    fn begin(&self, transfer: &mut MutexGuard<'_, Option<Transfer>>, page: &SnapshotPage) -> Result<(), TransportError> {
+    fn begin(
+        &self,
+        transfer: &mut MutexGuard<'_, Option<Transfer>>,
+        page: &SnapshotPage,
+    ) -> Result<(), TransportError> {
         let now = self.now();
         match transfer.as_mut() {
             Some(current) if current.name == page.transfer => {
                 current.heard = now;
                 return Ok(());
             }
-            Some(current) if now < current.heard.saturating_add(PATIENCE) => return Err(TransportError::Busy { after: 1_000 }),
+            Some(current) if now < current.heard.saturating_add(PATIENCE) => {
+                return Err(TransportError::Busy { after: 1_000 });
+            }
             _ => {}
         }
         let table = self.state().table.next();
@@ -150,7 +158,14 @@ impl Inner {
     }
 
     /// Replaces each record of `theirs` by what it and the hub's make together; the greatest logical time in them.
-    fn join_records(&self, ours: Table, we: &Context, theirs: Table, they: &Context, both: &Context) -> Result<u64, Error> {
+    fn join_records(
+        &self,
+        ours: Table,
+        we: &Context,
+        theirs: Table,
+        they: &Context,
+        both: &Context,
+    ) -> Result<u64, Error> {
         let mut greatest = 0;
         for (other, from_here) in [(ours, true), (theirs, false)] {
             let mut after: Option<EntityKey> = None;

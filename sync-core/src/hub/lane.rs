@@ -34,7 +34,8 @@ pub(super) fn lanes(offers: &[Prepared]) -> Vec<Lane> {
     let mut places: HashMap<ClientId, usize> = HashMap::new();
     let mut last: Option<Dot> = None;
     for (at, dot) in named.iter().enumerate() {
-        let next = || named[at..].iter().flatten().next().map(|dot| Dot::new(dot.client.clone(), dot.n.saturating_sub(1)));
+        let next =
+            || named[at..].iter().flatten().next().map(|dot| Dot::new(dot.client.clone(), dot.n.saturating_sub(1)));
         let behind = || last.as_ref().map(|dot| Dot::new(dot.client.clone(), dot.n.saturating_add(1)));
         let Some(dot) = dot.clone().or_else(behind).or_else(next) else { continue };
         let place = *places.entry(dot.client.clone()).or_insert_with(|| {
@@ -67,12 +68,17 @@ impl Lane {
                 continue;
             }
             if slot.n > next {
-                let message = format!("the push goes on with {}, and the hub knows this client's entries up to {known}", entry.dot());
+                let message = format!(
+                    "the push goes on with {}, and the hub knows this client's entries up to {known}",
+                    entry.dot()
+                );
                 return Err(TransportError::Diverged { message });
             }
             next = next.max(slot.n.saturating_add(1));
             if *hashes.entry(slot.n).or_insert(*hash) != *hash {
-                return Err(TransportError::Forked { message: format!("the push has two different entries named {}", entry.dot()) });
+                return Err(TransportError::Forked {
+                    message: format!("the push has two different entries named {}", entry.dot()),
+                });
             }
             if fault.is_none() {
                 self.check_named(entry, view)?;
@@ -86,7 +92,8 @@ impl Lane {
             Some(place) if place.hash == hash => Ok(()),
             Some(_) => Err(TransportError::Forked { message: format!("{} is another entry here", entry.dot()) }),
             None => {
-                let message = format!("{} was accepted so long ago that its content is not known any more", entry.dot());
+                let message =
+                    format!("{} was accepted so long ago that its content is not known any more", entry.dot());
                 Err(TransportError::Diverged { message })
             }
         }
@@ -118,7 +125,8 @@ impl Lane {
         let slots = &self.slots[first..first + members];
         let mut faults: Vec<Option<Rejection>> = slots.iter().map(fault).collect();
         if faults.iter().all(Option::is_none) && !self.is_whole(slots, group, offers, known) {
-            let message = format!("the group of {} entries from {} on is not complete in the push", group.count, group.first);
+            let message =
+                format!("the group of {} entries from {} on is not complete in the push", group.count, group.first);
             faults.fill(Some(reject("malformed", message, Some("group"))));
         }
         (first + members, faults)
@@ -144,6 +152,9 @@ impl Lane {
         };
         let mut numbers: Vec<u64> = slots.iter().map(|slot| slot.n).collect();
         numbers.dedup();
-        group.first > known && numbers.first() == Some(&group.first) && numbers.len() as u64 == group.count && slots.iter().all(says_so)
+        group.first > known
+            && numbers.first() == Some(&group.first)
+            && numbers.len() as u64 == group.count
+            && slots.iter().all(says_so)
     }
 }

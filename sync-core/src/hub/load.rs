@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::inner::Inner;
 use super::index::{Meta, Standing};
+use super::inner::Inner;
 use super::row::Row;
 use super::state::State;
 use crate::error::Error;

@@ -44,7 +44,7 @@ pub use validate::{Proposed, Validate};
 pub use watch::HeadChanged;
 
 use crate::error::Error;
-use crate::model::entry::{Entry, EntityKey};
+use crate::model::entry::{EntityKey, Entry};
 use crate::model::record::Record;
 use crate::store::StoreError;
 use crate::transport::{
@@ -158,7 +158,8 @@ impl Hub {
 
     /// The durable end of the log, as this process knows it.
     pub fn head(&self) -> Cursor {
-        self.inner.state().durable
+        let state = self.inner.state();
+        state.durable
     }
 
     /// Reads what other hubs of the same store wrote, wakes those who wait for it, and returns the log's durable

@@ -1,7 +1,7 @@
 //! What can be said of an offered entry without knowing the log.
 
 use super::Offer;
-use crate::model::entry::{Action, Entry, EntityKey, LIFECYCLE, client_is_valid};
+use crate::model::entry::{Action, EntityKey, Entry, LIFECYCLE, client_is_valid};
 use crate::model::op::Op;
 use crate::model::stamp::{Digest, Dot};
 use crate::transport::{Limits, Rejection};
@@ -52,7 +52,9 @@ pub(super) fn fault(entry: &Entry, limits: &Limits) -> Option<Rejection> {
     }
     match entry.action {
         Action::Purge => return Some(reject("forbidden", "only a hub purges", Some("type"))),
-        Action::Create if !entry.of.is_empty() => return malformed("of", "is for entries that saw a create; a create has none"),
+        Action::Create if !entry.of.is_empty() => {
+            return malformed("of", "is for entries that saw a create; a create has none");
+        }
         Action::Delete(_) | Action::Restore if !entry.fields.is_empty() => {
             return malformed("payload", "of a delete or restore has no fields");
         }
@@ -97,7 +99,11 @@ pub(super) fn common_fault(entry: &Entry, limits: &Limits) -> Option<Rejection> 
     }
     for (name, op) in &entry.fields {
         if !is_field(name) {
-            return Some(reject("malformed", format!("{name:?} is no field name: it is empty or begins with `$`"), Some(name)));
+            return Some(reject(
+                "malformed",
+                format!("{name:?} is no field name: it is empty or begins with `$`"),
+                Some(name),
+            ));
         }
         let depth = depth(op);
         if depth > limits.depth {
@@ -105,10 +111,8 @@ pub(super) fn common_fault(entry: &Entry, limits: &Limits) -> Option<Rejection> 
             return Some(reject("depth", message, Some(name)));
         }
     }
-    if let Some(unknown) = &entry.unknown {
-        if unknown.depth() as u64 > limits.depth {
-            return Some(reject("depth", format!("a member is nested more than {} levels deep", limits.depth), None));
-        }
+    if entry.unknown.as_ref().is_some_and(|unknown| unknown.depth() as u64 > limits.depth) {
+        return Some(reject("depth", format!("a member is nested more than {} levels deep", limits.depth), None));
     }
     let bytes = json_bytes(entry, limits.entry_bytes);
     (bytes > limits.entry_bytes).then(|| {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Offer;
 use super::admit::{self, Decision};
 use super::draft::{Draft, Rules};
 use super::facts::{Facts, Questions, View};
@@ -10,7 +11,6 @@ use super::inner::{Inner, PATIENCE, crowded, failed, is_moved};
 use super::prepared::{self, Kind, Prepared, prepare};
 use super::row::{Accepted, Content, Row};
 use super::state::State;
-use super::Offer;
 use crate::error::Error;
 use crate::model::entry::{Action, EntityKey};
 use crate::model::stamp::{ClientId, Name};
@@ -79,7 +79,7 @@ impl Inner {
         let heads = self.store().heads()?;
         let mut state = self.state();
         self.refresh(&mut state, heads)?;
-        if facts.covers != state.covers || heads.covers != state.covers {
+        if !facts.fit(&state) || heads.covers != state.covers {
             let folding = state.folding.is_some();
             drop(state);
             if folding {
@@ -101,7 +101,13 @@ impl Inner {
         Ok(Some(Pending { epoch: self.journal.epoch(), position: state.position, outcome }))
     }
 
-    fn decide(&self, push: &Push, state: &mut State, facts: Facts, keys: &[EntityKey]) -> Option<Result<Decision, TransportError>> {
+    fn decide(
+        &self,
+        push: &Push,
+        state: &mut State,
+        facts: Facts,
+        keys: &[EntityKey],
+    ) -> Option<Result<Decision, TransportError>> {
         let rules = Rules {
             principal: &push.principal,
             own: &self.own,
@@ -158,15 +164,16 @@ impl Push {
     /// What goes into the journal. A refusal does too where the push has an attempt: an earlier one that
     /// arrives late, at this hub or another, must not be decided after it.
     fn row(&self, decision: &Decision, state: &State) -> Option<Accepted> {
-        let refused = decision.verdicts.iter().any(|verdict| !matches!(verdict, Verdict::Accepted { known_as: None, .. }));
+        let refused =
+            decision.verdicts.iter().any(|verdict| !matches!(verdict, Verdict::Accepted { known_as: None, .. }));
         let seen = |client: &ClientId| state.clients.get(client).map_or(0, |standing| standing.attempt);
         let attempts: Vec<(ClientId, u64)> = match self.attempt {
-            Some(attempt) => decision.clients.iter().filter(|client| attempt > seen(client)).map(|c| (c.clone(), attempt)).collect(),
+            Some(attempt) => {
+                decision.clients.iter().filter(|client| attempt > seen(client)).map(|c| (c.clone(), attempt)).collect()
+            }
             None => Vec::new(),
         };
-        if decision.accepted.is_empty() && !(refused && !attempts.is_empty()) {
-            return None;
-        }
-        Some(Accepted { principal: self.principal.clone(), attempts, entries: decision.accepted.clone() })
+        let worth_it = !decision.accepted.is_empty() || (refused && !attempts.is_empty());
+        worth_it.then(|| Accepted { principal: self.principal.clone(), attempts, entries: decision.accepted.clone() })
     }
 }

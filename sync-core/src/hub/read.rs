@@ -40,10 +40,11 @@ impl Inner {
         mut take: impl FnMut(&mut State, R) -> Result<Reading<T>, StoreError>,
     ) -> Result<T, Error> {
         for _ in 0..PATIENCE {
-            let covers = self.state().covers;
+            let stands_on = |state: &State| (state.covers, state.table);
+            let before = stands_on(&self.state());
             let found = read()?;
             let (mut state, heads) = self.fresh()?;
-            if covers != state.covers || heads.covers != state.covers {
+            if before != stands_on(&state) || heads.covers != state.covers {
                 let folding = state.folding.is_some();
                 drop(state);
                 if folding {

@@ -52,7 +52,13 @@ impl Rows {
 
     /// The durable rows from the one that holds entry number `seq` on, up to `limit` and to position `last`.
     /// The caller has seen that the journal holds that entry.
-    pub(super) fn from(&self, store: &dyn Store, seq: u64, first: Position, last: Position) -> Result<Vec<Numbered>, StoreError> {
+    pub(super) fn from(
+        &self,
+        store: &dyn Store,
+        seq: u64,
+        first: Position,
+        last: Position,
+    ) -> Result<Vec<Numbered>, StoreError> {
         if let Some(recent) = self.recent(seq, last) {
             return Ok(recent);
         }

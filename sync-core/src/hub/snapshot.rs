@@ -58,7 +58,9 @@ impl Inner {
                 for (key, record) in scanned {
                     records.insert(key, Arc::new(record?));
                 }
-                let within = |key: &&EntityKey| after.is_none_or(|after| *key > after) && end.as_ref().is_none_or(|end| *key <= end);
+                let within = |key: &&EntityKey| {
+                    after.is_none_or(|after| *key > after) && end.as_ref().is_none_or(|end| *key <= end)
+                };
                 let touched: Vec<EntityKey> = state.records.touched().filter(within).cloned().collect();
                 for key in touched {
                     let base = records.remove(&key).map(Arc::unwrap_or_clone).unwrap_or_default();
@@ -81,7 +83,9 @@ impl Inner {
                 }
                 let from_here = from.unwrap_or(state.head);
                 page.next = match last {
-                    Some(after) if seen < all || !is_last_scan => Some(Token::Records { from: from_here, after }.to_string()),
+                    Some(after) if seen < all || !is_last_scan => {
+                        Some(Token::Records { from: from_here, after }.to_string())
+                    }
                     // Made in one go: nothing was touched since.
                     _ if from_here == state.head => None,
                     _ => Some(Token::Touched { from: from_here }.to_string()),
@@ -111,7 +115,8 @@ impl Inner {
                     return Some(Reading::Again);
                 }
             }
-            let is_final = reaches_back && state.tail.last((state.head.seq - end.seq) as usize).all(|key| keys.contains(key));
+            let is_final =
+                reaches_back && state.tail.last((state.head.seq - end.seq) as usize).all(|key| keys.contains(key));
             let all: Vec<EntityKey> = keys.iter().cloned().collect();
             let mut page = SnapshotPage { cursor: state.head, ..SnapshotPage::default() };
             if is_final {
@@ -130,7 +135,8 @@ impl Inner {
     /// The entities that the log touched after `from`, and how far it was read.
     fn touched(&self, extent: &Extent, from: Cursor) -> Result<(BTreeSet<EntityKey>, Cursor), TransportError> {
         let (mut keys, mut end) = (BTreeSet::new(), from);
-        let is_full = |keys: &BTreeSet<EntityKey>, end: Cursor| keys.len() >= MOST_RECORDS || end.seq - from.seq >= MOST_SCANNED;
+        let is_full =
+            |keys: &BTreeSet<EntityKey>, end: Cursor| keys.len() >= MOST_RECORDS || end.seq - from.seq >= MOST_SCANNED;
         while end.seq < extent.head.seq && !is_full(&keys, end) {
             let rows = self.rows_from(extent, end.seq + 1).map_err(failed)?;
             if rows.is_empty() {

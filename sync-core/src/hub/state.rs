@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::index::{Meta, Standing};
 use super::index::Intended;
+use super::index::{Meta, Standing};
 use super::row::{Accepted, Content, Joined, Row};
 use super::tail::Tail;
 use crate::model::entry::Action;

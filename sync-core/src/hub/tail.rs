@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::index::{Foreign, Intended, MapRow, Place};
 use super::row::Logged;
-use crate::model::entry::{Entry, EntityKey};
+use crate::model::entry::{EntityKey, Entry};
 use crate::model::stamp::{ClientId, Digest, Dot};
 
 /// The entries that the checkpoint's indexes lack.
@@ -57,7 +57,8 @@ impl Tail {
     }
 
     pub(super) fn freeze(&self) -> FrozenTail {
-        let with_place = |logged: &Logged| self.dots.get(logged.entry.dot()).map(|place| (logged.clone(), place.clone()));
+        let with_place =
+            |logged: &Logged| self.dots.get(logged.entry.dot()).map(|place| (logged.clone(), place.clone()));
         FrozenTail(self.entries.iter().filter_map(with_place).collect())
     }
 

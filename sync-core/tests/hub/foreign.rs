@@ -244,7 +244,10 @@ fn on_causal_logs_the_state_is_what_the_article_makes_of_it() {
                 }
                 5 | 6 => {
                     let reply = hub.push_foreign("ada", offers(&phone.pending)).unwrap();
-                    assert!(reply.verdicts.iter().all(|(_, v)| matches!(v, Verdict::Accepted { .. })), "{seed}: {reply:?}");
+                    assert!(
+                        reply.verdicts.iter().all(|(_, v)| matches!(v, Verdict::Accepted { .. })),
+                        "{seed}: {reply:?}"
+                    );
                     if dice.roll(3) > 0 {
                         all.append(&mut phone.pending);
                         phone.seen = log(&hub, 7).into_iter().map(|(_, entry)| entry).collect();

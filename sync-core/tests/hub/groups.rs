@@ -51,7 +51,10 @@ fn the_culprit_gets_its_reason_and_the_rest_of_the_group_another() {
     // By the state, too; and what was staged for the group is forgotten.
     let mut a = Client::new("a");
     let mut group = a.group(&["1", "2", "3"]);
-    group[2] = { a.next -= 1; a.update("1", &a.dot(2), "title") };
+    group[2] = {
+        a.next -= 1;
+        a.update("1", &a.dot(2), "title")
+    };
     group[2].group = group[0].group;
     assert_eq!(push_words(&hub, &group), "!group !group !gone");
     assert_eq!(hub.head().seq, 0);

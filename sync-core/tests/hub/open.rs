@@ -93,7 +93,15 @@ fn a_typed_check_sees_the_entity_before_and_after() {
     assert_eq!(push_words(&hub, &[untitled.clone()]), "!invalid");
     untitled.key.entity_type = "other".into();
     assert_eq!(push_words(&hub, &[untitled]), "3", "nor about other types");
-    assert_eq!(words(hub.push_foreign("eve", offers(&[foreign("p", "1", sync_core::Action::Create, "z", NOW, &[("title", "")])]))), "!invalid");
+    assert_eq!(
+        words(
+            hub.push_foreign(
+                "eve",
+                offers(&[foreign("p", "1", sync_core::Action::Create, "z", NOW, &[("title", "")])])
+            )
+        ),
+        "!invalid"
+    );
     let _ = Fields::new();
 }
 
@@ -103,7 +111,9 @@ fn a_transaction_is_checked_as_a_whole() {
     struct Pairs;
     impl Validate for Pairs {
         fn validate(&self, change: &Proposed<'_>) -> Result<(), Rejection> {
-            let views = |record: &sync_core::Record| record.get("title", &sync_core::Family::Assign).map_or(0, |r| r.siblings().len());
+            let views = |record: &sync_core::Record| {
+                record.get("title", &sync_core::Family::Assign).map_or(0, |r| r.siblings().len())
+            };
             if views(change.before) + 2 == views(change.after) {
                 return Ok(());
             }

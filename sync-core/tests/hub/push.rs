@@ -156,7 +156,11 @@ fn what_is_wrong_with_an_entry_by_itself_is_rejected_with_the_member() {
         break_it(&mut entry);
         let reply = push(&hub, &[entry]).unwrap();
         let Verdict::Rejected(rejection) = &reply.verdicts[0].1 else { panic!("{at}: {reply:?}") };
-        assert_eq!((&rejection.code[..], rejection.field.as_deref().unwrap_or("")), (*code, *field), "{at}: {rejection:?}");
+        assert_eq!(
+            (&rejection.code[..], rejection.field.as_deref().unwrap_or("")),
+            (*code, *field),
+            "{at}: {rejection:?}"
+        );
     }
     assert_eq!(hub.head().seq, 0);
     let mut a = Client::new("a");

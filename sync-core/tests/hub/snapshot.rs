@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::support::*;
 use sync_core::model::stamp::Context;
 use sync_core::transport::{SnapshotPage, SnapshotRequest};
-use sync_core::{Cursor, Entry, EntityKey, Hub, MemoryStore, Record, Snapshot, VersionVector, reconcile};
+use sync_core::{Cursor, EntityKey, Entry, Hub, MemoryStore, Record, Snapshot, VersionVector, reconcile};
 
 /// Takes all pages; `between` runs after each.
 fn take(hub: &Hub, mut between: impl FnMut(usize)) -> (Snapshot, Cursor, usize) {
@@ -103,7 +103,8 @@ fn a_page_that_was_never_named_is_expired() {
     let head = hub.head();
     let other = format!("t.1.{:032x}", 5);
     let good = format!("t.{}.{}", head.seq, head.digest);
-    for token in ["x", "r", "r.1", "t.9.0", &other[..], &format!("{good}.more"), &format!("r.1.{}.zz.00", head.digest)] {
+    for token in ["x", "r", "r.1", "t.9.0", &other[..], &format!("{good}.more"), &format!("r.1.{}.zz.00", head.digest)]
+    {
         let error = hub.snapshot(&SnapshotRequest { page: token.to_owned() }).unwrap_err();
         assert_eq!(error.code(), "expired", "{token}");
     }

@@ -1,13 +1,12 @@
 //! What the hub's tests share: a clock that stands still, randomness that counts, and clients that write entries.
 
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sync_core::model::stamp::Origin;
 use sync_core::transport::{HelloRequest, Limits, Page, PullRequest, PushReply};
 use sync_core::{
-    Action, ClientId, Clock, Cursor, Dot, Entry, EntityKey, Group, Hub, HubBuilder, Known, Offer, Op, Random, Store,
+    Action, ClientId, Clock, Cursor, Dot, EntityKey, Entry, Group, Hub, HubBuilder, Known, Offer, Op, Random, Store,
     Tombstone, TransportError, Value, Verdict,
 };
 
@@ -125,7 +124,14 @@ pub(crate) fn key(id: &str) -> EntityKey {
 }
 
 /// An entry of the article's dialect.
-pub(crate) fn foreign(client: &str, id: &str, action: Action, entity: &str, time: u64, fields: &[(&str, &str)]) -> Entry {
+pub(crate) fn foreign(
+    client: &str,
+    id: &str,
+    action: Action,
+    entity: &str,
+    time: u64,
+    fields: &[(&str, &str)],
+) -> Entry {
     let author = Some(ClientId::new(client));
     let mut entry = entry(Origin { dot: Dot::new(ClientId::new(client), 0), time, author }, action, entity);
     entry.foreign_id = Some(id.into());
