@@ -151,15 +151,13 @@ impl<'a> World<'a> {
 
 /// How far a device's clock is off. Most are nearly right; some were never set, some are absurd.
 fn skew(profile: &Profile, rng: &mut Rng) -> i128 {
-    if !profile.skewed {
-        return 0;
-    }
-    match rng.below(10) {
+    let skew = match rng.below(10) {
         0..=4 => rng.below(5) as i128 - 2,
         5 => 86_400_000,
         6 => -86_400_000,
         7 => -1_700_000_000_000,
         8 => 1 << 60,
         _ => i128::from(u64::MAX),
-    }
+    };
+    skew.clamp(-profile.skew, profile.skew)
 }

@@ -3,12 +3,12 @@
 //! Each takes entries in any order and says what is broken, if anything is. [`check`] runs all of them on many
 //! seeds and prints the seed and the smallest history that still fails.
 
-mod forms;
 mod folding;
+mod forms;
 mod joining;
 mod policy;
 
-pub use folding::{in_log_order, order, oracle_agrees};
+pub use folding::{in_log_order, oracle_agrees, order};
 pub use forms::{batches, damage, json, records};
 pub use joining::{joins, log_joins};
 pub use policy::policy;
@@ -70,7 +70,11 @@ pub fn check(profile: &Profile, seeds: std::ops::Range<u64>, law: impl Fn(&[Entr
         if run(&history.entries).is_err() {
             let small = minimise(&history.entries, |entries| run(entries).is_err());
             let broken = run(&small).expect_err("a minimised history fails");
-            panic!("seed {seed}: {broken}\nof {} entries these remain:\n{}", history.entries.len(), History::describe(&small));
+            panic!(
+                "seed {seed}: {broken}\nof {} entries these remain:\n{}",
+                history.entries.len(),
+                History::describe(&small)
+            );
         }
     }
 }
@@ -89,7 +93,10 @@ pub(crate) fn same(law: &'static str, what: &str, left: &Snapshot, right: &Snaps
     let difference = difference(&forms_of(left), &forms_of(right));
     let contexts = [left, right].map(Snapshot::context);
     if contexts[0] != contexts[1] {
-        return broken(law, format!("{what}: different entries are known\nleft  {:?}\nright {:?}", contexts[0], contexts[1]));
+        return broken(
+            law,
+            format!("{what}: different entries are known\nleft  {:?}\nright {:?}", contexts[0], contexts[1]),
+        );
     }
     if difference.is_empty() {
         return broken(law, format!("{what}: they look the same and are not\nleft  {left:?}\nright {right:?}"));

@@ -13,7 +13,7 @@ pub use form::{EntityForm, FieldForm, difference, forms_of};
 
 use std::collections::BTreeMap;
 
-use sync_core::{Entry, EntityKey};
+use sync_core::{EntityKey, Entry};
 
 /// Every entity's form that these entries make, in whatever order they are given.
 pub fn oracle<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> BTreeMap<EntityKey, EntityForm> {

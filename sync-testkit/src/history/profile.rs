@@ -43,8 +43,8 @@ pub struct Profile {
     pub fields: Vec<(&'static str, FieldKind)>,
     /// Whether an author who knows an entry knows all that its author knew.
     pub causal: bool,
-    /// Whether clocks may be wrong.
-    pub skewed: bool,
+    /// By how many milliseconds clocks may be off at most.
+    pub skew: i128,
     /// Whether deletes are taken back.
     pub restores: bool,
     /// Whether deletes of both policies occur.
@@ -79,7 +79,7 @@ impl Profile {
                 ("views", Counter),
             ],
             causal: true,
-            skewed: true,
+            skew: u64::MAX.into(),
             restores: true,
             forgiving: true,
             foreign: 8,
@@ -103,10 +103,11 @@ impl Profile {
         Self { devices: 5, entities: 1, fields: vec![("field", kind)], ..Self::honest() }
     }
 
-    /// What the article's notes can express: create, update, delete of two plain fields.
+    /// What the article's notes can express: create, update, delete of two plain fields. No clock stands at the
+    /// end of time, where stamps no longer grow.
     pub fn article() -> Self {
         let fields = vec![("body", FieldKind::Assign), ("title", FieldKind::Assign)];
-        Self { fields, restores: false, forgiving: false, purges: 0, ..Self::honest() }
+        Self { fields, restores: false, forgiving: false, purges: 0, skew: 1 << 60, ..Self::honest() }
     }
 
     pub(super) fn any_key(&self, rng: &mut Rng) -> EntityKey {

@@ -24,7 +24,8 @@ pub fn order(entries: &[Entry], rng: &mut Rng) -> Holds {
         let mut batched = Snapshot::default();
         let size = 1 + rng.below(8);
         for batch in shuffled.chunks(size) {
-            batched = reconcile(batched, batch).or_else(|e| broken(LAW, e.to_string()).map(|()| Snapshot::default()))?;
+            batched =
+                reconcile(batched, batch).or_else(|e| broken(LAW, e.to_string()).map(|()| Snapshot::default()))?;
         }
         same(LAW, "in batches", &whole, &batched)?;
     }

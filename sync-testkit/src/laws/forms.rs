@@ -76,7 +76,8 @@ pub fn damage(entries: &[Entry], rng: &mut Rng) -> Holds {
             if read.encode() != bytes {
                 return broken(LAW, format!("{key}: {read:?}"));
             }
-            let _ = (read.life(), read.hidden_writes(), sync_core::model::conflict::of(&read, |name| vec![name.into()]));
+            let _ =
+                (read.life(), read.hidden_writes(), sync_core::model::conflict::of(&read, |name| vec![name.into()]));
         }
     }
     Ok(())

@@ -23,7 +23,10 @@ pub fn policy(policy: &dyn Policy, values: &[Value], rng: &mut Rng) -> Holds {
         for second in values {
             let shown = edits(policy, [first, second])?;
             if second == first && shown.len() > 1 {
-                return broken("diff is None if there is nothing to write", format!("from {first} to {second}: {shown:?}"));
+                return broken(
+                    "diff is None if there is nothing to write",
+                    format!("from {first} to {second}: {shown:?}"),
+                );
             }
         }
     }
@@ -69,7 +72,8 @@ fn edits<'a>(policy: &dyn Policy, values: impl IntoIterator<Item = &'a Value>) -
 
 /// Operations of several devices, and unknown ones among them, in every order in which stamps may put them.
 fn concurrent(policy: &dyn Policy, values: &[Value], rng: &mut Rng) -> Holds {
-    let unknown = ["null", "-1", "1e300", "\"\"", "\"?\"", "[]", "[[1]]", "{}", "{\"$add\":1}", "{\"v\":2,\"x\":[null]}"];
+    let unknown =
+        ["null", "-1", "1e300", "\"\"", "\"?\"", "[]", "[[1]]", "{}", "{\"$add\":1}", "{\"v\":2,\"x\":[null]}"];
     let unknown = unknown.map(|text| Value::parse(text).expect("the unknown operations are JSON"));
     let mut operations: Vec<Value> = unknown.to_vec();
     for after in values {

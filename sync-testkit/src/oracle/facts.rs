@@ -145,11 +145,8 @@ impl Entity<'_> {
             value: value.clone(),
         };
         match op {
-            Op::Assign(value) | Op::First(value) | Op::Own { body: value, .. } => {
-                if !self.is_replaced(name, entry.dot()) {
-                    form.ranked.push(sibling(value));
-                }
-            }
+            Op::Assign(_) | Op::First(_) | Op::Own { .. } if self.is_replaced(name, entry.dot()) => {}
+            Op::Assign(value) | Op::First(value) | Op::Own { body: value, .. } => form.ranked.push(sibling(value)),
             Op::Max(value) | Op::Min(value) => form.ranked.push(sibling(value)),
             Op::Add(delta) => {
                 form.sum += i128::from(*delta);

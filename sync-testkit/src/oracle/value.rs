@@ -33,13 +33,13 @@ fn winner(family: &Family, siblings: &[Sibling]) -> usize {
     // Any update beats a create.
     let updates = || all().filter(|(_, s)| !is_create(s));
     let chosen = match family {
-        Family::Max => all().max_by(|(_, a), (_, b)| {
-            a.value.cmp(&b.value).then(order(&a.origin).cmp(&order(&b.origin)))
-        }),
+        Family::Max => {
+            all().max_by(|(_, a), (_, b)| a.value.cmp(&b.value).then(order(&a.origin).cmp(&order(&b.origin))))
+        }
         // Of equal values the latest counts.
-        Family::Min => all().max_by(|(_, a), (_, b)| {
-            b.value.cmp(&a.value).then(order(&a.origin).cmp(&order(&b.origin)))
-        }),
+        Family::Min => {
+            all().max_by(|(_, a), (_, b)| b.value.cmp(&a.value).then(order(&a.origin).cmp(&order(&b.origin))))
+        }
         Family::First if updates().next().is_some() => updates().min_by_key(|(_, s)| order(&s.origin)),
         _ if updates().next().is_some() => updates().max_by_key(|(_, s)| order(&s.origin)),
         // Of two creates the first counts.
