@@ -224,7 +224,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn value(&mut self) -> Result<Value> {
-        self.text().map(|text| Value::from_canonical(text))
+        self.text().map(Value::from_canonical)
     }
 
     pub(crate) fn digest(&mut self) -> Result<Digest> {

@@ -17,8 +17,8 @@ use super::value::Value;
 ///     fn name(&self) -> &'static str {
 ///         "longest"
 ///     }
-///     fn diff(&self, _before: Option<&Value>, after: &Value) -> Result<Option<Written>, String> {
-///         Ok(Some(Written { operation: after.clone(), absorbs: true }))
+///     fn diff(&self, before: Option<&Value>, after: &Value) -> Result<Option<Written>, String> {
+///         Ok((before != Some(after)).then(|| Written { operation: after.clone(), absorbs: true }))
 ///     }
 ///     fn value(&self, operations: &[&Value]) -> Option<Value> {
 ///         operations.iter().max_by_key(|op| op.as_str().len()).map(|op| (*op).clone())

@@ -211,12 +211,12 @@ impl Record {
             }
             Slot::Element(name, element) => {
                 for (field, _, register) in &mut self.fields {
-                    if let (true, Register::Set(elements)) = (field == name, register) {
-                        if let Some(insertions) = elements.get_mut(element) {
-                            insertions.retain(|(origin, _)| !dots.contains(&origin.dot));
-                            if insertions.is_empty() {
-                                elements.remove(element);
-                            }
+                    if let (true, Register::Set(elements)) = (field == name, register)
+                        && let Some(insertions) = elements.get_mut(element)
+                    {
+                        insertions.retain(|(origin, _)| !dots.contains(&origin.dot));
+                        if insertions.is_empty() {
+                            elements.remove(element);
                         }
                     }
                 }
