@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used)] // A helper of a test that fails is a test that fails.
 
+mod client;
 mod conformance;
+mod hostile;
 mod samples;
+mod serving;
+mod support;
 mod wire;
