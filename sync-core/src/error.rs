@@ -101,6 +101,12 @@ pub enum Error {
         /// Where they differ.
         message: String,
     },
+    /// Entries that the hub never accepted would be lost.
+    #[error("{entries} entries were never accepted by the hub and would be lost: sync first, or wipe even what is unsynced")]
+    Unsynced {
+        /// How many.
+        entries: u64,
+    },
     /// There is no such entry among those set aside.
     #[error("no entry {number} is set aside")]
     NoSuchEntry {
@@ -133,6 +139,7 @@ impl Error {
             Self::WrongAccount { .. } => "wrong_account",
             Self::HubLostData { .. } => "hub_lost_data",
             Self::Diverged { .. } => "diverged",
+            Self::Unsynced { .. } => "unsynced",
             Self::NoSuchEntry { .. } => "no_such_entry",
             Self::Config { .. } => "config",
         }

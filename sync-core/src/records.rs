@@ -117,8 +117,12 @@ impl Records {
 
     /// Forgets everything: the store's records were replaced.
     pub(crate) fn clear(&mut self) {
-        let generation = self.generation + 1;
-        *self = Self { generation, ..Self::default() };
+        *self = Self { generation: self.generation + 1, ..Self::default() };
+    }
+
+    /// What was read before this generation is no base for what comes.
+    pub(crate) fn go_on_from(&mut self, generation: u64) {
+        self.generation = generation + 1;
     }
 }
 

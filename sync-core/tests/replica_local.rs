@@ -286,3 +286,22 @@ fn an_entity_that_no_longer_decodes_hides_no_other() {
     one.raw().edit("day", "a", &fields).unwrap().wait().unwrap();
     assert!(one.list::<DayOfOne>().unwrap().all(|day| day.is_ok()));
 }
+
+#[test]
+fn a_wiped_replica_is_a_new_one_and_keeps_what_was_never_sent_unless_told() {
+    let (store, replica) = fresh();
+    for n in 0..5 {
+        replica.create(note(&n.to_string(), "x")).unwrap().wait().unwrap();
+    }
+    replica.checkpoint().unwrap();
+    assert_eq!(replica.wipe(false).unwrap_err().code(), "unsynced");
+    assert_eq!(replica.list::<Note>().unwrap().count(), 5);
+    let before = replica.status().client;
+    replica.wipe(true).unwrap();
+    replica.create(note("new", "y")).unwrap().wait().unwrap();
+    for replica in [replica, open(&Arc::new(store.copy()))] {
+        assert_ne!(replica.status().client, before);
+        assert_eq!((replica.list::<Note>().unwrap().count(), replica.unsynced().len()), (1, 1));
+        assert!(replica.verify().unwrap().is_sound());
+    }
+}

@@ -1,0 +1,129 @@
+//! Types that change while devices with old versions of the program go on syncing.
+//!
+//! Names are what counts: every device that ever stored an entity knows it by its type's stored name and its fields'
+//! stored names. All attributes are described at [`Syncable`](macro@crate::Syncable).
+//!
+//! # Adding a field
+//! Entities that were stored before do not have it. It is read as its `default`, or as `None` if it is an `Option`;
+//! otherwise reading is an error that names the field. An old program leaves alone what it does not know: its edits never
+//! mention the new field, and what others wrote to it is kept.
+//!
+//! ```
+//! # use pollster::block_on;
+//! # use sync_core::{Hub, Id, MemoryStore, Replica};
+//! mod old {
+//!     # use sync_core::{Id, Syncable};
+//!     #[derive(Syncable)]
+//!     pub struct Note {
+//!         #[sync(id)]
+//!         pub id: Id<Note, String>,
+//!         pub title: String,
+//!     }
+//! }
+//! mod new {
+//!     # use sync_core::{Id, Syncable};
+//!     #[derive(Syncable)]
+//!     pub struct Note {
+//!         #[sync(id)]
+//!         pub id: Id<Note, String>,
+//!         pub title: String,
+//!         #[sync(default)]
+//!         pub pinned: bool,
+//!     }
+//! }
+//! # let hub = Hub::builder().open(MemoryStore::new())?.transport("ada");
+//! # let phone = Replica::builder().register::<old::Note>().open(MemoryStore::new())?;
+//! # let laptop = Replica::builder().register::<new::Note>().open(MemoryStore::new())?;
+//! phone.create(old::Note { id: "n".into(), title: "Shopping".into() })?.wait()?;
+//! block_on(phone.sync(&hub))?;
+//! block_on(laptop.sync(&hub))?;
+//! let id = "n".into();
+//! laptop.edit(&id, |note: &mut new::Note| {
+//!     assert!(!note.pinned); // the default
+//!     note.pinned = true;
+//! })?.wait()?;
+//! block_on(laptop.sync(&hub))?;
+//!
+//! block_on(phone.sync(&hub))?;
+//! phone.edit(&"n".into(), |note: &mut old::Note| note.title = "Groceries".into())?.wait()?;
+//! block_on(phone.sync(&hub))?;
+//! block_on(laptop.sync(&hub))?;
+//! let note = laptop.get::<new::Note>(&id)?.unwrap();
+//! assert_eq!((&*note.title, note.pinned), ("Groceries", true));
+//! # Ok::<(), sync_core::Error>(())
+//! ```
+//!
+//! The same holds for whole types: entities of a type that is not registered are kept, synced, and shown once it is.
+//!
+//! # Renaming
+//! In Rust alone: keep the stored name, with `#[sync(rename = "title")]` on a field or `#[sync(entity = "note")]` on the
+//! struct. Old and new programs then understand each other fully.
+//!
+//! In the store too: read the former name with `alias`. Both names are one field from then on, with one value and one
+//! list of conflicts, and a write replaces what it saw under either. But a program that does not know the new name sees
+//! only what was written under the old one, so do it when all devices can be updated.
+//!
+//! ```
+//! # use sync_core::{Fields, Id, MemoryStore, Replica, Syncable, Value};
+//! #[derive(Syncable)]
+//! #[sync(entity = "note")] // the struct had another name once
+//! struct Memo {
+//!     #[sync(id)]
+//!     id: Id<Memo, String>,
+//!     #[sync(alias = "title")]
+//!     headline: String,
+//! }
+//! # let store = std::sync::Arc::new(MemoryStore::new());
+//! # mod old { use sync_core::{Id, Syncable}; #[derive(Syncable)] pub struct Note { #[sync(id)] pub id: Id<Note, String>, pub title: String } }
+//! # let before = Replica::builder().register::<old::Note>().open(store.clone())?;
+//! # before.create(old::Note { id: "n".into(), title: "Shopping".into() })?.wait()?;
+//! # drop(before);
+//! let replica = Replica::builder().register::<Memo>().open(store)?; // a file of the version before
+//! let id = "n".into();
+//! assert_eq!(replica.get::<Memo>(&id)?.unwrap().headline, "Shopping");
+//! replica.edit(&id, |memo: &mut Memo| memo.headline = "Groceries".into())?.wait()?;
+//! assert_eq!(replica.get::<Memo>(&id)?.unwrap().headline, "Groceries");
+//! # Ok::<(), sync_core::Error>(())
+//! ```
+//!
+//! # Retiring a field
+//! Remove it from the struct. What was written stays where it is and goes on syncing; a program that still has the field
+//! shows it. Do not give its name to a field that means something else.
+//!
+//! # Fields that stay at home
+//! `#[sync(local)]` is stored on this device and never sent; `#[sync(skip)]` is not stored at all.
+//!
+//! ```
+//! # use pollster::block_on;
+//! # use sync_core::{Hub, Id, MemoryStore, Replica, Syncable};
+//! #[derive(Syncable)]
+//! struct Note {
+//!     #[sync(id)]
+//!     id: Id<Note, String>,
+//!     title: String,
+//!     #[sync(local, default)]
+//!     scrolled_to: u32,
+//!     #[sync(skip)]
+//!     words: Option<usize>,
+//! }
+//! # let hub = Hub::builder().open(MemoryStore::new())?.transport("ada");
+//! # let device = || Replica::builder().register::<Note>().open(MemoryStore::new());
+//! # let (phone, laptop) = (device()?, device()?);
+//! let note = Note { id: "n".into(), title: "Shopping".into(), scrolled_to: 7, words: Some(1) };
+//! let id = phone.create(note)?.wait()?;
+//! block_on(phone.sync(&hub))?;
+//! block_on(laptop.sync(&hub))?;
+//! let (here, there) = (phone.get(&id)?.unwrap(), laptop.get(&id)?.unwrap());
+//! assert_eq!((here.scrolled_to, here.words), (7, None));
+//! assert_eq!((there.scrolled_to, there.words), (0, None));
+//! # Ok::<(), sync_core::Error>(())
+//! ```
+//!
+//! # Another policy, or another type
+//! Operations say themselves what they are, so a field whose `merge` changed has another register: programs of both
+//! versions go on syncing, and each sees what was written under its own policy. The former value is not carried over.
+//! Give the field a new name instead, and copy the value once, where that makes sense.
+//!
+//! A type that reads what the former one wrote (`u32` to `u64`, a new variant of an enum) can simply be changed. Where an
+//! old program meets a value that it cannot read, reading that entity is an error that names the field, in its place in a
+//! list; nothing is lost, and syncing goes on.

@@ -1,12 +1,12 @@
 //! The hub: where the replicas of one space meet.
 //!
-//! A hub orders what replicas offer into one log, decides what it takes ([`admit`], [`foreign`]), and serves the
-//! log in pages ([`pull`]) and the state that it makes ([`snapshot`]). All it knows is in its [`Store`](crate::Store);
+//! A hub orders what replicas offer into one log, decides what it takes (`admit`, `foreign`), and serves the
+//! log in pages (`pull`) and the state that it makes (`snapshot`). All it knows is in its [`Store`](crate::Store);
 //! in memory it holds what was accepted since the last checkpoint. Several hubs may share one store: each finds out
 //! at its next append, and before every refusal, that another one was faster, and decides anew.
 //!
-//! Read in this order: [`row`], [`state`], [`facts`], [`draft`], [`lane`], [`admit`], [`foreign`], [`push`],
-//! [`checkpoint`], [`load`], [`read`], [`pull`], [`snapshot`].
+//! Read in this order: `row`, `state`, `facts`, `draft`, `lane`, `admit`, `foreign`, `push`,
+//! `checkpoint`, `load`, `read`, `pull`, `snapshot`.
 
 mod admit;
 mod builder;

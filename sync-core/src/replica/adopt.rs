@@ -74,7 +74,7 @@ impl Replica {
     }
 
     /// Drops what a table holds.
-    fn sweep(&self, table: Table) -> Result<(), Error> {
+    pub(super) fn sweep(&self, table: Table) -> Result<(), Error> {
         let store = self.inner.journal.store();
         let (from, to) = table.bounds(None);
         loop {

@@ -131,6 +131,7 @@ impl ReplicaBuilder {
             watchers: watch::Watchers::default(),
             syncing: cycle::SingleFlight::default(),
             status: Mutex::new(status::Progress::default()),
+            status_changed: status::Bell::default(),
             checkpointer: Arc::default(),
             checkpoint_after: self.checkpoint_after.unwrap_or(CHECKPOINT_AFTER),
             #[cfg(all(feature = "system", not(target_arch = "wasm32")))]

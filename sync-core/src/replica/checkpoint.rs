@@ -55,6 +55,9 @@ impl Replica {
 
     fn fold_checkpoint(&self, drop: bool) -> Result<(), Error> {
         let store = self.inner.journal.store().clone();
+        if self.state().wiped {
+            self.sweep_wiped()?;
+        }
         let (frozen, mut checkpoint, table, undecided) = {
             let state = self.state();
             let covers = self.inner.journal.last();
@@ -113,6 +116,28 @@ impl Replica {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// What was wiped goes from the map before the checkpoint counts that says so.
+    fn sweep_wiped(&self) -> Result<(), Error> {
+        let store = self.inner.journal.store();
+        self.inner.journal.flush()?;
+        for prefix in meta::WIPED {
+            loop {
+                let rows = store.range(prefix, &[prefix[0] + 1], 1_024)?;
+                if rows.is_empty() {
+                    break;
+                }
+                let drops = rows.into_iter().map(|(place, _)| place).collect();
+                let covers = store.heads()?.covers;
+                store.checkpoint(&Checkpoint { covers, drops, ..Checkpoint::default() })?;
+            }
+        }
+        let mut state = self.state();
+        state.wiped = false;
+        state.pending.values_mut().for_each(|pending| pending.stored = false);
+        state.aside.values_mut().for_each(|aside| aside.stored = false);
         Ok(())
     }
 

@@ -79,8 +79,7 @@ impl Replica {
                 Entered::Alone(flight) => {
                     self.progress(|status| status.begin());
                     let result = self.cycle(transport, options).await;
-                    let now = self.wall();
-                    self.progress(|status| status.end(&result, now));
+                    self.progress(|status| status.end(&result));
                     flight.land(result.clone());
                     return result;
                 }
@@ -127,7 +126,11 @@ impl Replica {
             }
         }
         report.pending = self.state().pending.len() as u64;
-        upload.map(|()| report)
+        upload?;
+        // Nobody waits for this to be durable.
+        self.commit_between_writes(&Row::Synced(self.wall()))?;
+        self.inner.journal.demand();
+        Ok(report)
     }
 
     fn may_push_on(&self) -> bool {

@@ -37,6 +37,7 @@ pub(super) fn row(state: &State) -> (Vec<u8>, Vec<u8>) {
     w.i64(state.offset);
     write_cursor(&mut w, &state.cursor);
     w.option(state.account.as_ref(), write_account);
+    w.option(state.last_synced.as_ref(), |w, at| w.u64(*at));
     write_limits(&mut w, &state.limits);
     w.u8(state.table.0);
     let vector: Vec<(ClientId, Known)> = state.vector.iter().map(|(client, known)| (client.clone(), known)).collect();
@@ -79,6 +80,7 @@ fn read(body: &[u8]) -> codec::Result<State> {
     state.offset = r.i64()?;
     state.cursor = read_cursor(&mut r)?;
     state.account = r.option(read_account)?;
+    state.last_synced = r.option(Reader::u64)?;
     state.limits = read_limits(&mut r)?;
     state.table = Table(r.u8()?);
     state.vector = r.list(read_known)?.into_iter().collect();
@@ -115,6 +117,9 @@ fn each(
         }
     }
 }
+
+/// The rows of entries that are not decided, and of fields that never leave the device.
+pub(super) const WIPED: [&[u8]; 3] = [&[PENDING], &[ASIDE], b"l"];
 
 /// Where an undecided entry is kept.
 pub(super) fn pending_place(local: u64) -> Vec<u8> {

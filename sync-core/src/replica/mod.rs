@@ -36,7 +36,7 @@ pub use cycle::{Report, SyncOptions};
 pub use query::Listing;
 pub use raw::{RawEntity, RawReplica};
 pub use row::Account;
-pub use status::{LogEntry, LogState, Phase, Status};
+pub use status::{StatusWatch, LogEntry, LogState, Phase, Status};
 pub use verify::Verification;
 pub use watch::{Change, RawWatch, Watch};
 pub use write::Transaction;
@@ -95,6 +95,7 @@ struct Inner {
     watchers: watch::Watchers,
     syncing: cycle::SingleFlight,
     status: Mutex<status::Progress>,
+    status_changed: status::Bell,
     checkpointer: Arc<checkpoint::Checkpointer>,
     checkpoint_after: usize,
     #[cfg(all(feature = "system", not(target_arch = "wasm32")))]
@@ -198,6 +199,29 @@ impl Replica {
         RawReplica::new(self)
     }
 
+    /// Forgets everything that this replica holds, for a logout: it is a new and empty one afterwards, belongs to
+    /// nobody, and its space on the disk is given back. What the hub has accepted stays there.
+    ///
+    /// # Errors
+    /// [`Error::Unsynced`] if entries were never accepted or are set aside, unless `even_unsynced`: nothing was
+    /// forgotten then. [`Error::Store`].
+    pub fn wipe(&self, even_unsynced: bool) -> Result<(), Error> {
+        let (unsynced, before) = {
+            let state = self.state();
+            ((state.pending.len() + state.aside.len()) as u64, state.table)
+        };
+        if unsynced > 0 && !even_unsynced {
+            return Err(Error::Unsynced { entries: unsynced });
+        }
+        let client = crate::model::stamp::ClientId::from_random(self.inner.random.bits());
+        let position = self.commit_between_writes(&Row::Wiped { client, epoch: before.next().0 })?;
+        self.inner.journal.wait(position)?;
+        self.sweep(before)?;
+        self.compact()?;
+        self.inner.watchers.resync();
+        Ok(())
+    }
+
     /// Appends whatever waits. Without the `system` feature's thread, this and waiting for commits are all that does.
     ///
     /// # Errors
@@ -233,6 +257,7 @@ impl Replica {
             (position, std::mem::take(&mut state.changed))
         };
         self.inner.watchers.publish(&changed.1);
+        self.inner.status_changed.ring();
         Ok(changed.0)
     }
 

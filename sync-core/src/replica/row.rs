@@ -29,6 +29,10 @@ pub(crate) enum Row {
     Forget(Vec<u64>),
     /// The hub's snapshot stands in the store's map under this epoch and counts from here on.
     Adopted { epoch: u8, cursor: Cursor, vector: Vec<(ClientId, Known)>, aside: Vec<(u64, Rejection)>, kept: Vec<Kept> },
+    /// A sync succeeded, at this time by the hub's clock.
+    Synced(u64),
+    /// Everything before is forgotten: the replica is a new one.
+    Wiped { client: ClientId, epoch: u8 },
 }
 
 /// What was decided about one entry.
@@ -140,6 +144,15 @@ impl Row {
                     write_rejection(w, &kept.rejection);
                 });
             }
+            Row::Synced(at) => {
+                w.u8(9);
+                w.u64(*at);
+            }
+            Row::Wiped { client, epoch } => {
+                w.u8(10);
+                w.client(client);
+                w.u8(*epoch);
+            }
         }
     }
 
@@ -161,6 +174,8 @@ impl Row {
                 aside: r.list(|r| Ok((r.u64()?, read_rejection(r)?)))?,
                 kept: r.list(|r| Ok(Kept { entry: entry(r)?, rejection: read_rejection(r)? }))?,
             },
+            9 => Row::Synced(r.u64()?),
+            10 => Row::Wiped { client: r.client()?, epoch: r.u8()? },
             _ => return Err(CodecError { expected: "a kind of journal row" }),
         })
     }

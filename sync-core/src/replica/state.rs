@@ -30,6 +30,8 @@ pub(crate) struct State {
     pub(crate) offset: i64,
     pub(crate) cursor: Cursor,
     pub(crate) account: Option<Account>,
+    /// When the last sync succeeded, by the hub's clock.
+    pub(crate) last_synced: Option<u64>,
     pub(crate) limits: Limits,
     /// Which entries the records contain.
     pub(crate) vector: VersionVector,
@@ -48,6 +50,8 @@ pub(crate) struct State {
     pub(crate) changed: Vec<EntityKey>,
     /// Rows of pending and set-aside entries that the next checkpoint drops.
     pub(crate) dropped: Vec<u64>,
+    /// Whether the store's map still holds undecided entries of what was wiped.
+    pub(crate) wiped: bool,
     /// What became of pending entries while drafts are open that may name them.
     pub(crate) landed: Landed,
 }
@@ -89,6 +93,7 @@ impl State {
             offset: 0,
             cursor: Cursor::default(),
             account: None,
+            last_synced: None,
             limits: Limits::default(),
             vector: VersionVector::default(),
             records: Records::default(),
@@ -99,6 +104,7 @@ impl State {
             local: HashMap::new(),
             changed: Vec::new(),
             dropped: Vec::new(),
+            wiped: false,
             landed: Landed::default(),
         }
     }
@@ -140,6 +146,13 @@ impl State {
                 self.limits = *limits;
             }
             Row::Forget(locals) => self.forget(locals),
+            Row::Synced(at) => self.last_synced = Some(*at),
+            Row::Wiped { client, epoch } => {
+                let (next_local, generation) = (self.next_local, self.records.generation());
+                *self = Self::new(client.clone());
+                (self.next_local, self.table, self.wiped) = (next_local, Table(*epoch), true);
+                self.records.go_on_from(generation);
+            }
             Row::Adopted { epoch, cursor, vector, aside, kept } => {
                 self.table = Table(*epoch);
                 self.cursor = *cursor;

@@ -1,6 +1,8 @@
 //! What a program shows of a replica's standing: what is pending, what was refused, how the last sync went.
 
-use std::sync::PoisonError;
+use std::future::poll_fn;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Poll, Waker};
 
 use serde::Serialize;
 
@@ -70,7 +72,6 @@ pub(super) struct Progress {
     pub(super) uploaded: u64,
     pub(super) downloaded: u64,
     pub(super) total: Option<u64>,
-    last_synced: Option<u64>,
     last_error: Option<Error>,
 }
 
@@ -82,13 +83,10 @@ impl Progress {
         self.total = None;
     }
 
-    pub(super) fn end(&mut self, result: &Result<Report, Error>, now: u64) {
+    pub(super) fn end(&mut self, result: &Result<Report, Error>) {
         self.phase = Phase::Idle;
         match result {
-            Ok(_) => {
-                self.last_synced = Some(now);
-                self.last_error = None;
-            }
+            Ok(_) => self.last_error = None,
             Err(error) => self.last_error = Some(error.clone()),
         }
     }
@@ -131,7 +129,7 @@ impl Replica {
             downloaded: progress.downloaded,
             total: progress.total,
             cursor: state.cursor.seq,
-            last_synced: progress.last_synced,
+            last_synced: state.last_synced,
             last_error: progress.last_error.clone(),
             first_sync_done: state.account.is_some(),
             clock_offset: state.offset,
@@ -211,8 +209,79 @@ impl Replica {
         Ok(undecided)
     }
 
+    /// Watches the replica's standing.
+    ///
+    /// ```
+    /// # use sync_core::{Id, MemoryStore, Replica, Syncable};
+    /// # #[derive(Syncable)] struct Tag { #[sync(id)] id: Id<Tag, String>, colour: String }
+    /// # let replica = Replica::builder().register::<Tag>().open(MemoryStore::new())?;
+    /// let mut watch = replica.watch_status();
+    /// replica.create(Tag { id: "a".into(), colour: "red".into() })?.wait()?;
+    /// assert_eq!(watch.try_next().map(|status| status.pending), Some(1));
+    /// assert!(watch.try_next().is_none());
+    /// # Ok::<(), sync_core::Error>(())
+    /// ```
+    pub fn watch_status(&self) -> StatusWatch {
+        StatusWatch { seen: self.inner.status_changed.rung(), replica: self.clone() }
+    }
+
     pub(super) fn progress(&self, change: impl FnOnce(&mut Progress)) {
         change(&mut self.inner.status.lock().unwrap_or_else(PoisonError::into_inner));
+        self.inner.status_changed.ring();
+    }
+}
+
+/// Tells a replica's standing whenever it changed. Changes that were not looked at in time are told as one.
+#[derive(Debug)]
+pub struct StatusWatch {
+    replica: Replica,
+    seen: u64,
+}
+
+impl StatusWatch {
+    /// The standing, if it changed since it was told last.
+    pub fn try_next(&mut self) -> Option<Status> {
+        let rung = self.replica.inner.status_changed.rung();
+        let changed = rung != self.seen;
+        self.seen = rung;
+        changed.then(|| self.replica.status())
+    }
+
+    /// Waits until the standing changes.
+    pub async fn next(&mut self) -> Status {
+        self.seen = self.replica.inner.status_changed.beyond(self.seen).await;
+        self.replica.status()
+    }
+}
+
+/// Counts changes, and wakes those who wait for the next one.
+#[derive(Default)]
+pub(super) struct Bell(Mutex<(u64, Vec<Waker>)>);
+
+impl Bell {
+    pub(super) fn ring(&self) {
+        let wakers = {
+            let mut bell = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            bell.0 += 1;
+            std::mem::take(&mut bell.1)
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    fn rung(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    async fn beyond(&self, seen: u64) -> u64 {
+        poll_fn(|cx| {
+            let mut bell = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if bell.0 != seen {
+                return Poll::Ready(bell.0);
+            }
+            bell.1.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
     }
 }
 
