@@ -1,8 +1,9 @@
 //! Serving the log in pages.
 
+use std::sync::Arc;
+
 use super::inner::{Inner, failed};
-use super::row::Logged;
-use super::rows::Numbered;
+use super::row::{Logged, Row};
 use crate::model::stamp::{Digest, Dot};
 use crate::store::{Position, StoreError};
 use crate::transport::{Cursor, Page, PullRequest, TransportError};
@@ -13,6 +14,9 @@ const MOST_ENTRIES: u64 = 10_000;
 const MOST_BYTES: usize = 4 << 20;
 /// The most entries that are looked at for one page: those left out count too.
 const MOST_SCANNED: u64 = 20_000;
+
+/// The most rows of the journal that are read at once.
+const MOST_ROWS: usize = 64;
 
 /// What of the log can be served.
 #[derive(Clone, Copy)]
@@ -43,12 +47,13 @@ impl Inner {
             return Ok(1);
         }
         let row = self.store().journal(extent.first, 1)?;
-        let begins = row.first().map(|(position, bytes)| super::row::Row::peek(*position, bytes)).transpose()?;
+        let begins = row.first().map(|(position, bytes)| Row::peek(*position, bytes)).transpose()?;
         Ok(begins.unwrap_or(extent.head.seq) + 1)
     }
 
-    pub(super) fn rows_from(&self, extent: &Extent, seq: u64) -> Result<Vec<Numbered>, StoreError> {
-        self.rows.from(self.store(), seq, extent.first.max(1), extent.last)
+    /// About `limit` rows with entries, from the one that holds entry number `seq` on.
+    pub(super) fn rows_from(&self, extent: &Extent, seq: u64, limit: usize) -> Result<Vec<Arc<Row>>, StoreError> {
+        self.rows.from(self.store(), seq, (extent.first.max(1), extent.last), limit)
     }
 
     /// The digest of the log up to `seq`; `None` if the log does not reach there, or not back there any more.
@@ -62,8 +67,8 @@ impl Inner {
         if seq > extent.head.seq || seq + 1 < self.kept(extent)? {
             return Ok(None);
         }
-        let rows = self.rows_from(extent, seq + 1)?;
-        let row = rows.first().map(|(_, row)| row.cursor_at((seq - row.start.seq) as usize));
+        let rows = self.rows_from(extent, seq + 1, 1)?;
+        let row = rows.first().map(|row| row.cursor_at((seq - row.start.seq) as usize));
         Ok(row.map(|cursor| cursor.digest))
     }
 
@@ -78,12 +83,16 @@ impl Inner {
             scanned: 0,
             until: 0,
         };
+        let mut at_once = 1;
         'log: while page.page.cursor.seq < extent.head.seq {
-            let rows = self.rows_from(&extent, page.page.cursor.seq + 1).map_err(failed)?;
+            let rows = self.rows_from(&extent, page.page.cursor.seq + 1, at_once).map_err(failed)?;
             if rows.is_empty() {
                 return Err(TransportError::Expired);
             }
-            for (_, row) in rows {
+            // As many more as the page seems to need, if they are like these.
+            let entries: usize = rows.iter().map(|row| row.entries().len()).sum();
+            at_once = (page.limit * rows.len()).div_ceil(entries.max(1)).clamp(1, MOST_ROWS);
+            for row in rows {
                 let behind = (page.page.cursor.seq - row.start.seq) as usize;
                 for logged in &row.entries()[behind.min(row.entries().len())..] {
                     if page.is_full() {

@@ -75,6 +75,11 @@ impl Row {
         }
     }
 
+    /// The number of its last entry in the log.
+    pub(super) fn last(&self) -> u64 {
+        self.start.seq + self.entries().len() as u64
+    }
+
     /// The end of the log after this row.
     pub(super) fn end(&self) -> Cursor {
         match &self.content {

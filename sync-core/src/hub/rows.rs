@@ -12,8 +12,8 @@ const RECENT_BYTES: usize = 8 << 20;
 /// How many places of entries in the journal are remembered.
 const HINTS: usize = 4_096;
 
-/// How many rows are read from the store at once.
-const AT_ONCE: usize = 32;
+/// Rows that were read from the store for someone are kept as long as they weigh no more than this.
+const READ_BYTES: usize = 4 << 20;
 
 /// What is remembered of the journal's rows.
 #[derive(Default)]
@@ -24,6 +24,7 @@ struct Memory {
     /// Consecutive, up to the newest.
     recent: VecDeque<(Position, Arc<Row>)>,
     weight: usize,
+    read: Read,
     /// The first entry's number of some rows, and where they stand.
     hints: BTreeMap<u64, Position>,
 }
@@ -50,33 +51,44 @@ impl Rows {
         *self.memory() = Memory::default();
     }
 
-    /// The durable rows from the one that holds entry number `seq` on, up to `limit` and to position `last`.
-    /// The caller has seen that the journal holds that entry.
+    /// Durable rows from the one that holds entry number `seq` on, one at least and about `limit` of them, none
+    /// without entries. The caller has seen that the journal holds that entry between these positions.
     pub(super) fn from(
         &self,
         store: &dyn Store,
         seq: u64,
-        first: Position,
-        last: Position,
-    ) -> Result<Vec<Numbered>, StoreError> {
-        if let Some(recent) = self.recent(seq, last) {
-            return Ok(recent);
+        extent: (Position, Position),
+        limit: usize,
+    ) -> Result<Vec<Arc<Row>>, StoreError> {
+        let (first, last) = extent;
+        if let Some(known) = self.recent(seq, last, limit).or_else(|| self.memory().read.from(seq, limit)) {
+            return Ok(known);
         }
-        let position = self.find(store, seq, first, last)?;
-        let mut rows = Vec::with_capacity(AT_ONCE);
-        for (position, bytes) in store.journal(position, AT_ONCE)? {
-            if position > last {
-                break;
+        let mut next = self.find(store, seq, first, last)?;
+        let mut rows = Vec::with_capacity(limit);
+        while rows.is_empty() && next <= last {
+            for (position, bytes) in store.journal(next, limit)? {
+                if position > last {
+                    break;
+                }
+                next = position + 1;
+                let row = Arc::new(Row::open(position, &bytes)?);
+                if !row.entries().is_empty() {
+                    rows.push(row);
+                }
             }
-            rows.push((position, Arc::new(Row::open(position, &bytes)?)));
         }
-        if let Some((position, row)) = rows.last() {
-            self.hint(row.end().seq + 1, position + 1);
+        let mut memory = self.memory();
+        for row in &rows {
+            memory.read.keep(row);
+        }
+        if let Some(row) = rows.last() {
+            memory.hint(row.last() + 1, next);
         }
         Ok(rows)
     }
 
-    fn recent(&self, seq: u64, last: Position) -> Option<Vec<Numbered>> {
+    fn recent(&self, seq: u64, last: Position, limit: usize) -> Option<Vec<Arc<Row>>> {
         let memory = self.memory();
         let (_, oldest) = memory.recent.front()?;
         if oldest.start.seq >= seq {
@@ -84,7 +96,8 @@ impl Rows {
         }
         let at = memory.recent.partition_point(|(_, row)| row.start.seq < seq).checked_sub(1)?;
         let rows = memory.recent.range(at..).take_while(|(position, _)| *position <= last);
-        Some(rows.take(AT_ONCE).cloned().collect())
+        let with_entries = rows.map(|(_, row)| row).filter(|row| !row.entries().is_empty());
+        Some(with_entries.take(limit).cloned().collect())
     }
 
     /// The last row that begins at `seq` or before: it holds the entry.
@@ -94,7 +107,11 @@ impl Rows {
             let Some((position, bytes)) = row.first() else { return Ok(None) };
             Ok((Row::peek(*position, bytes)? < seq).then_some(*position))
         };
-        let hint = self.memory().hints.range(..=seq).next_back().map(|(_, position)| *position);
+        let hint = self.memory().hints.range(..=seq).next_back().map(|(begins, position)| (*begins, *position));
+        if let Some((_, position)) = hint.filter(|(begins, position)| *begins == seq && *position <= last) {
+            return Ok(position);
+        }
+        let hint = hint.map(|(_, position)| position);
         let (mut low, mut high) = (hint.unwrap_or(first).clamp(first, last), last);
         // Readers go on where the page before ended: look near the hint first.
         let mut step = 1;
@@ -118,26 +135,59 @@ impl Rows {
         Ok(low)
     }
 
-    fn hint(&self, begins: u64, position: Position) {
-        let mut memory = self.memory();
-        if memory.hints.len() >= HINTS {
-            // Any half will do: they are found again in a few reads.
-            let half: Vec<u64> = memory.hints.keys().copied().step_by(2).collect();
-            for begins in half {
-                memory.hints.remove(&begins);
-            }
-        }
-        memory.hints.insert(begins, position);
-    }
-
     fn memory(&self) -> MutexGuard<'_, Memory> {
         // What is remembered is read again if it is lost: a panic cannot leave it wrong, only incomplete.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A row with its place in the journal.
-pub(super) type Numbered = (Position, Arc<Row>);
+impl Memory {
+    fn hint(&mut self, begins: u64, position: Position) {
+        if self.hints.len() >= HINTS {
+            // Any half will do: they are found again in a few reads.
+            let half: Vec<u64> = self.hints.keys().copied().step_by(2).collect();
+            for begins in half {
+                self.hints.remove(&begins);
+            }
+        }
+        self.hints.insert(begins, position);
+    }
+}
+
+/// Rows that were read for someone, by the log's end before each: the next page often begins in the same one.
+#[derive(Default)]
+struct Read {
+    rows: BTreeMap<u64, Arc<Row>>,
+    order: VecDeque<u64>,
+    weight: usize,
+}
+
+impl Read {
+    fn from(&self, seq: u64, limit: usize) -> Option<Vec<Arc<Row>>> {
+        let mut next = seq;
+        let (_, row) = self.rows.range(..seq).next_back()?;
+        let mut rows = Vec::new();
+        let mut row = Some(row);
+        while let Some(found) = row.filter(|row| row.last() >= next) {
+            rows.push(found.clone());
+            next = found.last() + 1;
+            row = if rows.len() < limit { self.rows.get(&(next - 1)) } else { None };
+        }
+        (!rows.is_empty()).then_some(rows)
+    }
+
+    fn keep(&mut self, row: &Arc<Row>) {
+        if self.rows.insert(row.start.seq, row.clone()).is_some() {
+            return;
+        }
+        self.order.push_back(row.start.seq);
+        self.weight += weight(row);
+        while self.weight > READ_BYTES && self.order.len() > 1 {
+            let oldest = self.order.pop_front().and_then(|start| self.rows.remove(&start));
+            self.weight -= oldest.map_or(0, |row| weight(&row));
+        }
+    }
+}
 
 fn weight(row: &Row) -> usize {
     256 + row.entries().iter().map(super::row::Logged::weight).sum::<usize>()

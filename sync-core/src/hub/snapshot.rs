@@ -26,6 +26,8 @@ const MOST_RECORDS: usize = 512;
 const MOST_BYTES: usize = 4 << 20;
 /// The most entries of the log that are looked at for one page.
 const MOST_SCANNED: u64 = 20_000;
+/// How many rows of the journal are read at once.
+const ROWS_AT_ONCE: usize = 16;
 
 impl Inner {
     pub(super) fn snapshot(&self, request: &SnapshotRequest) -> Result<SnapshotPage, TransportError> {
@@ -138,11 +140,11 @@ impl Inner {
         let is_full =
             |keys: &BTreeSet<EntityKey>, end: Cursor| keys.len() >= MOST_RECORDS || end.seq - from.seq >= MOST_SCANNED;
         while end.seq < extent.head.seq && !is_full(&keys, end) {
-            let rows = self.rows_from(extent, end.seq + 1).map_err(failed)?;
+            let rows = self.rows_from(extent, end.seq + 1, ROWS_AT_ONCE).map_err(failed)?;
             if rows.is_empty() {
                 return Err(TransportError::Expired);
             }
-            for (_, row) in rows {
+            for row in rows {
                 if is_full(&keys, end) {
                     break;
                 }
