@@ -126,6 +126,8 @@ pub(crate) fn create(schema: &Schema, fields: &Fields) -> Result<Writes, Refused
         let op = match field.merge {
             Merge::LastWriterWins => Op::Assign(value.clone()),
             Merge::First => Op::First(value.clone()),
+            // No value is no bound: as the least of all values it would be the minimum for ever.
+            Merge::Max | Merge::Min if value.is_null() => continue,
             Merge::Max => Op::Max(value.clone()),
             Merge::Min => Op::Min(value.clone()),
             Merge::Counter => Op::Add(delta(field, None, value)?),
@@ -164,8 +166,9 @@ pub(crate) fn update(
                 return Err(Refused { field: field.name.into(), message });
             }
             Merge::First => writes.assign(field, record, Op::First(value.clone())),
-            Merge::Max if was.is_none_or(|was| was < value) => writes.op(field.name, Op::Max(value.clone())),
-            Merge::Min if was.is_none_or(|was| was > value) => writes.op(field.name, Op::Min(value.clone())),
+            Merge::Max | Merge::Min if value.is_null() => {}
+            Merge::Max if was.is_none_or(|was| was.is_null() || was < value) => writes.op(field.name, Op::Max(value.clone())),
+            Merge::Min if was.is_none_or(|was| was.is_null() || was > value) => writes.op(field.name, Op::Min(value.clone())),
             // A value that does not raise a maximum is one that the maximum contains already.
             Merge::Max | Merge::Min => {}
             Merge::Counter => writes.op(field.name, Op::Add(delta(field, was, value)?)),

@@ -1,6 +1,6 @@
 //! The article's system, line by line, to be compared with: its rules, its log, its server, its sync cycle.
 //! With all its faults.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 pub mod collate;
 pub mod device;

@@ -1,5 +1,5 @@
 //! The same situations with replicas and a hub.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use std::collections::BTreeMap;
 use std::future::Future;
