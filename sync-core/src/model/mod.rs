@@ -5,6 +5,8 @@
 pub mod codec;
 pub mod conflict;
 pub mod entry;
+mod fold;
+mod join;
 pub mod json;
 pub mod op;
 pub mod policy;
