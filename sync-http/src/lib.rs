@@ -19,3 +19,8 @@ pub mod server;
 pub use client::HttpTransport;
 #[cfg(feature = "server")]
 pub use server::{HubService, serve};
+
+// The first program that anybody copies has to compile. Here, where all of its crates are at hand.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
