@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName};
 use http::{Response, StatusCode};
 use http_body::Body;
-use sync_core::transport::{Limits, PullRequest};
-use sync_core::{Cursor, Digest, Verdict};
+use sync_core::transport::{Limits, PullRequest, PushReply};
+use sync_core::{Cursor, Digest, Hub, Verdict};
 
 use super::body::{self, Form, header};
 use super::handle::{Asked, Dialect, Handled};
@@ -52,28 +52,21 @@ impl Shared {
         B::Data: Send,
     {
         let limits = &self.limits;
-        let form = Form::of(headers)?;
-        let arrived = body::read(body, form, limits.push_bytes, limits.body_time, &self.bodies).await?;
+        let most = match asked.dialect {
+            Dialect::Version1 => limits.push_bytes,
+            Dialect::Article => limits.upload_bytes,
+        };
+        let arrived = body::read(body, Form::of(headers)?, most, limits.body_time, &self.bodies).await?;
         self.call(space, move |hub, shared| {
             let bytes = arrived.expand()?;
-            let limits = hub.limits();
-            check_size(&bytes, &limits)?;
-            let (reply, undecided) = match asked.dialect {
-                Dialect::Version1 => {
-                    let pushed = wire::actions::read_push(&bytes, &limits).map_err(malformed)?;
-                    (hub.push(&principal, pushed.attempt, pushed.offers)?, None)
-                }
-                Dialect::Article => {
-                    let offers = article::read_push(&bytes, &limits, hub.default_type()).map_err(malformed)?;
-                    let reply = hub.push_foreign(&principal, offers)?;
-                    let undecided = reply.verdicts.iter().find_map(undecided);
-                    (reply, undecided)
-                }
+            let reply = match asked.dialect {
+                Dialect::Version1 => numbered(hub, &principal, &bytes)?,
+                Dialect::Article => foreign(hub, &principal, &bytes)?,
             };
             shared.metrics.pushed(&reply);
-            match undecided {
-                Some(problem) => Err(problem),
-                None => Ok(reply::message(wire::actions::reply(&reply), asked.coding)),
+            match reply.verdicts.iter().find_map(undecided) {
+                Some(problem) if asked.dialect == Dialect::Article => Err(problem),
+                _ => Ok(reply::message(wire::actions::reply(&reply), asked.coding)),
             }
         })
         .await
@@ -172,6 +165,27 @@ impl Shared {
     }
 }
 
+fn numbered(hub: &Hub, principal: &str, body: &Bytes) -> Result<PushReply, Problem> {
+    let limits = hub.limits();
+    check_size(body, &limits)?;
+    let pushed = wire::actions::read_push(body, &limits).map_err(malformed)?;
+    Ok(hub.push(principal, pushed.attempt, pushed.offers)?)
+}
+
+/// The article's devices send all that they have at once. A hub takes a part at a time; all parts may be repeated.
+fn foreign(hub: &Hub, principal: &str, body: &Bytes) -> Result<PushReply, Problem> {
+    let limits = hub.limits();
+    let mut offers = article::read_push(body, &limits, hub.default_type()).map_err(malformed)?.into_iter().peekable();
+    let most = usize::try_from(limits.batch_entries).unwrap_or(usize::MAX).max(1);
+    let mut whole = PushReply { verdicts: Vec::new(), server_time: hub.now() };
+    while offers.peek().is_some() {
+        let part = hub.push_foreign(principal, offers.by_ref().take(most).collect())?;
+        whole.verdicts.extend(part.verdicts);
+        whole.server_time = part.server_time;
+    }
+    Ok(whole)
+}
+
 /// What is around and between the entries of a push.
 fn frame_bytes(limits: &Limits) -> u64 {
     limits.batch_entries.saturating_add(1_024)
@@ -201,5 +215,5 @@ fn undecided((id, verdict): &(String, Verdict)) -> Option<Problem> {
 }
 
 fn malformed(error: wire::Unreadable) -> Problem {
-    Problem::new("malformed", error.message)
+    Problem::new(error.code(), error.message)
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct RequestLimits {
     /// The most bytes of a push, compressed and not.
     pub push_bytes: usize,
+    /// The most bytes of an upload in the article's dialect, whose devices send all that they have at once.
+    pub upload_bytes: usize,
     /// The most bytes of a page of a snapshot that is offered for joining, compressed and not.
     pub join_bytes: usize,
     /// How long a request's body may take to arrive.
@@ -29,6 +31,7 @@ impl Default for RequestLimits {
     fn default() -> Self {
         Self {
             push_bytes: 2 << 20,
+            upload_bytes: 8 << 20,
             join_bytes: 32 << 20,
             body_time: Duration::from_secs(30),
             bodies: 128 << 20,

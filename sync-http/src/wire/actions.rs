@@ -9,6 +9,7 @@ use sync_core::model::json::Malformed;
 use sync_core::transport::{Limits, PushReply, PushRequest, Rejection};
 use sync_core::{Entry, Value, ValueError, Verdict};
 
+use super::bounded::Actions;
 use super::{ACTION_DEPTH, Unreadable};
 
 /// A push as it was read.
@@ -40,7 +41,7 @@ pub fn push(request: &PushRequest) -> String {
 #[derive(Deserialize)]
 struct PushBody<'a> {
     #[serde(borrow)]
-    actions: Vec<&'a RawValue>,
+    actions: Actions<'a>,
     attempt: Option<u64>,
 }
 
@@ -50,7 +51,8 @@ struct PushBody<'a> {
 /// If the body is no push, or an action has not even an id that can be read.
 pub fn read_push(body: &[u8], limits: &Limits) -> Result<Pushed, Unreadable> {
     let body: PushBody<'_> = serde_json::from_slice(body)?;
-    let offers = each_action(&body.actions, limits, |value| {
+    let most = usize::try_from(limits.batch_entries).unwrap_or(usize::MAX);
+    let offers = each_action(&body.actions.at_most(most)?, limits, |value| {
         let parsed = Entry::from_json(value)?;
         if !parsed.numbered || parsed.entry.foreign_id.is_some() {
             let message = "`n` is missing: every entry has its client's number";

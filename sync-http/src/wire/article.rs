@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use sync_core::Offer;
 use sync_core::model::json::Malformed;
 use sync_core::transport::Limits;
@@ -15,6 +14,7 @@ use sync_core::{Action, Entry, Op, Value};
 
 use super::Unreadable;
 use super::actions::each_action;
+use super::bounded::{self, Actions};
 
 /// The most actions in one reply. A device that is further behind gets the rest the next time it asks.
 pub const MAX_ACTIONS: usize = 10_000;
@@ -22,16 +22,16 @@ pub const MAX_ACTIONS: usize = 10_000;
 #[derive(Deserialize)]
 struct PushBody<'a> {
     #[serde(borrow)]
-    actions: Vec<&'a RawValue>,
+    actions: Actions<'a>,
 }
 
-/// Reads the body of an upload. Entries without an entity type are of the hub's default one.
+/// Reads the body of an upload: all that a device has to say, however much that is. Entries without an entity type are of the hub's default one.
 ///
 /// # Errors
 /// If the body is no upload, or an action has not even an id that can be read.
 pub fn read_push(body: &[u8], limits: &Limits, default_type: &str) -> Result<Vec<Offer>, Unreadable> {
     let body: PushBody<'_> = serde_json::from_slice(body)?;
-    each_action(&body.actions, limits, |value| entry(value, default_type))
+    each_action(&body.actions.at_most(bounded::MOST)?, limits, |value| entry(value, default_type))
 }
 
 fn malformed(member: &str, what: &str) -> Malformed {

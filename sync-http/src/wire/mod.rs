@@ -5,6 +5,7 @@
 
 pub mod actions;
 pub mod article;
+mod bounded;
 pub mod hello;
 pub mod media;
 pub mod page;
@@ -29,13 +30,23 @@ const ACTION_DEPTH: usize = 4;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Unreadable {
+    code: &'static str,
     /// What is wrong, and where.
     pub message: String,
 }
 
 impl Unreadable {
+    /// A stable name for programs: `malformed`, or `too_large` where the message is over a limit.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self { code: "malformed", message: message.into() }
+    }
+
+    pub(crate) fn too_large(message: impl Into<String>) -> Self {
+        Self { code: "too_large", message: message.into() }
     }
 }
 

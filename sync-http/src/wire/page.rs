@@ -4,11 +4,11 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use sync_core::model::value::MAX_DEPTH;
 use sync_core::transport::Page;
 use sync_core::{Cursor, Digest, Entry, Value};
 
+use super::bounded::{self, Actions};
 use super::{ACTION_DEPTH, Hex, Unreadable};
 
 /// A page in JSON.
@@ -31,7 +31,7 @@ pub fn page(page: &Page) -> String {
 #[serde(rename_all = "camelCase")]
 struct PageBody<'a> {
     #[serde(borrow)]
-    actions: Vec<&'a RawValue>,
+    actions: Actions<'a>,
     new_cursor: u64,
     digest: Hex,
     has_more: bool,
@@ -44,7 +44,8 @@ struct PageBody<'a> {
 /// If it is none, or an entry in it cannot be read.
 pub fn read_page(body: &[u8]) -> Result<Page, Unreadable> {
     let body: PageBody<'_> = serde_json::from_slice(body)?;
-    let entries: Result<_, Unreadable> = body.actions.iter().map(|raw| entry(raw.get())).collect();
+    let entries: Result<_, Unreadable> =
+        body.actions.at_most(bounded::MOST)?.iter().map(|raw| entry(raw.get())).collect();
     Ok(Page {
         entries: entries?,
         cursor: Cursor { seq: body.new_cursor, digest: Digest(body.digest.0) },

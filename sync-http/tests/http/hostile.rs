@@ -130,7 +130,7 @@ async fn bodies_are_bounded_compressed_or_not() {
     // In pieces, and without saying how many.
     let mut stream = server.connect().await;
     stream
-        .write_all(b"POST /sync/actions HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n")
+        .write_all(b"POST /sync/actions HTTP/1.1\r\nHost: h\r\nConnection: close\r\nSync-Protocol: 1\r\nTransfer-Encoding: chunked\r\n\r\n")
         .await
         .unwrap();
     let piece = [format!("{:x}\r\n", 1 << 16).as_bytes(), &vec![b' '; 1 << 16], b"\r\n"].concat();
