@@ -58,6 +58,13 @@ pub fn damage(entries: &[Entry], rng: &mut Rng) -> Holds {
     const LAW: &str = "what reads at all is canonical";
     let batch = encode_batch(entries);
     let whole = fold(LAW, entries)?;
+    for entry in entries {
+        let text = String::from_utf8_lossy(&spoilt(entry.to_json_with_intent().as_bytes(), rng)).into_owned();
+        let parsed = Value::parse(&text).ok().and_then(|json| Entry::from_json(&json).ok());
+        if parsed.is_some_and(|parsed| !parsed.entry.is_canonical()) {
+            return broken(LAW, text);
+        }
+    }
     for _ in 0..10 {
         if let Ok(read) = decode_batch(&spoilt(&batch, rng)) {
             if let Some(entry) = read.iter().find(|entry| !entry.is_canonical()) {
