@@ -90,7 +90,7 @@ fn admit(draft: &mut Draft<'_>, lane: &Lane, offers: &[Prepared], verdicts: &mut
     let mut first = 0;
     while first < lane.slots.len() {
         let slot = lane.slots[first];
-        if slot.n <= known {
+        if (1..=known).contains(&slot.n) {
             if let Kind::Entry { entry, .. } = &offers[slot.at].kind {
                 let seq = draft.view.place(entry.dot()).map(|place| place.seq);
                 // That it is known was seen when the history was checked.

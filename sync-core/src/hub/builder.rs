@@ -30,6 +30,7 @@ pub struct HubBuilder {
     allow_join: bool,
     validators: Vec<Arc<dyn Validate>>,
     checkpoint_every: usize,
+    keep_entries: Option<u64>,
 }
 
 impl HubBuilder {
@@ -56,6 +57,7 @@ impl HubBuilder {
             allow_join: true,
             validators: Vec::new(),
             checkpoint_every: 4_096,
+            keep_entries: None,
         }
     }
 
@@ -132,6 +134,14 @@ impl HubBuilder {
         self
     }
 
+    /// Has the hub drop from its log, after checkpoints, all but about the last so many entries. Without it the
+    /// log is kept whole.
+    #[must_use]
+    pub fn keep_entries(mut self, entries: u64) -> Self {
+        self.keep_entries = Some(entries);
+        self
+    }
+
     /// Opens the hub of a store, or makes it if the store is empty.
     ///
     /// # Errors
@@ -160,6 +170,7 @@ impl HubBuilder {
                 allow_join: self.allow_join,
                 validators: self.validators,
                 checkpoint_every: self.checkpoint_every,
+                keep_entries: self.keep_entries,
             },
         };
         if !inner.state().joined_intents.is_empty() {

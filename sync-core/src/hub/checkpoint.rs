@@ -32,12 +32,16 @@ impl Inner {
         if self.state().tail.len() < self.settings.checkpoint_every {
             return;
         }
-        let _at_it = match self.checkpointing.try_lock() {
+        let at_it = match self.checkpointing.try_lock() {
             Ok(guard) => guard,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        let _ = self.make_checkpoint();
+        let made = self.make_checkpoint();
+        drop(at_it);
+        if made.is_ok() {
+            self.compact_if_due();
+        }
     }
 
     pub(super) fn checkpoint(&self) -> Result<(), StoreError> {

@@ -88,7 +88,7 @@ fn load<T>(
 }
 
 impl Place {
-    fn place(dot: &Dot) -> Vec<u8> {
+    pub(super) fn place(dot: &Dot) -> Vec<u8> {
         // No client id has control characters: the zero byte ends it.
         let mut place = vec![DOT];
         place.extend_from_slice(dot.client.as_str().as_bytes());
@@ -112,7 +112,7 @@ impl Place {
 }
 
 impl Intended {
-    fn place(intent: u128) -> Vec<u8> {
+    pub(super) fn place(intent: u128) -> Vec<u8> {
         let mut place = vec![INTENT];
         place.extend_from_slice(&intent.to_be_bytes());
         place
@@ -131,7 +131,7 @@ impl Intended {
 }
 
 impl Foreign {
-    fn place(author: &ClientId, id: &str) -> Vec<u8> {
+    pub(super) fn place(author: &ClientId, id: &str) -> Vec<u8> {
         let mut place = vec![FOREIGN];
         place.extend_from_slice(author.as_str().as_bytes());
         place.push(0);

@@ -23,6 +23,8 @@ pub(super) struct Settings {
     pub(super) validators: Vec<Arc<dyn Validate>>,
     /// A checkpoint is made when so many entries were accepted since the last one.
     pub(super) checkpoint_every: usize,
+    /// How many of the log's last entries are kept when it is compacted by itself; all, if not said.
+    pub(super) keep_entries: Option<u64>,
 }
 
 /// What all handles of one hub share.

@@ -63,6 +63,10 @@ impl Lane {
                 next = next.max(slot.n.saturating_add(1));
                 continue;
             };
+            if slot.n == 0 {
+                // No client's number: the entry is at fault by itself.
+                continue;
+            }
             if slot.n <= known {
                 self.check_known(entry, *hash, view)?;
                 continue;

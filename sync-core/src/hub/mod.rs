@@ -11,6 +11,7 @@
 mod admit;
 mod builder;
 mod checkpoint;
+mod compact;
 mod draft;
 mod facts;
 mod foreign;
@@ -24,6 +25,7 @@ mod load;
 mod page_token;
 mod prepared;
 mod pull;
+mod purge;
 mod push;
 mod read;
 mod row;
@@ -90,8 +92,8 @@ impl Hub {
 
     /// Who the hub is, what it has, and what it knows of the clients that a replica ever was.
     ///
-    /// A cursor is on the chain if the log has that entry and the digest up to it agrees; one that is older than
-    /// the log's beginning cannot be proven to be, and is not.
+    /// A cursor is on the chain if the log has that entry and the digest up to it agrees. Of one from before the
+    /// log's beginning that cannot be told any more: its replica takes the state, and compares what that contains.
     ///
     /// # Errors
     /// If the store fails.
@@ -156,6 +158,27 @@ impl Hub {
         self.inner.join(principal, page)
     }
 
+    /// Drops from the log all but its last `keep` entries, and gives the space back. The records contain what is
+    /// dropped; a replica whose cursor is older takes them as a snapshot. With the entries goes what was known of
+    /// each one, so that a push older than that cannot be recognised any more.
+    ///
+    /// # Errors
+    /// If the store fails; what was dropped until then is dropped.
+    pub fn compact(&self, keep: u64) -> Result<(), Error> {
+        self.inner.compact(keep)
+    }
+
+    /// Drops entities that were deleted before `before`, a time in milliseconds since the Unix epoch, for good and
+    /// everywhere: by entries in the log, so that every replica drops the same. How many there were. What a device
+    /// wrote to one of them offline is refused as `gone`, and stays on that device. An entity whose delete hides an
+    /// edit that nobody settled is kept.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn purge(&self, before: u64) -> Result<u64, Error> {
+        self.inner.purge(before)
+    }
+
     /// The durable end of the log, as this process knows it.
     pub fn head(&self) -> Cursor {
         let state = self.inner.state();
@@ -196,6 +219,11 @@ impl Hub {
     /// If the store fails; nothing is lost then.
     pub fn checkpoint(&self) -> Result<(), StoreError> {
         self.inner.checkpoint()
+    }
+
+    /// Whether the store failed, so that nothing more is accepted until it is opened again.
+    pub fn has_failed(&self) -> bool {
+        self.inner.journal.failure().is_some_and(|error| !error.is_retryable())
     }
 
     /// What the hub takes.

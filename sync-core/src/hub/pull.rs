@@ -42,7 +42,7 @@ impl Inner {
     }
 
     /// The number of the first entry that the log still has.
-    fn kept(&self, extent: &Extent) -> Result<u64, StoreError> {
+    pub(super) fn kept(&self, extent: &Extent) -> Result<u64, StoreError> {
         if extent.first <= 1 {
             return Ok(1);
         }

@@ -34,7 +34,7 @@ impl Inner {
         let token: Token = request.page.parse()?;
         if let Token::Records { from, .. } | Token::Touched { from } = &token {
             let extent = self.extent()?;
-            let is_cut = from.seq + 1 < self.tail(&extent).map_err(failed)?;
+            let is_cut = from.seq.saturating_add(1) < self.tail(&extent).map_err(failed)?;
             if is_cut || self.digest_at(&extent, from.seq).map_err(failed)? != Some(from.digest) {
                 return Err(TransportError::Expired);
             }

@@ -9,7 +9,7 @@ use crate::store::{Store, StoreError};
 
 type Open = dyn Fn(&str) -> Result<Arc<dyn Store>, StoreError> + Send + Sync;
 
-/// The named spaces of one hub process: each is opened when it is first asked for, and stays open.
+/// The named spaces of one hub process: each is opened when it is first asked for, and again after its store failed.
 #[derive(Clone)]
 pub struct Spaces(Arc<Inner>);
 
@@ -41,8 +41,9 @@ impl Spaces {
     pub fn get(&self, name: &str) -> Result<Hub, Error> {
         // Held while a space is opened: one that is opened twice at once would stand in its own way.
         let mut hubs = self.0.hubs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(hub) = hubs.get(name) {
-            return Ok(hub.clone());
+        match (hubs.get(name), &self.0.open) {
+            (Some(hub), open) if open.is_none() || !hub.has_failed() => return Ok(hub.clone()),
+            _ => {}
         }
         let Some(open) = &self.0.open else {
             return Err(Error::Config { message: format!("this hub has no space `{name}`") });

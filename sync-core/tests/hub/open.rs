@@ -52,6 +52,23 @@ fn spaces_are_opened_once_and_keep_apart() {
     assert_eq!(single.get("blue").unwrap_err().code(), "config");
 }
 
+#[test]
+fn a_space_whose_store_failed_is_opened_again() {
+    let store = Arc::new(MemoryStore::new());
+    let kept = store.clone();
+    let spaces = Spaces::new(builder(), move |_| {
+        Ok(Arc::new(super::shared::Failing { store: kept.clone(), left: AtomicUsize::new(2), write_first: false }))
+    });
+    let mut a = Client::new("a");
+    let (one, two) = (a.create("1", "one"), a.create("2", "two"));
+    let hub = spaces.get("team").unwrap();
+    assert_eq!(push_words(&hub, &[one]), "1");
+    assert!(!hub.has_failed());
+    assert_eq!(push_words(&hub, std::slice::from_ref(&two)), "error hub");
+    assert!(hub.has_failed());
+    assert_eq!(push_words(&spaces.get("team").unwrap(), &[two]), "2");
+}
+
 #[derive(Syncable, Debug, PartialEq)]
 struct Note {
     #[sync(id)]

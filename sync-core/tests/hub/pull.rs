@@ -60,10 +60,12 @@ fn a_cursor_is_held_against_the_log() {
             assert!(on_chain(digest));
             assert!(!on_chain(Digest(1)));
         }
-        let beyond = Cursor { seq: head + 1, digest };
-        let error = hub.pull(&PullRequest { since: beyond, limit: 1, have: None }).unwrap_err();
-        assert!(matches!(error, TransportError::Diverged { .. }));
-        assert!(!hub.hello("ada", &HelloRequest { clients: vec![], cursor: beyond }).unwrap().on_chain);
+        for seq in [head + 1, u64::MAX] {
+            let beyond = Cursor { seq, digest };
+            let error = hub.pull(&PullRequest { since: beyond, limit: 1, have: None }).unwrap_err();
+            assert!(matches!(error, TransportError::Diverged { .. }));
+            assert!(!hub.hello("ada", &HelloRequest { clients: vec![], cursor: beyond }).unwrap().on_chain);
+        }
         digest = Digest::EMPTY;
     }
 }

@@ -143,6 +143,7 @@ fn what_is_wrong_with_an_entry_by_itself_is_rejected_with_the_member() {
         ("malformed", "entityType", Box::new(|e| e.key.entity_type = "".into())),
         ("malformed", "entityId", Box::new(|e| e.key.id = "".into())),
         ("malformed", "entityId", Box::new(|e| e.key.id = "x".repeat(513).into())),
+        ("malformed", "n", Box::new(|e| e.origin.dot.n = 0)),
         ("malformed", "n", Box::new(|e| e.foreign_id = Some("id".into()))),
         ("malformed", "group", Box::new(|e| e.group = Some(sync_core::Group { first: 2, count: 2 }))),
         ("malformed", "group", Box::new(|e| e.group = Some(sync_core::Group { first: 1, count: 2 }))),

@@ -150,10 +150,10 @@ fn two_that_open_an_empty_store_at_once_are_one_hub() {
 }
 
 /// A store whose writes fail from a moment on, done or not.
-struct Failing {
-    store: Arc<MemoryStore>,
-    left: AtomicUsize,
-    write_first: bool,
+pub(crate) struct Failing {
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) left: AtomicUsize,
+    pub(crate) write_first: bool,
 }
 
 impl Failing {
@@ -221,6 +221,8 @@ fn a_crash_at_any_write_loses_nothing_that_was_accepted() {
                         assert_eq!(error.code(), "hub");
                         assert!(error.to_string().contains("it broke"), "{error}");
                         assert_eq!(push(&hub, &batch).unwrap_err().code(), "hub", "until it is opened again");
+                        let durable = hub.head().seq as usize;
+                        assert!([0, 2].contains(&(durable - served.len())), "what failed is not told to anyone");
                         break;
                     }
                 }
