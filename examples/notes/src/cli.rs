@@ -74,6 +74,9 @@ pub(crate) enum Command {
         /// Go on whenever something changes here or there, until Ctrl-C
         #[arg(long)]
         watch: bool,
+        /// Take the hub's state over, where it and this device cannot agree; what only this device has is set aside
+        #[arg(long, conflicts_with = "watch")]
+        adopt: bool,
         /// What was done, as JSON
         #[arg(long)]
         json: bool,
@@ -99,6 +102,18 @@ pub(crate) enum Command {
         /// Take what is listed under this number instead of what shows (0)
         #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
         take: usize,
+    },
+    /// List what the hub refused, write it anew, or let it go
+    Refused {
+        /// As a JSON array
+        #[arg(long)]
+        json: bool,
+        /// Write the change of this number anew, over what shows now
+        #[arg(long, value_name = "N", conflicts_with = "json")]
+        resubmit: Option<u64>,
+        /// Forget the change of this number
+        #[arg(long, value_name = "N", conflicts_with_all = ["json", "resubmit"])]
+        discard: Option<u64>,
     },
     /// Print the write-ahead log, one entry a line
     Log {
@@ -185,9 +200,9 @@ pub(crate) struct Edit {
     /// Out of its notebook
     #[arg(long, group = "change", conflicts_with = "notebook")]
     pub(crate) no_notebook: bool,
-    /// Count one view
-    #[arg(long, group = "change")]
-    pub(crate) view: bool,
+    /// Count a view; may be given several times
+    #[arg(long, group = "change", action = clap::ArgAction::Count)]
+    pub(crate) view: u8,
 }
 
 /// `notes show`
@@ -212,6 +227,7 @@ impl Command {
             | Self::Sync { json, .. }
             | Self::Status { json }
             | Self::Conflicts { json }
+            | Self::Refused { json, .. }
             | Self::Log { json } => *json,
             _ => false,
         }

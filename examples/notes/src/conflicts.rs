@@ -6,7 +6,7 @@ use sync_core::replica::{Contender, RawConflict};
 use sync_core::{Record, Value};
 
 use crate::device::{Device, note_key, short};
-use crate::failure::Failure;
+use crate::failure::{Failure, said};
 use crate::out::{Out, remark};
 use crate::paint::{bold, dim, good, mark, name};
 use crate::text::{called, count, fit, plain, value, when};
@@ -69,7 +69,7 @@ pub(crate) fn resolve(device: &Device, id: &str, field: &str, take: usize) -> Re
     let found = device.replica.raw_conflicts(Some(&key.entity_type))?;
     let found = found.into_iter().find(|raw| raw.key == key && (raw.field == field || shown(raw) == field));
     let Some(raw) = found else {
-        let message = format!("the note {:?} has no conflict in {field:?}: `notes conflicts` lists all", plain(&key.id));
+        let message = format!("the note {:?} has no conflict in {field:?}: `notes conflicts` lists all", said(&key.id));
         return Err(Failure::own("no_conflict", message));
     };
     let committed = match take.checked_sub(1) {

@@ -23,7 +23,7 @@ pub(crate) fn export(device: &Device, file: Option<&Path>, out: &mut Out) -> Res
     let failed = |error: io::Error| Failure::file(path.display().to_string(), error);
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // The file is there when it is complete, and until then what was there before.
-    let new = NamedTempFile::new_in(parent).map_err(failed)?;
+    let new = new_file(parent).map_err(failed)?;
     let mut writer = BufWriter::new(new);
     let progress = Progress::notes();
     let mut notes = 0;
@@ -42,4 +42,12 @@ pub(crate) fn export(device: &Device, file: Option<&Path>, out: &mut Out) -> Res
     progress.end();
     remark(format_args!("exported {}", count(notes, "note")));
     read
+}
+
+/// A file that others may read as far as they may what this user makes.
+fn new_file(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
 }

@@ -9,7 +9,7 @@ use sync_http::client::BadAddress;
 
 use crate::out::say;
 use crate::paint::bad;
-use crate::text::{count, plain};
+use crate::text::{count, cut, plain};
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -153,7 +153,7 @@ impl From<BadAddress> for Failure {
 
 /// The library speaks of its functions; here the commands are what there is to do.
 fn in_words(error: &Error) -> String {
-    let id = |key: &sync_core::EntityKey| plain(&key.id);
+    let id = |key: &sync_core::EntityKey| said(&key.id);
     match error {
         Error::NotFound { key } => {
             let (what, id) = (&key.entity_type, id(key));
@@ -168,9 +168,21 @@ fn in_words(error: &Error) -> String {
             format!("the {what} {id:?} was deleted: `notes restore {id}` brings it back")
         }
         Error::WrongAccount { .. } => format!("{error}; or choose another file with --db"),
+        Error::Diverged { message } => {
+            format!("these notes and the hub's have different histories ({message}): `notes sync --adopt` takes the hub's, and sets aside what only this device has")
+        }
+        Error::HubLostData { message } => {
+            format!("the hub has lost what this device has ({message}), and takes nothing back from it: keep this file; `notes sync --adopt` takes the hub's state, and sets aside what it lacks")
+        }
+        Error::NoSuchEntry { number } => format!("no change #{number} was refused: `notes refused` lists all"),
         Error::Store(store) => with_sources(&**store),
         other => with_sources(other),
     }
+}
+
+/// An id as it is said: it may be of any length.
+pub(crate) fn said(id: &str) -> String {
+    cut(&plain(id), 60)
 }
 
 /// The message, and what of its sources it does not say itself.

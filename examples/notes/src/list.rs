@@ -96,7 +96,7 @@ fn for_people(device: &Device, deleted: bool, out: &mut Out) -> Result<(), Failu
     notes.sort_by_key(|dated| (Reverse(dated.note.pinned), Reverse(dated.updated_at)));
     let ids = notes.iter().map(|dated| dated.note.id.key().as_str()).chain(gone.iter().map(|raw| &*raw.key.id));
     let ids = ids.map(|id| width(short(id))).max().unwrap_or(0).min(36);
-    let titles = notes.iter().map(|dated| width(&dated.note.title)).max().unwrap_or(0).min(WIDTH - ids - 24);
+    let titles = notes.iter().map(|dated| width(&dated.note.title)).max().unwrap_or(0).min(WIDTH - ids - 34);
     let mut pending = 0;
     for Dated { note, .. } in &notes {
         let waits = device.replica.unsynced_of(&note_key(&note.id)) > 0;

@@ -29,19 +29,23 @@ struct Line<'a> {
 pub(crate) fn log(device: &Device, json: bool, out: &mut Out) -> Result<(), Failure> {
     let own = device.replica.status().client;
     for line in device.replica.log()? {
-        if json { as_json(&line, out)? } else { out.line(for_people(&line, &own))? }
+        if json { as_json(&line, &own, out)? } else { out.line(for_people(&line, &own))? }
     }
     Ok(())
 }
 
-fn as_json(line: &LogEntry, out: &mut Out) -> Result<(), Failure> {
+fn as_json(line: &LogEntry, own: &ClientId, out: &mut Out) -> Result<(), Failure> {
     let (state, rejection) = match &line.state {
         LogState::Pending => ("pending", None),
         LogState::Accepted => ("accepted", None),
         LogState::Rejected(rejection) => ("rejected", Some(rejection)),
         _ => ("unknown", None),
     };
-    let entry = RawValue::from_string(line.entry.to_json(None));
+    let mut entry = line.entry.clone();
+    if is_pending(entry.dot()) {
+        entry.origin.author = Some(own.clone());
+    }
+    let entry = RawValue::from_string(entry.to_json(None));
     let entry = entry.map_err(|error| Failure::own("unreadable", format!("{}: {error}", line.entry.key)))?;
     out.json(&Line { state, number: line.number, rejection, entry: &entry })
 }

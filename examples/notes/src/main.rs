@@ -17,6 +17,7 @@ mod note;
 mod out;
 mod paint;
 mod progress;
+mod refused;
 mod serve;
 mod show;
 mod status;
@@ -63,10 +64,19 @@ fn run(cli: Cli, out: &mut Out) -> Result<(), Failure> {
         Command::Restore { id } => write::restore(&device()?, &id),
         Command::Show(show) => show::show(&device()?, &show, out),
         Command::List { json, deleted } => list::list(&device()?, json, deleted, out),
-        Command::Sync { watch, json } => sync::sync(&place, watch, json, out),
+        Command::Sync { adopt: true, json, .. } => sync::adopt(&place, json, out),
+        Command::Sync { watch, json, .. } => sync::sync(&place, watch, json, out),
         Command::Status { json } => status::status(&device()?, json, out),
         Command::Conflicts { json } => conflicts::list(&device()?, json, out),
         Command::Resolve { id, field, take } => conflicts::resolve(&device()?, &id, &field, take),
+        Command::Refused { json, resubmit, discard } => {
+            let device = device()?;
+            match (resubmit, discard) {
+                (Some(number), _) => refused::resubmit(&device, number),
+                (None, Some(number)) => refused::discard(&device, number),
+                (None, None) => refused::list(&device, json, out),
+            }
+        }
         Command::Log { json } => log::log(&device()?, json, out),
         Command::Verify => verify::verify(&device()?, &place, out),
         Command::Import { file } => import::import(&device()?, &file, out),

@@ -2,6 +2,8 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use sync_core::replica::{Phase, Status};
+
 use crate::out::is_watched;
 
 /// How far it is. Drawn on standard error if that is a terminal.
@@ -16,6 +18,22 @@ impl Progress {
     /// Of notes, nobody knows how many.
     pub(crate) fn notes() -> Self {
         Self::of(ProgressBar::no_length(), "{spinner} {pos} notes  {elapsed}")
+    }
+
+    /// Of an exchange with a hub.
+    pub(crate) fn exchange() -> Self {
+        Self::of(ProgressBar::no_length(), "{spinner} {msg}")
+    }
+
+    /// Shows how far an exchange is.
+    pub(crate) fn show(&self, status: &Status) {
+        let of = |total: Option<u64>| total.map_or_else(String::new, |total| format!(" of {total}"));
+        self.0.set_message(match status.phase {
+            Phase::Uploading => format!("↑ {}{}", status.uploaded, of(Some(status.uploaded + status.pending))),
+            Phase::Downloading => format!("↓ {}{}", status.cursor, of(status.total)),
+            _ => String::new(),
+        });
+        self.0.tick();
     }
 
     fn of(bar: ProgressBar, template: &str) -> Self {

@@ -92,7 +92,7 @@ impl Listening {
         serve_connections(self.listener, service, stop, ServeOptions::default()).await;
         let closed = tokio::task::spawn_blocking(move || {
             // With this the next start has nothing to replay.
-            spaces.open().iter().try_for_each(Hub::checkpoint)?;
+            spaces.opened().iter().try_for_each(Hub::checkpoint)?;
             Ok::<(), Error>(file.close()?)
         });
         Ok(closed.await.map_err(|error| Failure::own("system", error.to_string()))??)

@@ -30,7 +30,7 @@ pub(crate) fn show(device: &Device, show: &Show, out: &mut Out) -> Result<(), Fa
     if raw.deleted && !show.why {
         return Err(Error::Deleted { key }.into());
     }
-    let why = show.why.then(|| why::of(device, &key)).transpose()?;
+    let why = show.why.then(|| why::of(device, &id)).transpose()?;
     if raw.deleted {
         let tombstone = TombstoneJson::new(&raw.key.id, raw.updated_at);
         return match &why {

@@ -1,19 +1,27 @@
 //! `sync`: one exchange with the hub.
 
 use std::io;
+use std::pin::pin;
+use std::time::Duration;
 
 use serde::Serialize;
 use sync_core::replica::Report;
 use sync_core::{Error, Transport};
+use sync_http::HttpTransport;
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::sleep;
 
 use crate::cli::Place;
 use crate::device::Device;
 use crate::failure::Failure;
 use crate::out::{Out, say};
 use crate::paint::{good, mark};
+use crate::progress::Progress;
 use crate::text::count;
 use crate::watch;
+
+/// How often the bar moves.
+const FRAME: Duration = Duration::from_millis(100);
 
 /// What was done, as JSON.
 #[derive(Serialize)]
@@ -24,17 +32,27 @@ struct Synced<'a> {
 }
 
 pub(crate) fn sync(place: &Place, go_on: bool, json: bool, out: &mut Out) -> Result<(), Failure> {
-    let missing = || Failure::usage("which hub? give --server URL, or set NOTES_SERVER");
     let runtime = runtime()?;
-    // Connections belong to the runtime in which they were made.
-    let _entered = runtime.enter();
-    let transport = place.transport()?.ok_or_else(missing)?;
+    let transport = hub(place)?;
     if go_on {
         return runtime.block_on(watch::watch(place, &transport, json, out));
     }
     let device = Device::open(place)?;
     let report = runtime.block_on(once(&device, &transport))?;
     tell(&device, &report, json, out)
+}
+
+/// Takes the hub's state over. What only this device has is set aside, and stays there until it is written anew.
+pub(crate) fn adopt(place: &Place, json: bool, out: &mut Out) -> Result<(), Failure> {
+    let transport = hub(place)?;
+    let device = Device::open(place)?;
+    let adopted = runtime()?.block_on(device.replica.adopt_hub(&transport));
+    let report = adopted.map_err(|error| explained(&device, error))?;
+    tell(&device, &report, json, out)
+}
+
+fn hub(place: &Place) -> Result<HttpTransport, Failure> {
+    place.transport()?.ok_or_else(|| Failure::usage("which hub? give --server URL, or set NOTES_SERVER"))
 }
 
 /// A runtime for what waits for the network.
@@ -45,12 +63,24 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
 
 /// One exchange. What the hub was not reached with is kept, and the failure says how much that is.
 pub(crate) async fn once(device: &Device, transport: &dyn Transport) -> Result<Report, Failure> {
-    device.replica.sync(transport).await.map_err(|error| match error {
-        Error::Transport(reason) if Error::from(reason.clone()).is_offline() => {
-            Failure::Offline { pending: device.replica.status().pending, reason }
+    let bar = Progress::exchange();
+    let mut exchange = pin!(device.replica.sync(transport));
+    let synced = loop {
+        tokio::select! {
+            synced = &mut exchange => break synced,
+            () = sleep(FRAME) => bar.show(&device.replica.status()),
         }
+    };
+    bar.end();
+    synced.map_err(|error| explained(device, error))
+}
+
+fn explained(device: &Device, error: Error) -> Failure {
+    let offline = error.is_offline();
+    match error {
+        Error::Transport(reason) if offline => Failure::Offline { pending: device.replica.status().pending, reason },
         other => other.into(),
-    })
+    }
 }
 
 /// Says what was done.
@@ -66,7 +96,7 @@ pub(crate) fn tell(device: &Device, report: &Report, json: bool, out: &mut Out) 
     out.line(format_args!("{}  ↑ {}  ↓ {}{pending}", good("synced"), report.uploaded, report.downloaded))?;
     out.flush()?;
     if report.rejected > 0 {
-        say(mark(format_args!("{} refused and kept here: `notes status` says why", count(report.rejected, "change"))));
+        say(mark(format_args!("{} refused and kept here: `notes refused` says why", count(report.rejected, "change"))));
     }
     if let Some(off) = report.clock_corrected {
         say(mark(format_args!("this clock is {off} ms off the hub's: what was not sent yet was dated anew")));

@@ -1,132 +1,58 @@
-//! `show --why`: who wrote what shows, what lost, and what is not on the hub yet.
+//! `show --why`: who wrote what shows, what lost, what was there before, and what is not on the hub yet.
 
 use serde::Serialize;
-use sync_core::model::op::Family;
-use sync_core::model::register::{Register, Sibling};
 use sync_core::model::stamp::Origin;
-use sync_core::{ClientId, Dot, EntityKey, Record, Value};
+use sync_core::replica::{Explanation, Part, Rule};
+use sync_core::{ClientId, Dot, Entity, Record, Value};
 
-use crate::device::Device;
+use crate::device::{Device, note_key};
 use crate::failure::Failure;
+use crate::note::{Note, NoteId};
 use crate::out::Out;
 use crate::paint::{bad, bold, dim, good, mark, name};
-use crate::text::{called, fit, plain, value, when};
+use crate::text::{called, count, fit, plain, value, when};
+
+/// How many overwritten values are shown of a field.
+const BEFORE: usize = 3;
 
 /// Why a note is as it is.
 #[derive(Serialize)]
 pub(crate) struct Why {
     /// Creates, deletes and restores that nobody replaced.
-    life: Vec<Write>,
-    fields: Vec<Field>,
+    life: Vec<Event>,
+    fields: Vec<Explanation>,
 }
 
-/// One field.
+/// A create, a delete or a restore.
 #[derive(Serialize)]
-struct Field {
-    field: String,
-    /// How concurrent writes to it merge.
-    rule: &'static str,
-    writes: Vec<Write>,
-}
-
-/// One write.
-#[derive(Serialize)]
-struct Write {
-    outcome: Outcome,
-    value: Value,
+struct Event {
+    what: &'static str,
     author: ClientId,
-    /// In milliseconds since the Unix epoch; a counter keeps no times.
-    time: Option<u64>,
-    /// The entry that wrote it; one that was never sent has no name yet.
-    entry: Option<String>,
-    pending: bool,
+    time: u64,
+    accepted: bool,
 }
 
-/// What became of a write.
-#[derive(Serialize, Clone, Copy)]
-#[serde(rename_all = "snake_case")]
-enum Outcome {
-    /// It gives the value.
-    Shows,
-    /// It wrote the same value as the one that shows.
-    Agrees,
-    /// It lost to a writer who had not seen it.
-    Lost,
-    /// It is a part of the value.
-    Counts,
-    /// The entity was made.
-    Created,
-    /// The entity was deleted.
-    Deleted,
-    /// Deletes were taken back.
-    Restored,
-}
-
-/// Explains a note's record.
-pub(crate) fn of(device: &Device, key: &EntityKey) -> Result<Why, Failure> {
-    let record = device.replica.raw().record(key)?;
+/// Explains a note.
+pub(crate) fn of(device: &Device, id: &NoteId) -> Result<Why, Failure> {
+    let record = device.replica.raw().record(&note_key(id))?;
     let own = device.replica.status().client;
-    let registers = record.registers().map(|(field, family, register)| Field {
-        field: field.to_string(),
-        rule: rule(family),
-        writes: writes(family, register, &own),
-    });
-    Ok(Why { life: life(&record, &own), fields: registers.collect() })
+    let fields = Note::SCHEMA.fields.iter().map(|field| device.replica.explain(id, field.name));
+    Ok(Why { life: life(&record, &own), fields: fields.collect::<Result<_, _>>()? })
 }
 
-fn life(record: &Record, own: &ClientId) -> Vec<Write> {
-    let plain = |outcome, origin: &Origin| write(outcome, Value::null(), origin, own);
+fn life(record: &Record, own: &ClientId) -> Vec<Event> {
+    let event = |what, origin: &Origin| {
+        let pending = is_pending(&origin.dot);
+        let author = if pending { own } else { origin.author() };
+        Event { what, author: author.clone(), time: origin.time, accepted: !pending }
+    };
     let creates = record.creates().iter().filter_map(|create| create.origin.as_ref());
-    let mut life: Vec<Write> = creates.map(|origin| plain(Outcome::Created, origin)).collect();
+    let mut life: Vec<Event> = creates.map(|origin| event("created", origin)).collect();
     life.extend(record.lifecycle().iter().map(|change| {
-        let outcome = if change.delete.is_some() { Outcome::Deleted } else { Outcome::Restored };
-        plain(outcome, &change.origin)
+        let what = if change.delete.is_some() { "deleted" } else { "restored" };
+        event(what, &change.origin)
     }));
     life
-}
-
-fn writes(family: &Family, register: &Register, own: &ClientId) -> Vec<Write> {
-    match family {
-        Family::Set => {
-            let insertions = |element: &Value| {
-                let origins = register.insertions(element).iter().map(|(origin, _)| origin);
-                origins.map(|origin| write(Outcome::Counts, element.clone(), origin, own)).collect::<Vec<_>>()
-            };
-            register.elements().flat_map(insertions).collect()
-        }
-        Family::Counter => {
-            let addition = |(dot, sum): (Dot, i128)| {
-                let origin = Origin { dot, time: 0, author: None };
-                let sum = i64::try_from(sum).map_or_else(|_| Value::from(sum.to_string()), Value::from);
-                Write { time: None, ..write(Outcome::Counts, sum, &origin, own) }
-            };
-            register.additions().map(addition).collect()
-        }
-        _ => {
-            let ranked = register.ranked(family);
-            let shows = ranked.first().map(|winner| winner.value.clone());
-            let outcome = |at: usize, sibling: &Sibling| match at {
-                0 => Outcome::Shows,
-                _ if Some(&sibling.value) == shows.as_ref() => Outcome::Agrees,
-                _ => Outcome::Lost,
-            };
-            let ranked = ranked.into_iter().enumerate();
-            ranked.map(|(at, sibling)| write(outcome(at, sibling), sibling.value.clone(), &sibling.origin, own)).collect()
-        }
-    }
-}
-
-fn write(outcome: Outcome, value: Value, origin: &Origin, own: &ClientId) -> Write {
-    let pending = is_pending(&origin.dot);
-    let author = if pending { own } else { origin.author() };
-    Write {
-        outcome,
-        value,
-        author: author.clone(),
-        time: Some(origin.time),
-        entry: (!pending).then(|| origin.dot.to_string()),
-        pending,
-    }
 }
 
 /// Whether an entry has no number yet: before the hub accepts them, entries name each other by their place here.
@@ -134,52 +60,90 @@ pub(crate) fn is_pending(dot: &Dot) -> bool {
     dot.client.as_str().is_empty()
 }
 
-fn rule(family: &Family) -> &'static str {
-    match family {
-        Family::Assign => "the last writer wins",
-        Family::First => "the first writer wins",
-        Family::Max => "the greatest value wins",
-        Family::Min => "the least value wins",
-        Family::Counter => "all differences add up",
-        Family::Set => "added and removed one by one; an addition wins",
-        _ => "a rule of its own",
-    }
-}
-
 /// Prints it for people.
 pub(crate) fn print(why: &Why, out: &mut Out) -> Result<(), Failure> {
     out.line("")?;
-    for write in &why.life {
-        out.line(line(write))?;
+    for event in &why.life {
+        let what = if event.what == "deleted" { bad(event.what) } else { good(event.what) };
+        let author = name(called(&event.author));
+        out.line(format_args!("{what} by {author} {}{}", when(event.time), pending(event.accepted)))?;
     }
-    for field in &why.fields {
-        out.line(format_args!("{}  {}", bold(plain(&field.field)), dim(format_args!("({})", field.rule))))?;
-        for write in &field.writes {
-            out.line(line(write))?;
-        }
+    for field in why.fields.iter().filter(|field| !is_untouched(field)) {
+        explain(field, out)?;
     }
     Ok(())
 }
 
-fn line(write: &Write) -> String {
-    let what = match write.outcome {
-        Outcome::Shows => good("shows   "),
-        Outcome::Agrees => good("agrees  "),
-        Outcome::Counts => good("counts  "),
-        Outcome::Lost => bad("lost    "),
-        Outcome::Created => good("created "),
-        Outcome::Deleted => bad("deleted "),
-        Outcome::Restored => good("restored"),
-    };
-    let wrote = match write.outcome {
-        Outcome::Created | Outcome::Deleted | Outcome::Restored => String::new(),
-        _ => value(&write.value),
-    };
-    let time = write.time.map(when).unwrap_or_default();
-    let by = format!("{}  {time}", name(called(&write.author)));
-    let state = match &write.entry {
-        Some(entry) => dim(format_args!("\n            entry {}", plain(entry))),
-        None => mark("  ↑ pending"),
-    };
-    format!("  {what}  {}  {by}{state}", fit(&wrote, 24))
+/// Whether nobody wrote anything but a create's nothing.
+fn is_untouched(field: &Explanation) -> bool {
+    let nothing = |part: &Part| matches!(part.value.as_str(), "null" | "false" | "0" | "");
+    field.history.is_empty() && field.parts.iter().all(nothing)
+}
+
+fn explain(field: &Explanation, out: &mut Out) -> Result<(), Failure> {
+    out.line(format_args!("{}  {}", bold(plain(&field.field)), dim(rule(field))))?;
+    let shows = field.parts.first().map(|part| &part.value);
+    for (at, part) in field.parts.iter().enumerate() {
+        let outcome = match field.rule {
+            Rule::Sum | Rule::Elements | Rule::Policy => good("counts"),
+            _ if at == 0 => good("shows "),
+            _ if shows == Some(&part.value) => good("agrees"),
+            _ => bad("lost  "),
+        };
+        out.line(line(&outcome, part))?;
+    }
+    for part in field.history.iter().take(BEFORE) {
+        out.line(line(&dim("before"), part))?;
+    }
+    match field.history.len().saturating_sub(BEFORE) as u64 {
+        0 => Ok(()),
+        more => out.line(dim(format_args!("  and {} before that", count(more, "write")))),
+    }
+}
+
+fn rule(field: &Explanation) -> &'static str {
+    match field.rule {
+        Rule::Default => "nobody wrote it",
+        Rule::OnlyWrite => "nobody wrote it without having seen what was there",
+        Rule::LatestStamp => "written by several who did not know of each other: the latest shows",
+        Rule::EarliestStamp => "written by several who did not know of each other: the earliest shows",
+        Rule::Greatest => "the greatest shows",
+        Rule::Least => "the least shows",
+        Rule::Sum => "all differences add up",
+        Rule::Elements => "added and removed one by one",
+        _ => "by a rule of its own",
+    }
+}
+
+fn line(outcome: &str, part: &Part) -> String {
+    // A counter keeps no times.
+    let time = if part.time == 0 { fit("", 19) } else { when(part.time) };
+    let wrote = fit(&written(&part.value), 24);
+    let author = name(fit(&called(&part.author), 12));
+    format!("  {outcome}  {wrote}  {author}  {time}{}\n            {}", pending(part.accepted), dim(plain(&part.id)))
+}
+
+/// What an entry wrote: a value, or an operation.
+fn written(operation: &Value) -> String {
+    let members = operation.object_members().unwrap_or_default();
+    let parts = members.iter().filter_map(|(name, operand)| match &**name {
+        "$add" => Some(format!("{:+}", operand.as_i64().unwrap_or_default())),
+        "$insert" => Some(elements('+', operand.array_elements().unwrap_or_default())),
+        "$remove" => {
+            let removed = operand.object_members().unwrap_or_default().into_iter();
+            Some(removed.map(|(element, _)| format!("−{}", plain(&element))).collect::<Vec<_>>().join(" "))
+        }
+        _ => None,
+    });
+    let parts: Vec<String> = parts.collect();
+    if parts.is_empty() { value(operation) } else { parts.join(" ") }
+}
+
+fn elements(sign: char, elements: Vec<Value>) -> String {
+    let named = elements.iter().map(|element| format!("{sign}{}", value(element)));
+    named.collect::<Vec<_>>().join(" ")
+}
+
+fn pending(accepted: bool) -> String {
+    if accepted { String::new() } else { mark("  ↑ pending") }
 }

@@ -79,7 +79,8 @@ impl Person {
     ) -> Result<(), Failure> {
         self.device.replica.take(conflict, 0)?.wait()?;
         let command = format!("notes resolve {} {field} --take 1", short(&conflict.key.id));
-        stage.act(self.name, format_args!("{}  {outcome}", dim(command)))
+        stage.act(self.name, dim(command))?;
+        stage.act("   ", outcome)
     }
 
     pub(super) fn syncs(&self, stage: &mut Stage<'_>) -> Result<(), Failure> {

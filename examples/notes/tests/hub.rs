@@ -1,0 +1,186 @@
+//! Devices and a hub: syncing, conflicts, being offline, tokens, spaces.
+
+mod support;
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use support::{Device, HubProcess, folder};
+
+#[test]
+fn a_conflict_is_listed_on_both_sides_and_the_loser_can_be_taken() {
+    let folder = folder();
+    let hub = HubProcess::start(folder.path());
+    let [ana, ben] = ["ana", "ben"].map(|name| Device::of(folder.path(), name, &hub));
+    ana.add(&["Shopping", "--id", "n", "--tag", "food"]);
+    assert_eq!(ana.json(&["sync", "--json"])["uploaded"], 1);
+    assert_eq!(ben.json(&["sync", "--json"])["downloaded"], 1);
+    ana.ok(&["edit", "n", "--title", "Groceries", "--add-tag", "home", "--view"]);
+    ben.ok(&["edit", "n", "--title", "Market", "--remove-tag", "food", "--view", "--view"]);
+    for device in [&ana, &ben, &ana] {
+        device.ok(&["sync"]);
+    }
+    let list = ana.ok(&["list", "--json", "--deleted"]);
+    assert_eq!(list, ben.ok(&["list", "--json", "--deleted"]));
+    let note: Value = serde_json::from_str::<Value>(&list).unwrap()[0].clone();
+    assert_eq!((&note["title"], &note["tags"], &note["views"]), (&json!("Market"), &json!(["home"]), &json!(3)));
+
+    let conflicts = ana.json(&["conflicts", "--json"]);
+    assert_eq!(conflicts, ben.json(&["conflicts", "--json"]));
+    assert_eq!((&conflicts[0]["field"], &conflicts[0]["winner"]["value"]), (&json!("title"), &json!("Market")));
+    let loser = &conflicts[0]["losers"][0];
+    assert_eq!((&loser["value"], &loser["take"]), (&json!("Groceries"), &json!(1)));
+    assert!(ana.ok(&["conflicts"]).contains("notes resolve n title --take 1"));
+    assert!(ana.fails(1, &["resolve", "n", "title", "--take", "2"]).contains("goes from 0"));
+    ana.ok(&["resolve", "n", "title", "--take", "1"]);
+    for device in [&ana, &ben] {
+        device.ok(&["sync"]);
+        assert_eq!(device.json(&["show", "n", "--json"])["title"], "Groceries");
+        assert_eq!(device.json(&["conflicts", "--json"]), json!([]));
+        assert!(device.ok(&["verify"]).contains("the same"));
+    }
+}
+
+#[test]
+fn an_edit_that_a_delete_hides_is_kept() {
+    let folder = folder();
+    let hub = HubProcess::start(folder.path());
+    let [ana, ben] = ["ana", "ben"].map(|name| Device::of(folder.path(), name, &hub));
+    for id in ["kept", "dropped"] {
+        ana.add(&["T", "--id", id]);
+    }
+    for device in [&ana, &ben] {
+        device.ok(&["sync"]);
+    }
+    for id in ["kept", "dropped"] {
+        ana.ok(&["rm", id]);
+        ben.ok(&["edit", id, "--body", "typed meanwhile"]);
+    }
+    for device in [&ana, &ben, &ana] {
+        device.ok(&["sync"]);
+        assert!(device.ok(&["list"]).contains("no notes") || device.file == ben.file);
+    }
+    let conflicts = ana.json(&["conflicts", "--json"]);
+    assert_eq!((&conflicts[1]["id"], &conflicts[1]["field"]), (&json!("kept"), &json!("deleted")));
+    assert_eq!((&conflicts[1]["losers"][0]["field"], &conflicts[1]["losers"][0]["value"]), (&json!("body"), &json!("typed meanwhile")));
+    ana.ok(&["resolve", "kept", "deleted", "--take", "1"]);
+    ana.ok(&["resolve", "dropped", "deleted"]);
+    for device in [&ana, &ben] {
+        device.ok(&["sync"]);
+        assert_eq!(device.json(&["conflicts", "--json"]), json!([]));
+        let list = device.json(&["list", "--json"]);
+        assert_eq!((list.as_array().unwrap().len(), &list[0]["body"]), (1, &json!("typed meanwhile")));
+    }
+}
+
+#[test]
+fn offline_is_3_with_pending_work_and_1_without() {
+    let folder = folder();
+    let mut hub = HubProcess::start(folder.path());
+    let device = Device::of(folder.path(), "ana", &hub);
+    device.add(&["T", "--id", "n"]);
+    device.ok(&["sync"]);
+    hub.kill();
+    assert_eq!(device.failure(1, &["sync", "--json"]), "offline");
+    device.ok(&["edit", "n", "--title", "U"]);
+    assert_eq!(device.failure(3, &["sync", "--json"]), "offline");
+    assert!(device.fails(3, &["sync"]).contains("1 change kept here"));
+    let verified = device.run(&["verify"]);
+    assert!(verified.code == Some(1) && verified.err.contains("not reached"), "{verified:?}");
+    hub.crash();
+    device.ok(&["sync"]);
+    assert_eq!(device.json(&["status", "--json"])["pending"], 0);
+}
+
+#[test]
+fn only_who_has_the_token_is_let_in() {
+    let folder = folder();
+    let hub = HubProcess::start_with_token(folder.path(), "secret");
+    let device = Device::of(folder.path(), "ana", &hub);
+    device.add(&["T"]);
+    assert_eq!(device.failure(1, &["sync", "--json"]), "denied");
+    assert_eq!(device.failure(1, &["--token", "guess", "sync", "--json"]), "denied");
+    device.ok(&["--token", "secret", "sync"]);
+    assert_eq!(device.json(&["status", "--json"])["pending"], 0);
+}
+
+#[test]
+fn spaces_of_a_hub_are_apart() {
+    let folder = folder();
+    let hub = HubProcess::start(folder.path());
+    let [ana, ben] = ["ana", "ben"].map(|name| Device::of(folder.path(), name, &hub));
+    ana.ok(&["--space", "work", "add", "T", "--id", "n"]);
+    ana.ok(&["--space", "work", "sync"]);
+    ben.ok(&["sync"]);
+    assert_eq!(ben.json(&["list", "--json"]), json!([]));
+    ben.ok(&["--space", "work", "sync"]);
+    assert_eq!(ben.json(&["--space", "work", "list", "--json"])[0]["id"], "n");
+}
+
+#[test]
+fn notes_belong_to_one_hub() {
+    let folder = folder();
+    let other = support::folder();
+    let (hub, another) = (HubProcess::start(folder.path()), HubProcess::start(other.path()));
+    let device = Device::of(folder.path(), "ana", &hub);
+    device.add(&["T"]);
+    device.ok(&["sync"]);
+    let strayed = Device::of(folder.path(), "ana", &another);
+    assert_eq!(strayed.failure(1, &["sync", "--json"]), "wrong_account");
+    assert!(strayed.run(&["verify"]).err.contains("not the hub of these notes"));
+}
+
+#[test]
+fn a_copied_file_goes_on_as_a_device_of_its_own() {
+    let folder = folder();
+    let hub = HubProcess::start(folder.path());
+    let [ana, copy] = ["ana", "copy"].map(|name| Device::of(folder.path(), name, &hub));
+    ana.add(&["T", "--id", "n"]);
+    ana.ok(&["sync"]);
+    std::fs::copy(&ana.file, &copy.file).unwrap();
+    ana.add(&["of ana", "--id", "a"]);
+    copy.add(&["of the copy", "--id", "c"]);
+    for device in [&ana, &copy, &ana] {
+        device.ok(&["sync"]);
+    }
+    let list = ana.ok(&["list", "--json"]);
+    assert_eq!(list, copy.ok(&["list", "--json"]));
+    assert_eq!(serde_json::from_str::<Value>(&list).unwrap().as_array().unwrap().len(), 3);
+    assert!(copy.ok(&["verify"]).contains("sound"));
+}
+
+#[test]
+fn watching_takes_what_is_written_here_and_there() {
+    let folder = folder();
+    let hub = HubProcess::start(folder.path());
+    let [ana, ben] = ["ana", "ben"].map(|name| Device::of(folder.path(), name, &hub));
+    let mut watching = ana.command(&["sync", "--watch"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // The file is free for other commands meanwhile.
+    ana.add(&["of ana", "--id", "a"]);
+    ben.add(&["of ben", "--id", "b"]);
+    ben.ok(&["sync"]);
+    let until = Instant::now() + Duration::from_secs(20);
+    let both = |device: &Device| device.json(&["list", "--json"]).as_array().unwrap().len() == 2;
+    while !(both(&ana) && { ben.ok(&["sync"]); both(&ben) }) {
+        assert!(Instant::now() < until, "{}", ana.ok(&["list"]));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    watching.kill().unwrap();
+    watching.wait().unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_hub_ends_in_order_when_it_is_asked_to() {
+    let folder = folder();
+    for signal in ["-INT", "-TERM"] {
+        let mut hub = HubProcess::start(folder.path());
+        let device = Device::of(folder.path(), "ana", &hub);
+        device.add(&["T"]);
+        device.ok(&["sync"]);
+        let (status, ready) = hub.request("GET", "/readyz", "");
+        assert_eq!((status, ready.as_str()), (200, "ready\n"));
+        assert_eq!(hub.ask_to_end(signal), Some(0), "{signal}");
+    }
+}

@@ -1,0 +1,176 @@
+//! What people and files get wrong: each is told what happened, and nothing is half done.
+
+mod support;
+
+use support::{Device, HubProcess, Ran, fed, folder, notes, write};
+
+#[test]
+fn usage_mistakes_end_with_2() {
+    let folder = folder();
+    let device = Device::new(folder.path(), "ana");
+    let cases: &[&[&str]] = &[
+        &[],
+        &["frobnicate"],
+        &["add"],
+        &["edit", "n"],
+        &["edit", "n", "--body", "b", "--no-body"],
+        &["edit", "n", "--pin", "maybe"],
+        &["resolve", "n"],
+        &["resolve", "n", "title", "--take", "-1"],
+        &["--space", "a/b", "list"],
+        &["--space", "", "list"],
+        &["--device", "", "list"],
+        &["list", "--frob"],
+        &["sync"],
+        &["--server", "nowhere", "sync"],
+        &["--server", "ftp://h", "sync"],
+        &["serve", "--listen"],
+    ];
+    for args in cases {
+        let said = device.fails(2, args);
+        assert!(!said.is_empty(), "{args:?}");
+    }
+    assert!(!device.file.exists(), "a mistake makes no file");
+}
+
+#[test]
+fn what_is_not_there_is_said() {
+    let folder = folder();
+    let device = Device::new(folder.path(), "ana");
+    device.add(&["T", "--id", "n"]);
+    let log = device.ok(&["log"]);
+    let long = "x".repeat(100_000);
+    let cases: &[(&[&str], &str)] = &[
+        (&["show", "nosuch"], "there is no note \"nosuch\""),
+        (&["show", ""], "there is no note \"\""),
+        (&["show", &long], "there is no note"),
+        (&["edit", "nosuch", "--title", "T"], "there is no note"),
+        (&["rm", "nosuch"], "there is no note"),
+        (&["rm", ""], "there is no note"),
+        (&["restore", "nosuch"], "there is no note"),
+        (&["resolve", "nosuch", "title"], "no conflict"),
+        (&["resolve", "n", "title"], "no conflict"),
+        (&["resolve", "n", "nofield"], "no conflict"),
+        (&["refused", "--resubmit", "7"], "no change #7"),
+        (&["refused", "--discard", "7"], "no change #7"),
+        (&["add", "T", "--id", "n"], "already"),
+        (&["add", "T", "--id", ""], "1 to 512 bytes"),
+        (&["add", "T", "--id", &long], "1 to 512 bytes"),
+        (&["import", "/no/such/file"], "No such file"),
+        (&["export", "/no/such/folder/file"], "No such file"),
+    ];
+    for (args, expected) in cases {
+        let said = device.fails(1, args);
+        assert!(said.contains(expected), "{args:?}: {said}");
+        assert!(said.len() < 1_000, "{} bytes", said.len());
+    }
+    assert!(device.fails(1, &["serve", "--postgres", "postgres://h/d"]).contains("no Postgres"));
+    assert_eq!(device.ok(&["log"]), log, "none of them wrote anything");
+    assert_eq!(device.failure(1, &["show", "nosuch", "--json"]), "not_found");
+}
+
+#[test]
+fn what_the_hub_would_refuse_for_its_size_is_refused_at_once() {
+    let folder = folder();
+    let device = Device::new(folder.path(), "ana");
+    let half = "x".repeat(100_000);
+    let said = device.fails(1, &["add", &half, "--body", &half, "--tag", &half]);
+    assert!(said.contains("too large"), "{said}");
+    assert!(device.ok(&["log"]).is_empty());
+    device.add(&["T", "--id", "n"]);
+    let line = format!("{{\"id\":\"n\",\"title\":\"T\",\"body\":\"{}\"}}\n", "x".repeat(1 << 20));
+    let said = fed(device.command(&["import", "-"]), line.as_bytes()).fails(1);
+    assert!(said.contains("-:1: ") && said.contains("too large"), "{said}");
+    assert_eq!(device.json(&["show", "n", "--json"])["body"], serde_json::Value::Null);
+}
+
+#[test]
+fn one_wrong_line_and_nothing_is_imported() {
+    let folder = folder();
+    let device = Device::new(folder.path(), "ana");
+    let long = format!("{{\"id\":\"{}\",\"title\":\"T\"}}", "i".repeat(1 << 20));
+    let cases: &[(&str, &str)] = &[
+        ("{\"title\":", "EOF"),
+        ("no JSON", "expected"),
+        ("[]", "invalid"),
+        ("{}", "missing field `title`"),
+        ("{\"title\":null}", "null"),
+        ("{\"title\":\"T\",\"titel\":\"T\"}", "unknown field `titel`"),
+        ("{\"title\":\"T\",\"tags\":\"t\"}", "expected"),
+        ("{\"title\":\"T\",\"views\":1.5}", "1.5"),
+        ("{\"title\":\"T\",\"id\":\"\"}", "1 to 512 bytes"),
+        ("{\"title\":\"T\",\"deleted\":true}", "unknown field `deleted`"),
+        (&long, "1 to 512 bytes"),
+    ];
+    for (line, expected) in cases {
+        let text = format!("{{\"title\":\"good\"}}\n\n{line}\n{{\"title\":\"good\"}}\n");
+        let said = fed(device.command(&["import", "-"]), text.as_bytes()).fails(1);
+        assert!(said.contains("-:3: ") && said.contains(expected), "{said}");
+        assert!(said.contains("nothing was"), "{said}");
+    }
+    let said = fed(device.command(&["import", "-"]), b"{\"title\":\"good\"}\n{\"title\":\"\xff\"}\n").fails(1);
+    assert!(said.contains("line 2"), "{said}");
+    let many = "wrong\n".repeat(1_000);
+    let said = fed(device.command(&["import", "-"]), many.as_bytes()).fails(1);
+    assert!(said.lines().count() < 30 && said.contains("1000 lines"), "{said}");
+    assert!(device.ok(&["log"]).is_empty());
+}
+
+#[test]
+fn files_that_are_no_database_are_left_as_they_are() {
+    let folder = folder();
+    let device = Device::new(folder.path(), "ana");
+    for content in [&b""[..], b"Dear diary,", &[0; 100_000]] {
+        write(&device.file, content);
+        let code = device.failure(1, &["list", "--json"]);
+        assert_eq!(code, "store_damaged");
+        assert!(device.fails(1, &["add", "T"]).contains("ana.redb"));
+        assert_eq!(std::fs::read(&device.file).unwrap(), content);
+    }
+    let nowhere = Device::new(&folder.path().join("missing"), "ana");
+    assert_eq!(nowhere.failure(1, &["list", "--json"]), "store_io");
+    let of_folder = Ran::of(notes().arg("--db").arg(folder.path()).args(["list"]).output().unwrap());
+    assert!(!of_folder.fails(1).is_empty());
+}
+
+#[test]
+fn a_file_that_another_process_has_is_waited_for_and_not_for_ever() {
+    let folder = folder();
+    let device = Device::new(folder.path(), "hub");
+    let _hub = HubProcess::start(folder.path());
+    let began = std::time::Instant::now();
+    assert_eq!(device.failure(1, &["list", "--json"]), "store_locked");
+    assert!(device.fails(1, &["add", "T"]).contains("in use by another process"));
+    assert!(began.elapsed().as_secs() < 20);
+}
+
+#[test]
+fn a_damaged_row_does_not_hide_the_others() {
+    let folder = folder();
+    let device = Device::new(folder.path(), "ana");
+    device.add(&["T", "--id", "good"]);
+    // A note that another program wrote, whose title is no text.
+    let hub = HubProcess::start(folder.path());
+    let entry = |id: &str, title: &str| {
+        let time = 1_795_000_000_000_u64;
+        format!(
+            r#"{{"id":"{id}-entry","entityId":"{id}","type":"create","clientId":"other","logicalTime":{time},
+            "payload":{{"type":"create","id":"{id}","payload":{{"title":{title},"body":"b"}},"logicalTime":{time}}}}}"#
+        )
+    };
+    let body = format!("{{\"actions\":[{},{}]}}", entry("foreign", "\"Foreign\""), entry("odd", "[1]"));
+    let (status, reply) = hub.request("POST", "/sync/actions", &body);
+    assert_eq!(status, 200, "{reply}");
+    let device = Device::of(folder.path(), "ana", &hub);
+    device.ok(&["sync"]);
+    let foreign = device.json(&["show", "foreign", "--json"]);
+    assert_eq!((&foreign["pinned"], &foreign["views"], &foreign["tags"]), (&false.into(), &0.into(), &serde_json::json!([])));
+    for args in [&["list", "--json"][..], &["list"], &["export"]] {
+        let ran = device.run(args);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.err.contains("odd"), "{ran:?}");
+        assert!(ran.out.contains("good") && ran.out.contains("foreign"), "{ran:?}");
+    }
+    let list: serde_json::Value = serde_json::from_str(&device.run(&["list", "--json"]).out).unwrap();
+    assert_eq!(list.as_array().unwrap().len(), 2);
+}
