@@ -53,3 +53,11 @@ fn a_removal_that_names_an_element_twice_is_refused() {
     let twice = Op::Set { insert: vec![], remove: vec![("a".into(), vec![dot.clone()]), ("a".into(), vec![dot])] };
     assert_ne!(Op::from_json(&twice.to_json()), Ok(twice));
 }
+
+#[test]
+fn a_set_has_one_spelling() {
+    let set = |text: &str| Op::from_json(&Value::parse(text).unwrap()).unwrap();
+    let spelt = set(r#"{"$insert":["b",2,"a",1.0,"a",1]}"#);
+    assert_eq!(spelt, set(r#"{"$insert":[1,2,"a","b"]}"#));
+    assert_eq!(spelt.to_json().as_str(), r#"{"$insert":[1,2,"a","b"]}"#);
+}
