@@ -1,8 +1,9 @@
 //! The model against the laws, on thousands of random histories.
 
-use sync_core::{Dot, Op, Value};
-use sync_testkit::history::{FieldKind, Profile};
+use sync_core::{Action, ClientId, Dot, EntityKey, Op, Value};
+use sync_testkit::history::{Device, FieldKind, Profile};
 use sync_testkit::laws;
+use sync_testkit::rng::Rng;
 
 /// `MODEL_SEEDS=100000 cargo test --release` tries more.
 fn seeds(few: u64) -> std::ops::Range<u64> {
@@ -60,4 +61,26 @@ fn a_set_has_one_spelling() {
     let spelt = set(r#"{"$insert":["b",2,"a",1.0,"a",1]}"#);
     assert_eq!(spelt, set(r#"{"$insert":[1,2,"a","b"]}"#));
     assert_eq!(spelt.to_json().as_str(), r#"{"$insert":[1,2,"a","b"]}"#);
+}
+
+/// A hub numbers foreign entries anew after every start: two of one client and time may get the same stamp.
+#[test]
+fn equal_stamps_are_told_apart_by_name() {
+    let mut hubs = ["hub-0", "hub-1"].map(|hub| Device::new(ClientId::new(hub), 0));
+    let mut write = |hub: usize, action, op: fn(Value) -> Op, value: i64| {
+        let mut entry = hubs[hub].entry(1_000, EntityKey::new("note", "n"), action);
+        entry.origin.author = Some(ClientId::new("legacy"));
+        entry.foreign_id = Some(format!("id-{hub}-{value}").into());
+        entry.fields = vec![("field".into(), op(value.into()))];
+        entry
+    };
+    for op in [Op::Assign as fn(Value) -> Op, Op::First, Op::Max, Op::Min] {
+        let creates = [write(0, Action::Create, op, 1), write(1, Action::Create, op, 2)];
+        let mut updates = [write(0, Action::Update, op, 3), write(1, Action::Update, op, 3)];
+        updates.iter_mut().for_each(|update| update.of = creates.iter().map(|create| create.dot().clone()).collect());
+        assert_eq!(creates[0].origin.stamp(), creates[1].origin.stamp());
+        for entries in [creates.to_vec(), [creates, updates].concat()] {
+            (0..5).for_each(|seed| laws::all(&entries, &mut Rng::new(seed)).unwrap());
+        }
+    }
 }

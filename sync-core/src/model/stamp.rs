@@ -130,9 +130,15 @@ impl Origin {
         Stamp { time: self.time, client: self.author().clone(), n: self.dot.n }
     }
 
-    /// Compares stamps without making them.
+    /// Compares stamps without making them. A foreign client's entries of one time may have one stamp, numbered by a
+    /// hub before and after a new start: their names tell them apart.
     pub fn cmp_stamp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.time, self.author(), self.dot.n).cmp(&(other.time, other.author(), other.dot.n))
+        (self.time, self.author(), self.dot.n, &self.dot.client).cmp(&(
+            other.time,
+            other.author(),
+            other.dot.n,
+            &other.dot.client,
+        ))
     }
 }
 
