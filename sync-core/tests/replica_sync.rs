@@ -331,3 +331,82 @@ fn another_hub_gets_nothing_until_the_replica_adopts_it() {
     assert_eq!(world.hub.head().seq, 0, "nothing was sent");
     assert_eq!(a.title("n"), Some("pending".into()));
 }
+
+#[test]
+fn a_device_that_was_offline_through_compaction_and_purge_returns() {
+    let world = World::new();
+    let (a, away) = (world.device(), world.device());
+    for n in 0..40 {
+        a.replica.create(note(&format!("{n:02}"), "first")).unwrap().wait().unwrap();
+    }
+    a.sync();
+    away.sync();
+    for n in 0..500 {
+        away.edit(&format!("{:02}", n % 40), |note| {
+            note.views += 1;
+            note.title = format!("by the one who was away, {n}");
+        });
+    }
+    for n in 0..10 {
+        a.replica.delete::<Note>(&format!("{n:02}").as_str().into()).unwrap().wait().unwrap();
+    }
+    for n in 10..40 {
+        a.edit(&format!("{n:02}"), |note| note.views += 100);
+    }
+    a.sync();
+    world.clock.0.fetch_add(1_000, Ordering::Relaxed);
+    assert_eq!(world.hub.purge(NOON + 500).unwrap(), 10);
+    world.hub.compact(5).unwrap();
+    a.sync();
+    assert_eq!(a.replica.raw().list(None).count(), 30, "purged on every replica");
+
+    let report = away.sync();
+    assert!(report.bootstrapped, "{report:?}");
+    let (accepted, aside) = (report.uploaded as usize, away.replica.rejected());
+    assert_eq!(accepted + aside.len(), 500, "{report:?}");
+    assert!(aside.iter().all(|aside| aside.rejection.code == "gone"));
+    let gone: BTreeSet<&str> = aside.iter().map(|aside| &*aside.entry.key.id).collect();
+    assert_eq!(gone.len(), 10);
+    let fresh = world.device();
+    fresh.sync();
+    a.sync();
+    assert_eq!(fresh.dump().len(), 30, "nothing deleted came back");
+    for n in 10..40 {
+        let id = format!("{n:02}");
+        assert_eq!(fresh.replica.get::<Note>(&id.as_str().into()).unwrap().unwrap().views, 100 + 12 + i64::from(n < 20));
+    }
+    for device in [&a, &away] {
+        assert_eq!(device.dump(), fresh.dump());
+        assert!(device.replica.verify().unwrap().is_sound());
+    }
+    // What was written to a purged note can be written anew, as a note again.
+    let last = aside.iter().rfind(|aside| &*aside.entry.key.id == "03").unwrap();
+    away.replica.resubmit(last.number, |_| ()).unwrap().wait().unwrap();
+    away.sync();
+    a.sync();
+    assert_eq!(a.title("03"), Some("by the one who was away, 483".into()));
+}
+
+#[test]
+fn a_purge_that_comes_down_leaves_what_was_written_on_its_device() {
+    let world = World::new();
+    let (a, b) = (world.device(), world.device());
+    a.replica.create(note("n", "a long text")).unwrap().wait().unwrap();
+    a.sync();
+    b.sync();
+    a.replica.delete::<Note>(&"n".into()).unwrap().wait().unwrap();
+    a.sync();
+    world.clock.0.fetch_add(1_000, Ordering::Relaxed);
+    assert_eq!(world.hub.purge(NOON + 500).unwrap(), 1);
+    b.edit("n", |note| note.views += 7);
+    // The upload is tried first, and refused: the entry stays, with its reason.
+    assert_eq!(b.sync().rejected, 1);
+    let aside = b.replica.rejected().remove(0);
+    assert_eq!(aside.rejection.code, "gone");
+    assert_eq!(b.replica.raw().list(None).count(), 0);
+    b.replica.resubmit(aside.number, |_| ()).unwrap().wait().unwrap();
+    b.sync();
+    a.sync();
+    let back = a.replica.get::<Note>(&"n".into()).unwrap().unwrap();
+    assert_eq!((&*back.title, back.views), ("a long text", 7), "with its whole content");
+}

@@ -63,7 +63,8 @@ impl Inner {
         match failure {
             Some(error) => Err(error),
             None => {
-                self.wait(self.journal.epoch(), self.state().position)?;
+                let position = self.state().position;
+                self.wait(self.journal.epoch(), position)?;
                 Ok(purged)
             }
         }

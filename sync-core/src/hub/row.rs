@@ -75,9 +75,17 @@ impl Row {
         }
     }
 
-    /// The number of its last entry in the log.
+    /// How many steps of the log it is: a joined snapshot is one.
+    pub(super) fn steps(&self) -> usize {
+        match &self.content {
+            Content::Joined(_) => 1,
+            _ => self.entries().len(),
+        }
+    }
+
+    /// The number of its last step in the log.
     pub(super) fn last(&self) -> u64 {
-        self.start.seq + self.entries().len() as u64
+        self.start.seq + self.steps() as u64
     }
 
     /// The end of the log after this row.

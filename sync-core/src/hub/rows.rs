@@ -73,7 +73,7 @@ impl Rows {
                 }
                 next = position + 1;
                 let row = Arc::new(Row::open(position, &bytes)?);
-                if !row.entries().is_empty() {
+                if row.steps() > 0 {
                     rows.push(row);
                 }
             }
@@ -96,7 +96,7 @@ impl Rows {
         }
         let at = memory.recent.partition_point(|(_, row)| row.start.seq < seq).checked_sub(1)?;
         let rows = memory.recent.range(at..).take_while(|(position, _)| *position <= last);
-        let with_entries = rows.map(|(_, row)| row).filter(|row| !row.entries().is_empty());
+        let with_entries = rows.map(|(_, row)| row).filter(|row| row.steps() > 0);
         Some(with_entries.take(limit).cloned().collect())
     }
 

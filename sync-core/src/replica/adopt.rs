@@ -119,6 +119,9 @@ impl Replica {
     /// The snapshot is complete: from here on it is what this replica shows.
     fn switch_to(&self, table: Table, last: &SnapshotPage, as_another: bool) -> Result<(), Error> {
         let vector: VersionVector = last.vector.iter().cloned().collect();
+        if !as_another {
+            self.state().check_contained(&vector)?;
+        }
         let before = self.state().table;
         let kept = if as_another { self.only_here(&vector, table)? } else { Vec::new() };
         if as_another || self.state().own_chain(&vector) == OwnChain::Forked {
@@ -181,6 +184,22 @@ impl State {
         if theirs.n < known.n || known == theirs { OwnChain::Ours(theirs.n) } else { OwnChain::Forked }
     }
 
+    /// A snapshot that lacks what this replica has does not replace it.
+    fn check_contained(&self, vector: &VersionVector) -> Result<(), Error> {
+        for (client, ours) in self.vector.iter() {
+            let theirs = vector.get(client);
+            if theirs.n < ours.n {
+                let message = format!("its state has {} of the {} entries of client {client} that are here", theirs.n, ours.n);
+                return Err(Error::HubLostData { message });
+            }
+            if theirs.n == ours.n && theirs.digest != ours.digest {
+                let message = format!("the first {} entries of client {client} are not the same", ours.n);
+                return Err(Error::Diverged { message });
+            }
+        }
+        Ok(())
+    }
+
     /// The pending entries that name what a snapshot does not contain.
     fn stranded(&self, vector: &VersionVector) -> Vec<(u64, Rejection)> {
         let mut stranded = BTreeSet::new();
@@ -200,7 +219,7 @@ fn diverged(message: &str) -> Rejection {
 }
 
 /// The writes of a record that a vector does not cover, as entries.
-fn lost_writes(key: &EntityKey, ours: &Record, theirs: &Record, vector: &VersionVector) -> Vec<Entry> {
+pub(super) fn lost_writes(key: &EntityKey, ours: &Record, theirs: &Record, vector: &VersionVector) -> Vec<Entry> {
     let lacks = |dot: &Dot| !vector.covers(dot);
     let mut latest: Option<&Origin> = None;
     let mut fields: Vec<(Name, Op)> = Vec::new();

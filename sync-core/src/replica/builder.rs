@@ -29,6 +29,7 @@ pub struct ReplicaBuilder {
     random: Option<Arc<dyn Random>>,
     device: Option<String>,
     checkpoint_after: Option<usize>,
+    keep_commits: Option<u64>,
     threadless: bool,
 }
 
@@ -84,6 +85,14 @@ impl ReplicaBuilder {
         self
     }
 
+    /// Has the replica drop from its journal, after checkpoints, what is folded and decided, once there are more
+    /// than twice so many commits. Without it the journal is kept until [`Replica::compact`].
+    #[must_use]
+    pub fn keep_commits(mut self, commits: u64) -> Self {
+        self.keep_commits = Some(commits);
+        self
+    }
+
     /// Starts no threads: whoever waits for a commit appends it, and checkpoints are made by whoever is due.
     /// For simulation, and where there are no threads.
     #[must_use]
@@ -134,6 +143,7 @@ impl ReplicaBuilder {
             status_changed: status::Bell::default(),
             checkpointer: Arc::default(),
             checkpoint_after: self.checkpoint_after.unwrap_or(CHECKPOINT_AFTER),
+            keep_commits: self.keep_commits,
             #[cfg(all(feature = "system", not(target_arch = "wasm32")))]
             _flusher: flusher,
         };

@@ -96,6 +96,11 @@ impl Replica {
         checkpoint.drops.extend(rows.drops);
         if drop {
             checkpoint.drop_before = checkpoint.covers + 1;
+        } else if let Some(keep) = self.inner.keep_commits {
+            let kept = checkpoint.covers.saturating_sub(store.heads()?.first);
+            if kept > keep.saturating_mul(2) {
+                checkpoint.drop_before = checkpoint.covers + 1 - keep;
+            }
         }
         let stored = checkpoint.covers;
         store.checkpoint(&checkpoint)?;

@@ -98,7 +98,13 @@ impl Replica {
         };
         self.progress(|status| status.total = Some(hello.head.seq));
         if self.state().cursor.seq + 1 < hello.tail {
-            self.take_snapshot(transport, false).await?;
+            match self.take_snapshot(transport, false).await {
+                Err(Error::HubLostData { message }) => {
+                    let lost = Lost { message, may_join: hello.may_join };
+                    self.restore_hub(transport, lost, &mut report).await?;
+                }
+                taken => taken?,
+            }
             report.bootstrapped = true;
         }
         let mut upload = Ok(());

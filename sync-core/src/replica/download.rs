@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Replica;
 use super::cycle::Report;
 use super::row::Row;
+use super::state::PageFault;
 use crate::error::Error;
 use crate::model::entry::Entry;
 use crate::model::stamp::{Digest, Dot};
@@ -31,14 +32,21 @@ impl Replica {
         let page = transport.pull(&request).await?;
         check(&request, &page)?;
         let entries: Vec<Arc<Entry>> = page.entries.iter().map(|(_, entry)| entry.clone()).collect();
-        if self.state().check_fork(&entries).is_err() {
-            return Ok(Pulled::Forked);
+        match self.state().check_page(&entries) {
+            Ok(()) => {}
+            Err(PageFault::Forked) => return Ok(Pulled::Forked),
+            Err(PageFault::Gap(dot)) => {
+                let message = format!("its page has {dot}, and the entries of that client before it never came");
+                return Err(TransportError::Nonsense { message }.into());
+            }
         }
         if page.cursor == request.since {
             return Ok(Pulled::Done);
         }
         report.downloaded += entries.len() as u64;
-        let position = self.commit_between_writes(&Row::Page { entries, cursor: page.cursor })?;
+        let gone = self.stranded_by(&entries)?;
+        report.rejected += gone.len() as u64;
+        let position = self.commit_between_writes(&Row::Page { entries, cursor: page.cursor, gone })?;
         self.inner.journal.ticket(position, ()).await?;
         self.checkpoint_if_due();
         self.progress(|status| status.downloaded = report.downloaded);

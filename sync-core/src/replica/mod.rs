@@ -13,6 +13,7 @@ mod give_back;
 mod meta;
 mod names;
 mod offload;
+mod purge;
 mod query;
 mod raw;
 mod row;
@@ -98,6 +99,7 @@ struct Inner {
     status_changed: status::Bell,
     checkpointer: Arc<checkpoint::Checkpointer>,
     checkpoint_after: usize,
+    keep_commits: Option<u64>,
     #[cfg(all(feature = "system", not(target_arch = "wasm32")))]
     _flusher: Option<crate::journal::Flusher>,
 }

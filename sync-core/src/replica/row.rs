@@ -17,10 +17,10 @@ pub(crate) enum Row {
     Write { entries: Vec<Arc<Entry>>, local: Vec<(EntityKey, Fields)>, forget: Vec<u64> },
     /// These entries, by their local numbers, are about to be offered under these numbers.
     Offer { attempt: u64, numbers: Vec<(u64, u64)> },
-    /// What the hub decided about entries that were offered.
-    Verdicts(Vec<(u64, Decision)>),
-    /// A page of the hub's log.
-    Page { entries: Vec<Arc<Entry>>, cursor: Cursor },
+    /// What the hub decided about entries that were offered; what it said was gone is set aside as these.
+    Verdicts { decisions: Vec<(u64, Decision)>, gone: Vec<(u64, Arc<Entry>)> },
+    /// A page of the hub's log; entries written here to what it purges are set aside as these.
+    Page { entries: Vec<Arc<Entry>>, cursor: Cursor, gone: Vec<(u64, Arc<Entry>)> },
     /// The wall clock is off by so many milliseconds; entries never offered take these times.
     Clock { offset: i64, times: Vec<(u64, u64)> },
     /// The replica belongs to this account.
@@ -104,17 +104,19 @@ impl Row {
                 w.u64(*attempt);
                 w.list(numbers, write_pair);
             }
-            Row::Verdicts(verdicts) => {
+            Row::Verdicts { decisions, gone } => {
                 w.u8(3);
-                w.list(verdicts, |w, (local, decision)| {
+                w.list(decisions, |w, (local, decision)| {
                     w.u64(*local);
                     write_decision(w, decision);
                 });
+                w.list(gone, write_numbered);
             }
-            Row::Page { entries, cursor } => {
+            Row::Page { entries, cursor, gone } => {
                 w.u8(4);
                 w.list(entries, |w, entry| entry.write(w));
                 write_cursor(w, cursor);
+                w.list(gone, write_numbered);
             }
             Row::Clock { offset, times } => {
                 w.u8(5);
@@ -162,8 +164,15 @@ impl Row {
             0 => Row::Client(r.client()?),
             1 => Row::Write { entries: r.list(entry)?, local: r.list(read_local)?, forget: r.list(Reader::u64)? },
             2 => Row::Offer { attempt: r.u64()?, numbers: r.list(read_pair)? },
-            3 => Row::Verdicts(r.list(|r| Ok((r.u64()?, read_decision(r)?)))?),
-            4 => Row::Page { entries: r.list(entry)?, cursor: read_cursor(r)? },
+            3 => Row::Verdicts {
+                decisions: r.list(|r| Ok((r.u64()?, read_decision(r)?)))?,
+                gone: r.list(|r| Ok((r.u64()?, entry(r)?)))?,
+            },
+            4 => Row::Page {
+                entries: r.list(entry)?,
+                cursor: read_cursor(r)?,
+                gone: r.list(|r| Ok((r.u64()?, entry(r)?)))?,
+            },
             5 => Row::Clock { offset: r.i64()?, times: r.list(read_pair)? },
             6 => Row::Bind { account: read_account(r)?, limits: read_limits(r)? },
             7 => Row::Forget(r.list(Reader::u64)?),
@@ -179,6 +188,11 @@ impl Row {
             _ => return Err(CodecError { expected: "a kind of journal row" }),
         })
     }
+}
+
+fn write_numbered(w: &mut Writer, (local, entry): &(u64, Arc<Entry>)) {
+    w.u64(*local);
+    entry.write(w);
 }
 
 fn write_pair(w: &mut Writer, (a, b): &(u64, u64)) {

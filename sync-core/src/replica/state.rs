@@ -77,9 +77,14 @@ pub(crate) struct Aside {
     pub(crate) stored: bool,
 }
 
-/// The hub has another entry under a number of this client than this file.
+/// Why a page of the log cannot be taken.
 #[derive(Debug)]
-pub(crate) struct ForkFound;
+pub(crate) enum PageFault {
+    /// The hub has another entry under a number of this client than this file.
+    Forked,
+    /// Entries of this one's client that come before it are missing.
+    Gap(Dot),
+}
 
 impl State {
     pub(crate) fn new(client: ClientId) -> Self {
@@ -129,12 +134,19 @@ impl State {
                     self.alter(*local, |pending| pending.offered = Some(*n));
                 }
             }
-            Row::Verdicts(verdicts) => {
-                for (local, decision) in verdicts {
+            Row::Verdicts { decisions, gone } => {
+                for (local, entry) in gone {
+                    self.alter(*local, |pending| pending.entry = entry.clone());
+                }
+                for (local, decision) in decisions {
                     self.decide(*local, decision);
                 }
             }
-            Row::Page { entries, cursor } => {
+            Row::Page { entries, cursor, gone } => {
+                for (local, entry) in gone {
+                    self.alter(*local, |pending| pending.entry = entry.clone());
+                    self.set_aside(*local, &super::purge::gone());
+                }
                 for entry in entries {
                     self.receive(entry.clone());
                 }
@@ -304,14 +316,23 @@ impl State {
         })
     }
 
-    /// Whether a page of the log shows that another copy of this file issued entries under this client's id.
-    pub(crate) fn check_fork(&self, entries: &[Arc<Entry>]) -> Result<(), ForkFound> {
-        let beyond = |entry: &&Arc<Entry>| entry.dot().client == self.client && entry.dot().n > self.accepted;
-        for entry in entries.iter().filter(beyond) {
-            let local = self.pending_as(&entry.key, entry.dot()).ok_or(ForkFound)?;
-            let own = self.with_names_of_numbers(self.numbered(local, entry.dot().clone()));
-            if own.hash() != entry.hash() {
-                return Err(ForkFound);
+    /// Whether a page of the log goes on from what is known, and whether another copy of this file issued entries
+    /// under this client's id.
+    pub(crate) fn check_page(&self, entries: &[Arc<Entry>]) -> Result<(), PageFault> {
+        let mut known: HashMap<&ClientId, u64> = HashMap::new();
+        for entry in entries {
+            let Dot { client, n } = entry.dot();
+            let last = known.entry(client).or_insert_with(|| self.vector.get(client).n);
+            if *n > *last + 1 {
+                return Err(PageFault::Gap(entry.dot().clone()));
+            }
+            *last = (*last).max(*n);
+            if *client == self.client && *n > self.accepted {
+                let local = self.pending_as(&entry.key, entry.dot()).ok_or(PageFault::Forked)?;
+                let own = self.with_names_of_numbers(self.numbered(local, entry.dot().clone()));
+                if own.hash() != entry.hash() {
+                    return Err(PageFault::Forked);
+                }
             }
         }
         Ok(())

@@ -179,7 +179,7 @@ impl Replica {
                         }
                     }
                     Row::Offer { numbers, .. } => offered.extend(numbers),
-                    Row::Verdicts(verdicts) => {
+                    Row::Verdicts { decisions: verdicts, .. } => {
                         for (local, decision) in verdicts {
                             let Some(line) = own.get(&local).and_then(|at| lines.get_mut(*at)) else { continue };
                             decided(line, &decision, offered.get(&local).map(|n| Dot::new(client.clone(), *n)));

@@ -93,7 +93,8 @@ impl Replica {
             decisions.push((*local, decision));
         }
         let aside = self.state().aside.len();
-        let position = self.commit_between_writes(&Row::Verdicts(decisions))?;
+        let gone = self.with_content(&decisions)?;
+        let position = self.commit_between_writes(&Row::Verdicts { decisions, gone })?;
         // With a refused create go the entries that stand on it.
         report.rejected += self.state().aside.len().saturating_sub(aside) as u64;
         self.inner.journal.ticket(position, ()).await?;
