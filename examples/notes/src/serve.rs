@@ -60,7 +60,10 @@ impl HubFile {
         let of_file = file.clone();
         // A device's spaces in the same file have other names: theirs have no slash in them.
         let open = move |space: &str| Ok(Arc::new(of_file.space(&format!("hub/{space}"))?) as Arc<dyn Store>);
-        let spaces = Spaces::new(Hub::builder().default_type("note"), open);
+        // A file that was lost and is made anew at the same place is the same hub: its replicas give back what they have.
+        let place = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let builder = Hub::builder().default_type("note").named_after(&place.to_string_lossy());
+        let spaces = Spaces::new(builder, open);
         let builder = HubService::builder(spaces.clone());
         let service = match token {
             Some(token) => builder.authenticate(Tokens::new().allow(token, "owner")).build(),

@@ -22,6 +22,7 @@ use crate::transport::Limits;
 #[derive(Clone)]
 pub struct HubBuilder {
     name: Option<String>,
+    named_after: Option<String>,
     space: Option<String>,
     clock: Option<Arc<dyn Clock>>,
     random: Option<Arc<dyn Random>>,
@@ -49,6 +50,7 @@ impl HubBuilder {
     fn bare() -> Self {
         Self {
             name: None,
+            named_after: None,
             space: None,
             clock: None,
             random: None,
@@ -65,6 +67,14 @@ impl HubBuilder {
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// Has a new store named after its place, a path say, instead of at random. So a hub whose store was lost, and
+    /// that begins anew at the same place, is the same hub to its replicas, and they give it back what they have.
+    #[must_use]
+    pub fn named_after(mut self, place: &str) -> Self {
+        self.named_after = Some(format!("{:032x}", xxhash_rust::xxh3::xxh3_128(place.as_bytes())));
         self
     }
 
@@ -152,7 +162,8 @@ impl HubBuilder {
         let clock = self.clock.ok_or_else(|| missing("a clock"))?;
         let random = self.random.ok_or_else(|| missing("randomness"))?;
         let store: Arc<dyn Store> = Arc::new(store);
-        let state = open(&*store, &*random, self.name.as_deref(), self.space.as_deref())?;
+        let made = self.named_after.unwrap_or_else(|| format!("{:032x}", random.bits()));
+        let state = open(&*store, &made, self.name.as_deref(), self.space.as_deref())?;
         let inner = Inner {
             name: state.name.clone(),
             space: state.space.clone(),
@@ -182,7 +193,7 @@ impl HubBuilder {
 }
 
 /// The state of the store, which is given its name first if it has none.
-fn open(store: &dyn Store, random: &dyn Random, name: Option<&str>, space: Option<&str>) -> Result<State, Error> {
+fn open(store: &dyn Store, made: &str, name: Option<&str>, space: Option<&str>) -> Result<State, Error> {
     for _ in 0..PATIENCE {
         let state = load(store)?;
         if state.position > 0 {
@@ -190,7 +201,7 @@ fn open(store: &dyn Store, random: &dyn Random, name: Option<&str>, space: Optio
             same("space", &state.space, space)?;
             return Ok(state);
         }
-        let name = name.map_or_else(|| format!("{:032x}", random.bits()), str::to_owned);
+        let name = name.unwrap_or(made).to_owned();
         let content = Content::Named { name, space: space.unwrap_or("default").to_owned() };
         let row = Row { start: state.head, content }.encode();
         let row = crate::seal::seal(&1_u64.to_be_bytes(), &row);
