@@ -28,7 +28,7 @@ struct New {
     #[sync(id)]
     id: Id<New, String>,
     #[sync(alias = "alpha", default)]
-    aleph: String,
+    zulu: String,
     #[sync(merge = "set", alias = "labels", default)]
     kinds: BTreeSet<String>,
     #[sync(merge = "counter", default)]
@@ -97,15 +97,15 @@ fn whatever_is_written_is_canonical_and_ends_alike() {
                     set(&mut old.labels, value, add);
                 });
             } else {
-                let new = |id: &str| New { id: id.into(), aleph: "new".into(), kinds: BTreeSet::new(), views: 0 };
+                let new = |id: &str| New { id: id.into(), zulu: "new".into(), kinds: BTreeSet::new(), views: 0 };
                 write::<New>(replica, &mut rng, new, |new, value, add| {
-                    new.aleph = value.into();
+                    new.zulu = value.into();
                     new.views += 1;
                     set(&mut new.kinds, value, add);
                 });
             }
         }
-        replicas.iter().chain(&replicas).for_each(|replica| drop(sync(replica)));
+        replicas.iter().chain(&replicas).for_each(|replica| assert!(sync(replica).rejected == 0));
         let records = |replica: &Replica| {
             let keys = replica.raw().list(None).map(|entity| entity.unwrap().key);
             keys.map(|key| (key.clone(), replica.raw().record(&key).unwrap().encode())).collect::<Vec<_>>()
