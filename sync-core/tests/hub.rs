@@ -1,6 +1,7 @@
 //! The hub, through its public API: what it accepts, what it refuses, and what it serves.
 
 mod hub {
+    mod checkpoint;
     mod foreign;
     mod groups;
     mod open;

@@ -1,0 +1,193 @@
+//! Checkpoints: when they are made, what they keep, and what they leave to others.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use super::support::*;
+use sync_core::{Action, Checkpoint, Entry, Family, Heads, Hub, MemoryStore, Op, Position, Store, StoreError};
+
+type Hook = Box<dyn FnOnce() + Send>;
+
+/// A store that counts its calls, and does something before one of them.
+#[derive(Default, Clone)]
+struct Watched {
+    store: Arc<MemoryStore>,
+    calls: Arc<Mutex<BTreeMap<&'static str, u64>>>,
+    before: Arc<Mutex<Option<(&'static str, u64, Hook)>>>,
+}
+
+impl Watched {
+    fn count(&self, call: &'static str) -> u64 {
+        self.calls.lock().unwrap().get(call).copied().unwrap_or_default()
+    }
+
+    /// Runs `hook` before the `nth` next call of this name.
+    fn before(&self, call: &'static str, nth: u64, hook: impl FnOnce() + Send + 'static) {
+        *self.before.lock().unwrap() = Some((call, self.count(call) + nth, Box::new(hook)));
+    }
+
+    fn call(&self, call: &'static str) -> &MemoryStore {
+        let count = {
+            let mut calls = self.calls.lock().unwrap();
+            let count = calls.entry(call).or_default();
+            *count += 1;
+            *count
+        };
+        let due = self.before.lock().unwrap().take_if(|(name, at, _)| *name == call && *at == count);
+        if let Some((_, _, hook)) = due {
+            hook();
+        }
+        &self.store
+    }
+}
+
+impl Store for Watched {
+    fn heads(&self) -> Result<Heads, StoreError> {
+        self.call("heads").heads()
+    }
+    fn append(&self, expected: Position, commits: &[&[u8]]) -> Result<Position, StoreError> {
+        self.call("append").append(expected, commits)
+    }
+    fn journal(&self, from: Position, limit: usize) -> Result<Vec<(Position, Vec<u8>)>, StoreError> {
+        self.call("journal").journal(from, limit)
+    }
+    fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+        self.call("checkpoint").checkpoint(checkpoint)
+    }
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.call(if key[0] == b'r' { "record" } else { "get" }).get(key)
+    }
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        self.call("range").range(from, to, limit)
+    }
+    fn reclaim(&self) -> Result<(), StoreError> {
+        self.store.reclaim()
+    }
+}
+
+fn add(client: &mut Client, id: &str, create: &Entry) -> Entry {
+    let mut add = client.entry(Action::Update, id);
+    add.of = vec![create.dot().clone()];
+    add.fields = vec![("views".into(), Op::Add(1))];
+    add
+}
+
+fn views(hub: &Hub, id: &str) -> i128 {
+    hub.record(&key(id)).unwrap().unwrap().get("views", &Family::Counter).unwrap().sum()
+}
+
+#[test]
+fn one_is_made_every_so_many_entries_and_memory_starts_anew() {
+    let store = Watched::default();
+    let hub = builder().checkpoint_every(10).open(store.clone()).unwrap();
+    let mut a = Client::new("a");
+    let ranges = store.count("range");
+    for n in 0..100 {
+        assert_eq!(push_words(&hub, &[a.create(&n.to_string(), "one")]), (n + 1).to_string());
+    }
+    assert_eq!(store.count("checkpoint"), 10);
+    assert_eq!(store.count("range"), ranges, "nothing was read anew");
+    let rows = store.count("journal");
+    let again = open(store.clone());
+    assert_eq!(store.count("journal"), rows + 1, "opening reads the tail alone, and it is empty");
+    assert_eq!(again.head(), hub.head());
+    assert_eq!(hub.checkpoint().map_err(|e| e.to_string()), Ok(()));
+    assert_eq!(store.count("checkpoint"), 10, "there was nothing to take in");
+}
+
+#[test]
+fn it_keeps_the_greatest_stamp() {
+    let store = Arc::new(MemoryStore::new());
+    let hands = Hands::new();
+    let hub = builder().clock(Arc::new(hands.clone())).open(store.clone()).unwrap();
+    let mut a = Client::new("a");
+    assert_eq!(push_words(&hub, &[a.create("1", "one")]), "1");
+    hub.checkpoint().unwrap();
+    hands.set(0);
+    let hub = builder().clock(Arc::new(hands)).open(store).unwrap();
+    assert_eq!(push_words(&hub, &[a.create("2", "two")]), "2", "one step after the greatest accepted");
+    a.time += 1;
+    assert_eq!(push_words(&hub, &[a.create("3", "three")]), "?clock");
+}
+
+#[test]
+fn another_hubs_checkpoint_in_the_middle_of_one_is_left_alone() {
+    for nth in 1..=3 {
+        let store = Watched::default();
+        let (one, two) = (open(store.clone()), open(store.clone()));
+        let (mut a, mut b) = (Client::new("a"), Client::new("b"));
+        let creates: Vec<Entry> = ["x", "y", "z"].iter().map(|id| a.create(id, "one")).collect();
+        push(&one, &creates).unwrap();
+        one.checkpoint().unwrap();
+        let ids = ["x", "y", "z"];
+        let adds: Vec<Entry> = ids.iter().zip(&creates).map(|(id, create)| add(&mut a, id, create)).collect();
+        push(&one, &adds).unwrap();
+        let before = two.clone();
+        store.before("record", nth, move || before.checkpoint().unwrap());
+        one.checkpoint().unwrap();
+        for hub in [&one, &two, &open(store.clone())] {
+            assert_eq!(ids.map(|id| views(hub, id)), [1, 1, 1], "{nth}: counted once");
+        }
+        push(&two, &[add(&mut b, "y", &creates[1])]).unwrap();
+        one.checkpoint().unwrap();
+        for hub in [&one, &two, &open(store)] {
+            assert_eq!(ids.map(|id| views(hub, id)), [1, 2, 1]);
+        }
+    }
+}
+
+#[test]
+fn a_decision_holds_against_a_checkpoint_that_comes_while_it_is_read_for() {
+    // Before every call that a push of a known entry and of one that needs a record makes.
+    for call in ["heads", "record", "get", "append"] {
+        for nth in 1..=3 {
+            for own in [false, true] {
+                // The thread that appends cannot wait for itself.
+                if own && call == "append" {
+                    continue;
+                }
+                let store = Watched::default();
+                let (one, two) = (open(store.clone()), open(store.clone()));
+                let mut a = Client::new("a");
+                let create = a.create("x", "one");
+                push(&one, std::slice::from_ref(&create)).unwrap();
+                one.checkpoint().unwrap();
+                let first = add(&mut a, "x", &create);
+                push(&one, std::slice::from_ref(&first)).unwrap();
+                let other = if own { one.clone() } else { two.clone() };
+                store.before(call, nth, move || {
+                    other.checkpoint().unwrap();
+                });
+                let second = add(&mut a, "x", &create);
+                assert_eq!(push_words(&one, &[create.clone(), first, second]), "1 2 3", "{call} {nth} {own}");
+                assert_eq!(views(&one, "x"), 2, "{call} {nth} {own}");
+                assert_eq!(views(&open(store), "x"), 2);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_another_hub_accepts_in_the_middle_of_a_decision_is_decided_upon() {
+    for call in ["heads", "record", "get", "append"] {
+        for nth in 1..=2 {
+            let store = Watched::default();
+            let (one, two) = (open(store.clone()), open(store.clone()));
+            let (mut a, mut b) = (Client::new("a"), Client::new("b"));
+            let create = a.create("x", "one");
+            push(&one, std::slice::from_ref(&create)).unwrap();
+            one.checkpoint().unwrap();
+            let mut update = add(&mut a, "x", &create);
+            update.intent = Some(9);
+            let mut same = add(&mut b, "x", &create);
+            same.intent = Some(9);
+            let theirs = std::slice::from_ref(&same).to_vec();
+            store.before(call, nth, move || assert_eq!(push_words(&two, &theirs), "2"));
+            let words = push_words(&one, &[update]);
+            // Where the hook ran, the intent was accepted already; where it did not, there was no such call.
+            let ran = store.before.lock().unwrap().take().is_none();
+            assert_eq!(words, if ran { "2=b-0000000000000001" } else { "2" }, "{call} {nth}");
+            assert_eq!(views(&one, "x"), 1);
+        }
+    }
+}
