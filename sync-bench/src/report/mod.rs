@@ -1,0 +1,3 @@
+//! Tables as text, and a chart.
+
+pub(crate) mod text;
