@@ -57,7 +57,7 @@ impl HyperClient<hyper_rustls::HttpsConnector<HttpConnector>> {
     pub fn with_tls() -> std::io::Result<Self> {
         let mut tcp = tcp();
         tcp.enforce_http(false);
-        let provider = std::sync::Arc::new(hyper_rustls::ring_provider());
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
         let https = hyper_rustls::HttpsConnectorBuilder::new().with_provider_and_native_roots(provider)?;
         Ok(Self::with_connector(https.https_or_http().enable_http1().wrap_connector(tcp)))
     }
