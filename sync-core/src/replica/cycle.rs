@@ -37,6 +37,7 @@ impl Default for SyncOptions {
 
 /// What one sync did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Report {
     /// Entries that the hub accepted.
