@@ -76,7 +76,8 @@ pub(crate) fn resolve(device: &Device, id: &str, field: &str, take: usize) -> Re
         None => device.replica.keep(&raw)?,
         Some(loser) if loser < raw.losers.len() => device.replica.take(&raw, loser)?,
         Some(_) => {
-            let message = format!("there is no {take} in this conflict: --take goes from 0, what shows, to {}", raw.losers.len());
+            let message =
+                format!("there is no {take} in this conflict: --take goes from 0, what shows, to {}", raw.losers.len());
             return Err(Failure::own("no_such_side", message));
         }
     };

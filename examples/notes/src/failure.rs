@@ -65,23 +65,15 @@ struct FailureJson<'a> {
 
 impl Failure {
     pub(crate) fn own(code: &'static str, message: impl Into<String>) -> Self {
-        Self::Own {
-            code,
-            message: message.into(),
-        }
+        Self::Own { code, message: message.into() }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self::Usage {
-            message: message.into(),
-        }
+        Self::Usage { message: message.into() }
     }
 
     pub(crate) fn file(file: impl Into<String>, source: io::Error) -> Self {
-        Self::File {
-            file: file.into(),
-            source,
-        }
+        Self::File { file: file.into(), source }
     }
 
     /// Writes it to standard error.
@@ -91,11 +83,7 @@ impl Failure {
             (Self::Told, _) => {}
             (_, false) => say(format_args!("{} {}", bad("error:"), plain(&message))),
             (_, true) => {
-                let json = FailureJson {
-                    code: self.code(),
-                    message: &message,
-                    retryable: self.is_retryable(),
-                };
+                let json = FailureJson { code: self.code(), message: &message, retryable: self.is_retryable() };
                 match serde_json::to_string(&json) {
                     Ok(json) => say(json),
                     Err(_) => say(message),
@@ -169,10 +157,14 @@ fn in_words(error: &Error) -> String {
         }
         Error::WrongAccount { .. } => format!("{error}; or choose another file with --db"),
         Error::Diverged { message } => {
-            format!("these notes and the hub's have different histories ({message}): `notes sync --adopt` takes the hub's, and sets aside what only this device has")
+            format!(
+                "these notes and the hub's have different histories ({message}): `notes sync --adopt` takes the hub's, and sets aside what only this device has"
+            )
         }
         Error::HubLostData { message } => {
-            format!("the hub has lost what this device has ({message}), and takes nothing back from it: keep this file; `notes sync --adopt` takes the hub's state, and sets aside what it lacks")
+            format!(
+                "the hub has lost what this device has ({message}), and takes nothing back from it: keep this file; `notes sync --adopt` takes the hub's state, and sets aside what it lacks"
+            )
         }
         Error::NoSuchEntry { number } => format!("no change #{number} was refused: `notes refused` lists all"),
         Error::Store(store) => with_sources(&**store),

@@ -76,7 +76,11 @@ fn write(device: &Device, name: &str, source: &mut dyn Source, progress: &Progre
         // Each note is a write of its own, and many of them share one sync to the disk.
         let commit = device.replica.transaction(|tx| put(tx, note))?;
         written += 1;
-        if written % AHEAD == 0 { commit.wait().map(drop)? } else { last = Some(commit) }
+        if written % AHEAD == 0 {
+            commit.wait().map(drop)?
+        } else {
+            last = Some(commit)
+        }
         Ok(())
     });
     // What was written is on the disk before anything is said about it.

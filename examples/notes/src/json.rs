@@ -47,11 +47,7 @@ pub(crate) struct TombstoneJson<'a> {
 
 impl<'a> TombstoneJson<'a> {
     pub(crate) fn new(id: &'a str, updated_at: u64) -> Self {
-        Self {
-            id,
-            deleted: true,
-            updated_at,
-        }
+        Self { id, deleted: true, updated_at }
     }
 }
 

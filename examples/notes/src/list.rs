@@ -40,11 +40,7 @@ fn item(raw: RawEntity) -> Result<Item, Error> {
 }
 
 /// Hands over the items that can be read. The others are told of, and then the command fails.
-pub(crate) fn each(
-    device: &Device,
-    json: bool,
-    mut f: impl FnMut(Item) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+pub(crate) fn each(device: &Device, json: bool, mut f: impl FnMut(Item) -> Result<(), Failure>) -> Result<(), Failure> {
     let mut result = Ok(());
     for item in items(device) {
         match item {

@@ -49,24 +49,13 @@ pub(crate) type NotebookId = Id<Notebook, String>;
 impl Note {
     /// A note of a title alone.
     pub(crate) fn new(id: NoteId, title: impl Into<String>) -> Self {
-        Self {
-            id,
-            title: title.into(),
-            body: None,
-            pinned: false,
-            tags: BTreeSet::new(),
-            views: 0,
-            notebook: None,
-        }
+        Self { id, title: title.into(), body: None, pinned: false, tags: BTreeSet::new(), views: 0, notebook: None }
     }
 }
 
 impl Notebook {
     /// A notebook of this name.
     pub(crate) fn called(name: &str) -> Self {
-        Self {
-            id: name.into(),
-            name: name.to_owned(),
-        }
+        Self { id: name.into(), name: name.to_owned() }
     }
 }

@@ -74,7 +74,9 @@ impl HubFile {
 
     /// Begins to listen, at a free port for port 0.
     pub(crate) async fn listen(self, address: &str) -> Result<Listening, Failure> {
-        let failed = |error| Failure::own("listen", format!("cannot listen on {address}: {error}; choose another with --listen"));
+        let failed = |error| {
+            Failure::own("listen", format!("cannot listen on {address}: {error}; choose another with --listen"))
+        };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = format!("http://{}", listener.local_addr().map_err(failed)?);
         Ok(Listening { hub: self, listener, address })

@@ -45,10 +45,13 @@ fn as_json(device: &Device, status: &Status, conflicts: usize, out: &mut Out) ->
 fn for_people(device: &Device, status: &Status, conflicts: usize, out: &mut Out) -> Result<(), Failure> {
     let mut fact = |what: &str, text: String| out.line(format_args!("{}{text}", dim(format_args!("{what:<11}"))));
     fact("device", format!("{} in {}", name(called(&status.client)), plain(&device.path.display().to_string())))?;
-    fact("hub", match &status.account {
-        None => "none met yet: `notes sync --server URL`".to_owned(),
-        Some(account) => plain(&account.to_string()),
-    })?;
+    fact(
+        "hub",
+        match &status.account {
+            None => "none met yet: `notes sync --server URL`".to_owned(),
+            Some(account) => plain(&account.to_string()),
+        },
+    )?;
     if let Some(time) = status.last_synced {
         fact("synced", when(time))?;
     }
@@ -58,16 +61,25 @@ fn for_people(device: &Device, status: &Status, conflicts: usize, out: &mut Out)
     if status.clock_offset.unsigned_abs() > 1_000 {
         fact("clock", mark(format_args!("{} ms off, corrected for", status.clock_offset)))?;
     }
-    fact("pending", match status.pending {
-        0 => good("nothing"),
-        n => mark(format_args!("↑ {}: safe on this device, sent by `notes sync`", count(n, "change"))),
-    })?;
-    fact("conflicts", match conflicts as u64 {
-        0 => good("none"),
-        n => mark(format_args!("{n}: `notes conflicts` shows what lost")),
-    })?;
-    fact("refused", match status.rejected {
-        0 => good("none"),
-        n => bad(format_args!("{n}, kept here: `notes refused` says why")),
-    })
+    fact(
+        "pending",
+        match status.pending {
+            0 => good("nothing"),
+            n => mark(format_args!("↑ {}: safe on this device, sent by `notes sync`", count(n, "change"))),
+        },
+    )?;
+    fact(
+        "conflicts",
+        match conflicts as u64 {
+            0 => good("none"),
+            n => mark(format_args!("{n}: `notes conflicts` shows what lost")),
+        },
+    )?;
+    fact(
+        "refused",
+        match status.rejected {
+            0 => good("none"),
+            n => bad(format_args!("{n}, kept here: `notes refused` says why")),
+        },
+    )
 }

@@ -38,7 +38,8 @@ pub(crate) fn verify(device: &Device, place: &Place, out: &mut Out) -> Result<()
     for problem in &problems {
         say(format_args!("{} {}", bad("problem:"), plain(problem)));
     }
-    let message = format!("{} found in {}: keep a copy of it", count(problems.len() as u64, "problem"), device.path.display());
+    let message =
+        format!("{} found in {}: keep a copy of it", count(problems.len() as u64, "problem"), device.path.display());
     Err(Failure::own("unsound", message))
 }
 

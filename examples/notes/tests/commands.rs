@@ -19,7 +19,19 @@ fn a_note_is_written_changed_deleted_and_restored() {
     });
     assert_eq!(note, expected);
 
-    device.ok(&["edit", &id, "--title", "Groceries", "--no-body", "--add-tag", "shop", "--remove-tag", "home", "--pin", "false"]);
+    device.ok(&[
+        "edit",
+        &id,
+        "--title",
+        "Groceries",
+        "--no-body",
+        "--add-tag",
+        "shop",
+        "--remove-tag",
+        "home",
+        "--pin",
+        "false",
+    ]);
     let note = device.json(&["show", &id, "--json"]);
     assert_eq!((&note["title"], &note["body"], &note["pinned"]), (&json!("Groceries"), &Value::Null, &json!(false)));
     assert_eq!(note["tags"], json!(["food", "shop"]));
@@ -59,7 +71,9 @@ fn reading_writes_nothing() {
     let device = Device::new(folder.path(), "ana");
     device.add(&["T", "--id", "n"]);
     let log = device.ok(&["log", "--json"]);
-    for args in [&["show", "n"][..], &["show", "n", "--why"], &["list"], &["status"], &["conflicts"], &["verify"], &["export"]] {
+    for args in
+        [&["show", "n"][..], &["show", "n", "--why"], &["list"], &["status"], &["conflicts"], &["verify"], &["export"]]
+    {
         device.ok(args);
     }
     assert_eq!(device.ok(&["log", "--json"]), log);
@@ -127,7 +141,10 @@ fn export_and_import_carry_every_note() {
     assert_eq!(ben.ok(&["import", path]), "imported 2 notes\n");
     let without_dates = |device: &Device| {
         let mut list = device.json(&["list", "--json"]);
-        list.as_array_mut().unwrap().iter_mut().for_each(|note| drop(note.as_object_mut().unwrap().remove("updatedAt")));
+        list.as_array_mut()
+            .unwrap()
+            .iter_mut()
+            .for_each(|note| drop(note.as_object_mut().unwrap().remove("updatedAt")));
         list
     };
     assert_eq!(without_dates(&ana), without_dates(&ben));

@@ -63,7 +63,10 @@ fn an_edit_that_a_delete_hides_is_kept() {
     }
     let conflicts = ana.json(&["conflicts", "--json"]);
     assert_eq!((&conflicts[1]["id"], &conflicts[1]["field"]), (&json!("kept"), &json!("deleted")));
-    assert_eq!((&conflicts[1]["losers"][0]["field"], &conflicts[1]["losers"][0]["value"]), (&json!("body"), &json!("typed meanwhile")));
+    assert_eq!(
+        (&conflicts[1]["losers"][0]["field"], &conflicts[1]["losers"][0]["value"]),
+        (&json!("body"), &json!("typed meanwhile"))
+    );
     ana.ok(&["resolve", "kept", "deleted", "--take", "1"]);
     ana.ok(&["resolve", "dropped", "deleted"]);
     for device in [&ana, &ben] {
@@ -162,7 +165,10 @@ fn watching_takes_what_is_written_here_and_there() {
     ben.ok(&["sync"]);
     let until = Instant::now() + Duration::from_secs(20);
     let both = |device: &Device| device.json(&["list", "--json"]).as_array().unwrap().len() == 2;
-    while !(both(&ana) && { ben.ok(&["sync"]); both(&ben) }) {
+    while !(both(&ana) && {
+        ben.ok(&["sync"]);
+        both(&ben)
+    }) {
         assert!(Instant::now() < until, "{}", ana.ok(&["list"]));
         std::thread::sleep(Duration::from_millis(50));
     }

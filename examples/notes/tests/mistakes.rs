@@ -164,7 +164,10 @@ fn a_damaged_row_does_not_hide_the_others() {
     let device = Device::of(folder.path(), "ana", &hub);
     device.ok(&["sync"]);
     let foreign = device.json(&["show", "foreign", "--json"]);
-    assert_eq!((&foreign["pinned"], &foreign["views"], &foreign["tags"]), (&false.into(), &0.into(), &serde_json::json!([])));
+    assert_eq!(
+        (&foreign["pinned"], &foreign["views"], &foreign["tags"]),
+        (&false.into(), &0.into(), &serde_json::json!([]))
+    );
     for args in [&["list", "--json"][..], &["list"], &["export"]] {
         let ran = device.run(args);
         assert_eq!(ran.code, Some(1), "{ran:?}");

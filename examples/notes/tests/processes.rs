@@ -64,7 +64,8 @@ impl World {
     fn new(seed: u64) -> Self {
         let folder = folder();
         let hub = HubProcess::start(folder.path());
-        let devices: Vec<Device> = ["ana", "ben", "cam"].iter().map(|name| Device::of(folder.path(), name, &hub)).collect();
+        let devices: Vec<Device> =
+            ["ana", "ben", "cam"].iter().map(|name| Device::of(folder.path(), name, &hub)).collect();
         let mut world =
             Self { rng: Rng(seed), hub, devices, printed: BTreeSet::new(), views: 0, perhaps: 0, _folder: folder };
         world.add(0, Some("views"));
@@ -141,7 +142,8 @@ impl World {
     }
 
     fn killed_sync(&mut self, at: usize) {
-        let mut child = self.devices[at].command(&["sync"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            self.devices[at].command(&["sync"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_micros(self.rng.next() % 60_000));
         let _ = child.kill();
         child.wait().unwrap();
@@ -166,11 +168,13 @@ impl World {
         for at in [0, 1, 2, 0, 1, 2] {
             self.sync(at);
         }
-        let lists: Vec<String> = self.devices.iter().map(|device| device.ok(&["list", "--json", "--deleted"])).collect();
+        let lists: Vec<String> =
+            self.devices.iter().map(|device| device.ok(&["list", "--json", "--deleted"])).collect();
         assert_eq!(lists[0], lists[1]);
         assert_eq!(lists[0], lists[2]);
         let list: Value = serde_json::from_str(&lists[0]).unwrap();
-        let there: BTreeSet<String> = list.as_array().unwrap().iter().map(|note| note["id"].as_str().unwrap().to_owned()).collect();
+        let there: BTreeSet<String> =
+            list.as_array().unwrap().iter().map(|note| note["id"].as_str().unwrap().to_owned()).collect();
         assert_eq!(there, self.printed, "what `add` printed, and nothing else");
         for device in &self.devices {
             assert_eq!(device.json(&["status", "--json"])["pending"], 0);

@@ -63,7 +63,9 @@ fn go_offline(stage: &mut Stage<'_>, ana: &Person, ben: &Person, notes: (&NoteId
         note.tags.remove("food");
     })?;
     ben.edits(stage, shopping, "views  + 1", |note| note.views += 1)?;
-    ben.edits(stage, trip, "body of “Trip to Oslo”: “the 9:04 train”", |note| note.body = Some("the 9:04 train".into()))?;
+    ben.edits(stage, trip, "body of “Trip to Oslo”: “the 9:04 train”", |note| {
+        note.body = Some("the 9:04 train".into())
+    })?;
     ana.syncs(stage)?;
     ben.syncs(stage)
 }
@@ -81,7 +83,8 @@ fn meet(stage: &mut Stage<'_>, ana: &Person, ben: &Person, notes: (&NoteId, &Not
     let loser = ana.loser(&title)?;
     let (winner, lost) = (value(&title.winner.value), value(&loser.value));
     let (later, earlier) = (called(&title.winner.author), called(&loser.author));
-    stage.fact("title", format_args!("{} shows: {later} wrote later, and {earlier} had not been seen", bold(winner)))?;
+    stage
+        .fact("title", format_args!("{} shows: {later} wrote later, and {earlier} had not been seen", bold(winner)))?;
     stage.fact("", format_args!("{} lost. It is kept: `notes conflicts` lists it", bold(lost)))?;
     let tags: Vec<String> = note.tags.iter().map(|tag| format!("#{tag}")).collect();
     stage.fact("tags", format_args!("{}: added and removed one by one", bold(tags.join(" "))))?;

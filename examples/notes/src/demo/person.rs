@@ -42,7 +42,13 @@ impl Person {
         Ok(Self { name, device, transport })
     }
 
-    pub(super) fn writes(&self, stage: &mut Stage<'_>, title: &str, body: Option<&str>, tag: &str) -> Result<NoteId, Failure> {
+    pub(super) fn writes(
+        &self,
+        stage: &mut Stage<'_>,
+        title: &str,
+        body: Option<&str>,
+        tag: &str,
+    ) -> Result<NoteId, Failure> {
         let replica = &self.device.replica;
         let new = Note::new(replica.new_text_id(), title);
         let tags = BTreeSet::from([tag.to_owned()]);

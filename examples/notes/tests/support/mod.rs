@@ -175,7 +175,9 @@ impl HubProcess {
         let mut stream = TcpStream::connect(self.address()).expect("the hub listens");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout can be set");
         let length = body.len();
-        let head = format!("{method} {path} HTTP/1.1\r\nhost: hub\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: hub\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+        );
         stream.write_all((head + body).as_bytes()).expect("the hub reads");
         let mut reply = String::new();
         stream.read_to_string(&mut reply).expect("the hub replies");
@@ -198,7 +200,8 @@ pub(crate) fn folder() -> tempfile::TempDir {
 
 /// Runs a command that reads this.
 pub(crate) fn fed(mut command: Command, input: &[u8]) -> Ran {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
     let mut stdin: ChildStdin = child.stdin.take().expect("its input is piped");
     // A command that fails early does not read it all.
     let _ = stdin.write_all(input);
