@@ -88,7 +88,8 @@
 //!
 //! # Retiring a field
 //! Remove it from the struct. What was written stays where it is and goes on syncing; a program that still has the field
-//! shows it. Do not give its name to a field that means something else.
+//! shows it. But what the new program creates lacks the field, and an old one can read that only if it has a default: give
+//! it one a version before. Do not give its name to a field that means something else.
 //!
 //! # Fields that stay at home
 //! `#[sync(local)]` is stored on this device and never sent; `#[sync(skip)]` is not stored at all.

@@ -214,3 +214,34 @@
 //! assert_eq!(phone.status().pending, 1);
 //! # Ok::<(), sync_core::Error>(())
 //! ```
+//!
+//! A hub keeps its whole log, and every tombstone, until it is told otherwise. [`Hub::compact`](crate::Hub::compact) drops
+//! old entries, which the records contain; a device whose cursor is older takes the records instead.
+//! [`Hub::purge`](crate::Hub::purge) drops what was deleted before a given time, at every device alike. What somebody wrote
+//! offline to an entity that is gone is refused, stays on their device, and sent again makes the entity anew.
+//!
+//! ```
+//! # use pollster::block_on;
+//! # use sync_core::{Hub, Id, MemoryStore, Replica, Syncable};
+//! # #[derive(Syncable)] struct Note { #[sync(id)] id: Id<Note, String>, title: String }
+//! # let hub = Hub::builder().open(MemoryStore::new())?;
+//! # let way = hub.transport("ada");
+//! # let device = || Replica::builder().register::<Note>().open(MemoryStore::new());
+//! # let (phone, laptop) = (device()?, device()?);
+//! # let id = phone.create(Note { id: "n".into(), title: "Shopping".into() })?.wait()?;
+//! # block_on(phone.sync(&way))?; block_on(laptop.sync(&way))?;
+//! phone.delete(&id)?.wait()?;
+//! block_on(phone.sync(&way))?;
+//! laptop.edit(&id, |note| note.title = "Groceries".into())?.wait()?; // offline, and unaware
+//! assert_eq!(hub.purge(u64::MAX)?, 1); // far too soon
+//! hub.compact(0)?;
+//!
+//! assert_eq!(block_on(laptop.sync(&way))?.rejected, 1);
+//! let refused = laptop.rejected().remove(0);
+//! assert_eq!(refused.rejection.code, "gone");
+//! laptop.resubmit(refused.number, |_| ())?.wait()?;
+//! block_on(laptop.sync(&way))?;
+//! block_on(phone.sync(&way))?;
+//! assert_eq!(phone.get(&id)?.unwrap().title, "Groceries");
+//! # Ok::<(), sync_core::Error>(())
+//! ```
