@@ -2,6 +2,7 @@
 
 mod hub {
     mod checkpoint;
+    mod compact;
     mod foreign;
     mod groups;
     mod open;

@@ -10,6 +10,8 @@ use crate::store::Checkpoint;
 
 /// How many rows of the journal are dropped in one step.
 const STEP: usize = 64;
+/// The most steps that one pusher takes for all.
+const STEPS_AT_ONCE: usize = 128;
 
 impl Inner {
     /// Drops log rows before the last `keep` entries, with what is known of single entries in them.
@@ -44,14 +46,16 @@ impl Inner {
         Ok(dropped)
     }
 
-    /// Compacts if the log is longer than twice what is to be kept.
+    /// Drops rows if the log is longer than twice what is to be kept.
     pub(super) fn compact_if_due(&self) {
         let Some(keep) = self.settings.keep_entries else { return };
         let length = self.extent().ok().and_then(|extent| Some(extent.head.seq + 1 - self.tail(&extent).ok()?));
-        if length.is_some_and(|length| length > keep.saturating_mul(2)) {
-            // What failed is tried again after the next checkpoint.
-            let _ = self.compact(keep);
+        if length.is_none_or(|length| length <= keep.saturating_mul(2)) {
+            return;
         }
+        // What failed is tried again after the next checkpoint. The space is used again; giving it back could
+        // hold up everyone for long, and is for whoever calls `compact`.
+        let _ = (0..STEPS_AT_ONCE).try_for_each(|_| matches!(self.drop_rows(keep), Ok(true)).then_some(()));
     }
 }
 

@@ -1,0 +1,148 @@
+//! What a hub drops: the beginning of its log, and what was deleted long ago.
+
+use std::sync::Arc;
+
+use super::support::*;
+use sync_core::transport::{HelloRequest, PullRequest, SnapshotRequest};
+use sync_core::{Action, Cursor, Digest, Entry, Hub, MemoryStore, Store};
+
+fn cursors(hub: &Hub) -> Vec<Cursor> {
+    let mut cursors = vec![Cursor::default()];
+    for (seq, entry) in log(hub, 100) {
+        let before = cursors[seq as usize - 1].digest;
+        cursors.push(Cursor { seq, digest: before.then(entry.hash()) });
+    }
+    cursors
+}
+
+fn hello(hub: &Hub, cursor: Cursor) -> sync_core::transport::Hello {
+    hub.hello("ada", &HelloRequest { clients: vec![], cursor }).unwrap()
+}
+
+#[test]
+fn a_log_that_was_cut_serves_what_is_left_of_it() {
+    let store = Arc::new(MemoryStore::new());
+    let hub = open(store.clone());
+    let mut a = Client::new("a");
+    for round in 0..200 {
+        let batch: Vec<Entry> = (0..round % 5 + 1).map(|n| a.create(&format!("{round}-{n}"), "one")).collect();
+        hub.push("ada", Some(2 * round), offers(&batch)).unwrap();
+        // A refusal leaves a row without entries in the journal.
+        let gone = [Client { next: a.next, ..a.clone() }.update("never", &a.dot(1), "two")];
+        assert_eq!(words(hub.push("ada", Some(2 * round + 1), offers(&gone))), "!gone");
+    }
+    let cursors = cursors(&hub);
+    let head = hub.head();
+    for keep in [1_000, 300, 299, 40, 0] {
+        hub.compact(keep).unwrap();
+        for hub in [&hub, &open(store.clone())] {
+            let tail = hello(hub, Cursor::default()).tail;
+            assert!(tail <= head.seq.saturating_sub(keep) + 1 && tail + keep + 5 > head.seq, "{keep}: {tail}");
+            for cursor in &cursors {
+                let expired = cursor.seq + 1 < tail;
+                let wrong = Cursor { digest: Digest(7), ..*cursor };
+                assert!(hello(hub, *cursor).on_chain, "{cursor}");
+                assert_eq!(hello(hub, wrong).on_chain, expired, "{cursor} cannot be told any more");
+                let pull = |since| hub.pull(&PullRequest { since, limit: 1, have: None });
+                match pull(*cursor) {
+                    Ok(page) if !expired => {
+                        assert_eq!(page.cursor, cursors[head.seq.min(cursor.seq + 1) as usize]);
+                        assert_eq!(pull(wrong).unwrap_err().code(), "diverged");
+                    }
+                    page => assert_eq!(page.unwrap_err().code(), "expired", "{keep}: {cursor}"),
+                }
+            }
+        }
+    }
+    assert_eq!(store.heads().unwrap().first, store.heads().unwrap().last + 1);
+    // What can no longer be told from another entry of its name is no fork; and what comes goes on.
+    let hub = open(store);
+    let mut again = Client::new("a");
+    assert_eq!(push_words(&hub, &[again.create("0-0", "one")]), "error diverged");
+    assert_eq!(push_words(&hub, &[a.create("new", "one")]), (head.seq + 1).to_string());
+    let page = hub.snapshot(&SnapshotRequest::default()).unwrap();
+    assert_eq!((page.cursor, known(&hub, "a").n), (hub.head(), head.seq + 1));
+}
+
+#[test]
+fn a_hub_that_is_told_to_keeps_its_log_short_by_itself() {
+    let store = Arc::new(MemoryStore::new());
+    let hub = builder().checkpoint_every(16).keep_entries(50).open(store.clone()).unwrap();
+    let mut a = Client::new("a");
+    for n in 1..=1_000 {
+        assert_eq!(push_words(&hub, &[a.create(&n.to_string(), "one")]), n.to_string());
+        let tail = hello(&hub, Cursor::default()).tail;
+        assert!(n - tail < 120 && (n < 50 || n - tail >= 49), "{n}: {tail}");
+    }
+    assert_eq!(open(store).head(), hub.head());
+    assert_eq!(title(&hub, "1").as_deref(), Some("one"));
+}
+
+#[test]
+fn a_snapshot_that_is_overtaken_by_a_compaction_begins_anew() {
+    let hub = open(MemoryStore::new());
+    let mut a = Client::new("a");
+    let creates: Vec<Entry> = (0..700).map(|n| a.create(&format!("{n:04}"), "one")).collect();
+    push(&hub, &creates).unwrap();
+    let page = hub.snapshot(&SnapshotRequest::default()).unwrap().next.unwrap();
+    push(&hub, &[a.create("x", "one")]).unwrap();
+    hub.compact(0).unwrap();
+    let error = hub.snapshot(&SnapshotRequest { page }).unwrap_err();
+    assert_eq!(error.code(), "expired");
+}
+
+#[test]
+fn what_was_deleted_is_purged_for_all_and_writes_to_it_are_gone() {
+    let store = Arc::new(MemoryStore::new());
+    let hub = open(store.clone());
+    let (mut a, mut b) = (Client::new("a"), Client::new("b"));
+    let creates: Vec<Entry> = ["old", "late", "hidden", "alive"].iter().map(|id| a.create(id, "one")).collect();
+    let dots: Vec<_> = creates.iter().map(|entry| entry.dot().clone()).collect();
+    push(&hub, &creates).unwrap();
+    let mut delete = |at: usize, id: &str| {
+        let mut delete = a.delete(id, &dots[at]);
+        delete.saw = vec![dots[at].clone()];
+        delete
+    };
+    let (old, mut late, hidden) = (delete(0, "old"), delete(1, "late"), delete(2, "hidden"));
+    let before = hidden.origin.time + 1;
+    late.origin.time = before;
+    push(&hub, &[old, late, hidden]).unwrap();
+    push(&hub, &[b.update("hidden", &dots[2], "unseen")]).unwrap();
+    assert_eq!(hub.purge(before).unwrap(), 1);
+    assert_eq!(hub.purge(before).unwrap(), 0, "once");
+    for hub in [&hub, &open(store)] {
+        let there = |id: &str| hub.record(&key(id)).unwrap().is_some();
+        assert_eq!(["old", "late", "hidden", "alive"].map(there), [false, true, true, true]);
+        let purge = log(hub, 100).pop().unwrap().1;
+        assert_eq!((purge.action, &purge.of), (Action::Purge, &dots[..1].to_vec()));
+        assert_eq!(push_words(hub, &[b.clone().update("old", &dots[0], "two")]), "!gone");
+        hub.checkpoint().unwrap();
+        assert_eq!(push_words(hub, &[b.clone().update("old", &dots[0], "two")]), "!gone");
+        let page = hub.snapshot(&SnapshotRequest::default()).unwrap();
+        assert_eq!(page.records.len(), 3);
+    }
+    // The id may be used again.
+    assert_eq!(push_words(&hub, &[b.create("old", "anew")]), "10");
+    assert_eq!(title(&hub, "old").as_deref(), Some("anew"));
+}
+
+#[test]
+fn a_purge_during_a_snapshot_is_in_it() {
+    let hub = open(MemoryStore::new());
+    let mut a = Client::new("a");
+    let ids: Vec<String> = (0..700).map(|n| format!("{n:04}")).collect();
+    let creates: Vec<Entry> = ids.iter().map(|id| a.create(id, "one")).collect();
+    push(&hub, &creates).unwrap();
+    let mut delete = a.delete("0001", creates[1].dot());
+    delete.saw = vec![creates[1].dot().clone()];
+    push(&hub, &[delete]).unwrap();
+    hub.checkpoint().unwrap();
+    let first = hub.snapshot(&SnapshotRequest::default()).unwrap();
+    assert_eq!(hub.purge(u64::MAX).unwrap(), 1);
+    let second = hub.snapshot(&SnapshotRequest { page: first.next.unwrap() }).unwrap();
+    let third = hub.snapshot(&SnapshotRequest { page: second.next.unwrap() }).unwrap();
+    assert_eq!(third.next, None);
+    assert_eq!(third.records.len(), 1);
+    assert!(third.records[0].0 == key("0001") && third.records[0].1.is_empty(), "{third:?}");
+}
