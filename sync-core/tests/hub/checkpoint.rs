@@ -191,3 +191,21 @@ fn what_another_hub_accepts_in_the_middle_of_a_decision_is_decided_upon() {
         }
     }
 }
+
+#[test]
+fn a_record_that_leaves_memory_while_it_is_needed_is_read_again() {
+    let store = Watched::default();
+    let hub = open(store.clone());
+    let mut a = Client::new("a");
+    let create = a.create("x", "one");
+    push(&hub, std::slice::from_ref(&create)).unwrap();
+    hub.checkpoint().unwrap();
+    assert!(hub.record(&key("x")).unwrap().is_some(), "it is in memory now");
+    let crowd = hub.clone();
+    store.before("heads", 1, move || {
+        for n in 0..5_000 {
+            assert!(crowd.record(&key(&n.to_string())).unwrap().is_none());
+        }
+    });
+    assert_eq!(push_words(&hub, &[add(&mut a, "x", &create)]), "2");
+}

@@ -129,6 +129,7 @@ fn what_is_wrong_with_an_entry_by_itself_is_rejected_with_the_member() {
     let hub = builder().limits(small_limits()).open(MemoryStore::new()).unwrap();
     let deep = Value::parse("[[[[1]]]]").unwrap();
     let wide = Value::from("x".repeat(600));
+    let escaped = Value::from("\u{1}".repeat(100));
     type Break = Box<dyn Fn(&mut sync_core::Entry)>;
     let table: Vec<(&str, &str, Break)> = vec![
         ("forbidden", "type", Box::new(|e| e.action = Action::Purge)),
@@ -151,6 +152,7 @@ fn what_is_wrong_with_an_entry_by_itself_is_rejected_with_the_member() {
         ("malformed", "group", Box::new(|e| e.group = Some(sync_core::Group { first: 1, count: u64::MAX }))),
         ("depth", "title", Box::new(move |e| e.fields[0].1 = Op::Assign(deep.clone()))),
         ("entry_bytes", "", Box::new(move |e| e.fields[0].1 = Op::Assign(wide.clone()))),
+        ("entry_bytes", "", Box::new(move |e| e.fields[0].1 = Op::Assign(escaped.clone()))),
     ];
     for (at, (code, field, break_it)) in table.iter().enumerate() {
         let mut entry = Client::new("a").create("x", "one");
