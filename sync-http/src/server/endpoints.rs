@@ -217,3 +217,18 @@ fn undecided((id, verdict): &(String, Verdict)) -> Option<Problem> {
 fn malformed(error: wire::Unreadable) -> Problem {
     Problem::new(error.code(), error.message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_decided_does_not_look_accepted_to_the_article() {
+        let decided = ("i".to_owned(), Verdict::Accepted { seq: 1, known_as: None });
+        assert_eq!(undecided(&decided), None);
+        let again = |after, code: Option<&str>| ("i".to_owned(), Verdict::Again { after, code: code.map(Into::into) });
+        let problem = undecided(&again(Some(7_000), Some("clock"))).expect("it is not decided");
+        assert_eq!((problem.status, problem.after), (503, Some(7_000)));
+        assert!(undecided(&again(None, None)).is_some_and(|problem| problem.status == 503));
+    }
+}

@@ -101,6 +101,6 @@ fn record(json: RecordJson) -> Result<(EntityKey, Record), Unreadable> {
     let wrong = |message: String| Unreadable::new(format!("the record of {key}: {message}"));
     let bytes = BASE64.decode(json.record);
     let bytes = bytes.map_err(|error| wrong(error.to_string()))?;
-    let record = Record::decode(&bytes).map_err(|error| wrong(error.to_string()))?;
+    let record = Record::decode_untrusted(&bytes).map_err(|error| wrong(error.to_string()))?;
     Ok((key, record))
 }

@@ -119,6 +119,50 @@ async fn a_device_that_was_offline_for_long_sends_all_of_it_at_once() {
 }
 
 #[tokio::test]
+async fn what_the_article_has_no_words_for_is_left_out() {
+    let hub = Served::start(START).await;
+    let create = |n: u64, kind: &str, fields: &str| {
+        let id = format!("rust-{n:016x}");
+        format!(
+            r#"{{"id":"{id}","entityType":"{kind}","entityId":"e{n}","type":"create","payload":{fields},"clientId":"rust","logicalTime":{START},"n":{n}}}"#
+        )
+    };
+    let odd = r#"{"title":"t","views":{"$add":3},"tags":{"$insert":["a"]},"like":{"$value":{"$add":1}}}"#;
+    let restore = format!(
+        r#"{{"id":"rust-0000000000000003","entityType":"note","entityId":"e2","type":"restore","payload":null,"of":["rust-0000000000000002"],"clientId":"rust","logicalTime":{START},"n":3}}"#
+    );
+    hub.push(&[create(1, "notebook", odd), create(2, "note", odd), restore]);
+    let mut device = Device::new("device-a", &hub.url, clock(), 1);
+    device.run_sync_cycle().await.unwrap();
+    let entries = device.wal_store.get_all();
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0].payload["payload"], json!({ "title": "t", "like": { "$add": 1 } }));
+    assert_eq!(entries[0].id, "rust-0000000000000002");
+    // The cursor went on over what was left out.
+    hub.push(&[create(4, "note", odd)]);
+    device.run_sync_cycle().await.unwrap();
+    assert_eq!(device.wal_store.get_all().len(), 2);
+}
+
+#[tokio::test]
+async fn a_long_log_comes_in_one_reply_as_far_as_it_is_bounded() {
+    let hub = Served::start(START).await;
+    let now = clock();
+    let mut a = Device::new("device-a", &hub.url, now.clone(), 1);
+    let body = "x".repeat(100_000);
+    for n in 0..120 {
+        tick(&now);
+        a.write_unseen(&format!("note {n}"), Some(&body));
+        if n % 60 == 59 {
+            a.upload_pending_actions().await.unwrap();
+        }
+    }
+    let mut b = Device::new("device-b", &hub.url, now, 2);
+    b.run_sync_cycle().await.unwrap();
+    assert_eq!(b.notes.len(), 120);
+}
+
+#[tokio::test]
 async fn a_server_that_is_gone_loses_nothing() {
     let now = clock();
     let mut a = Device::new("device-a", "http://127.0.0.1:1", now, 1);

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use sync_core::{Clock, EntityKey, Family, Hub, Life, MemoryStore};
+use sync_core::{Clock, EntityKey, Family, Hub, Life, MemoryStore, Verdict};
 use sync_http::server::{HubService, ServeOptions, serve};
+use sync_http::wire::actions::read_push;
 use tokio::net::TcpListener;
 
 use super::contracts::Note;
@@ -31,6 +32,14 @@ impl Served {
         let service = HubService::for_hub(hub.clone());
         tokio::spawn(serve(listener, service, std::future::pending(), ServeOptions::default()));
         Self { hub, url }
+    }
+
+    /// Pushes actions of version 1.
+    pub(crate) fn push(&self, actions: &[String]) {
+        let body = format!(r#"{{"actions":[{}]}}"#, actions.join(","));
+        let pushed = read_push(body.as_bytes(), &self.hub.limits()).unwrap();
+        let reply = self.hub.push("rust", None, pushed.offers).unwrap();
+        assert!(reply.verdicts.iter().all(|(_, verdict)| matches!(verdict, Verdict::Accepted { .. })), "{reply:?}");
     }
 }
 

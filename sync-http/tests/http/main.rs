@@ -7,5 +7,6 @@ mod conformance;
 mod hostile;
 mod samples;
 mod serving;
+mod slow;
 mod support;
 mod wire;

@@ -160,6 +160,28 @@ fn a_push_without_ids_or_without_actions_is_refused_whole() {
 }
 
 #[test]
+fn a_list_without_end_is_over_the_limit_before_it_is_read() {
+    let nothings = format!(r#"{{"actions":[{}1]}}"#, "1,".repeat(200_000));
+    let refused = [
+        actions::read_push(nothings.as_bytes(), &Limits::default()).map(drop),
+        article::read_push(nothings.as_bytes(), &Limits::default(), "note").map(drop),
+        page::read_page(
+            nothings
+                .replace(
+                    "]}",
+                    r#"],"newCursor":1,"digest":"00000000000000000000000000000000","hasMore":false,"serverTime":1}"#,
+                )
+                .as_bytes(),
+        )
+        .map(drop),
+        actions::read_push(between(CREATE).as_bytes(), &Limits { batch_entries: 2, ..Limits::default() }).map(drop),
+    ];
+    for refused in refused {
+        assert_eq!(refused.unwrap_err().code(), "too_large");
+    }
+}
+
+#[test]
 fn results_are_spelled_as_agreed() {
     use sync_core::transport::{PushReply, Rejection};
     use sync_core::{ClientId, Dot, Verdict};
