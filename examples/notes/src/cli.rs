@@ -123,7 +123,7 @@ pub(crate) enum Command {
     },
     /// Check every checksum, fold all records again and compare; with --server the digest with the hub's
     Verify,
-    /// Read notes from JSON lines: a note of an id that is there is changed to equal the line
+    /// Read notes from JSON lines, all or none: one that is there is changed to equal its line, one deleted restored
     Import {
         /// The file, or - for standard input
         file: PathBuf,

@@ -64,6 +64,8 @@ impl HubFile {
         let place = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let builder = Hub::builder().default_type("note").named_after(&place.to_string_lossy());
         let spaces = Spaces::new(builder, open);
+        // What is wrong with the file is said now, and not to the first device.
+        spaces.get("default")?;
         let builder = HubService::builder(spaces.clone());
         let service = match token {
             Some(token) => builder.authenticate(Tokens::new().allow(token, "owner")).build(),

@@ -194,6 +194,19 @@ fn the_environment_names_the_file() {
     assert!(run(&["show", "n"]).ok().starts_with("T\n"));
 }
 
+#[test]
+fn colours_are_for_those_who_want_them() {
+    let folder = folder();
+    let device = Device::new(folder.path(), "ana");
+    let list = |wishes: &[(&str, &str)]| {
+        let mut command = device.command(&["list"]);
+        Ran::of(command.envs(wishes.iter().copied()).output().unwrap()).ok().contains('\x1b')
+    };
+    assert!(!list(&[]));
+    assert!(list(&[("CLICOLOR_FORCE", "1")]));
+    assert!(!list(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+}
+
 #[cfg(unix)]
 #[test]
 fn whoever_stops_reading_is_no_failure() {

@@ -2,6 +2,8 @@
 //!
 //! `NOTES_ROUNDS` makes it longer, `NOTES_SEED` repeats a run (as far as the timing of kills lets it).
 
+#![allow(clippy::unwrap_used, reason = "all of it is a test, also what its functions do")]
+
 mod support;
 
 use std::collections::BTreeSet;
@@ -9,7 +11,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
-use support::{Device, HubProcess, Ran, folder};
+use support::{Device, HubProcess, Ran, fed, folder};
 
 /// SplitMix64.
 struct Rng(u64);
@@ -51,7 +53,7 @@ struct World {
     rng: Rng,
     hub: HubProcess,
     devices: Vec<Device>,
-    /// Every id that `add` printed.
+    /// Every id that `add` printed, or that was imported.
     printed: BTreeSet<String>,
     /// How many additions of views were acknowledged.
     views: i64,
@@ -93,6 +95,7 @@ impl World {
         let device = &self.devices[at];
         let ran = match self.rng.below(12) {
             0..3 => return self.add(at, None),
+            3 if self.rng.chance(30) => return self.import(at),
             3 => return self.killed_write(at),
             4 => {
                 let ran = device.run(&["edit", "views", "--view"]);
@@ -117,6 +120,15 @@ impl World {
         args.extend(id.iter().flat_map(|id| ["--id", id]));
         let id = self.devices[at].add(&args);
         self.printed.insert(id);
+    }
+
+    /// Enough for syncs to be in the midst of something when they are killed.
+    fn import(&mut self, at: usize) {
+        let first = self.printed.len();
+        let ids: Vec<String> = (first..first + 400).map(|n| format!("i{n:05}")).collect();
+        let lines: String = ids.iter().map(|id| format!("{{\"id\":\"{id}\",\"title\":\"{id}\"}}\n")).collect();
+        fed(self.devices[at].command(&["import", "-"]), lines.as_bytes()).ok();
+        self.printed.extend(ids);
     }
 
     /// What an `add` printed before it was killed is there; what it did not print may be.

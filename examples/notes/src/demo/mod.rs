@@ -82,18 +82,18 @@ fn meet(stage: &mut Stage<'_>, ana: &Person, ben: &Person, notes: (&NoteId, &Not
     let title = ana.conflict(shopping, "title")?;
     let loser = ana.loser(&title)?;
     let (winner, lost) = (value(&title.winner.value), value(&loser.value));
-    let (later, earlier) = (called(&title.winner.author), called(&loser.author));
-    stage
-        .fact("title", format_args!("{} shows: {later} wrote later, and {earlier} had not been seen", bold(winner)))?;
-    stage.fact("", format_args!("{} lost. It is kept: `notes conflicts` lists it", bold(lost)))?;
+    let later = called(&title.winner.author);
+    let shows = format_args!("{} shows: neither had seen the other's; {later}'s is later", bold(winner));
+    stage.fact("title", shows)?;
+    stage.fact("", format_args!("{} lost, and is kept: `notes conflicts` lists it", bold(lost)))?;
     let tags: Vec<String> = note.tags.iter().map(|tag| format!("#{tag}")).collect();
     stage.fact("tags", format_args!("{}: added and removed one by one", bold(tags.join(" "))))?;
     stage.fact("views", format_args!("{}: what is logged is + 2 and + 1, and both count", bold(note.views)))?;
     let hidden = ana.conflict(trip, LIFECYCLE)?;
     let edit = ana.loser(&hidden)?;
     let (deleter, editor) = (called(&hidden.winner.author), called(&edit.author));
-    stage.fact("the trip", format_args!("{}: {deleter}'s delete wins, but had not seen", bold("deleted")))?;
-    stage.fact("", format_args!("{editor}'s {}. That is kept, and listed as well", bold(value(&edit.value))))
+    stage.fact("the trip", format_args!("{}: {deleter}'s delete hides what it had not seen", bold("deleted")))?;
+    stage.fact("", format_args!("{editor}'s {} is kept, and listed too", bold(value(&edit.value))))
 }
 
 fn settle(stage: &mut Stage<'_>, ana: &Person, ben: &Person, notes: (&NoteId, &NoteId)) -> Result<(), Failure> {
