@@ -93,7 +93,7 @@ impl Replica {
 
     async fn cycle(&self, transport: &dyn Transport, options: SyncOptions) -> Result<Report, Error> {
         let mut report = Report::default();
-        let hello = match self.greet(transport, &mut report).await? {
+        let hello = match self.greet(transport, &mut report, false).await? {
             Greeted::Known(hello) => hello,
             Greeted::LostData(lost) => self.restore_hub(transport, lost, &mut report).await?,
         };
@@ -154,21 +154,22 @@ impl Replica {
         self.give_back(transport).await?;
         self.take_snapshot(transport, false).await?;
         report.hub_restored = true;
-        match self.greet(transport, report).await? {
+        match self.greet(transport, report, false).await? {
             Greeted::Known(hello) => Ok(hello),
             Greeted::LostData(lost) => Err(Error::HubLostData { message: lost.message }),
         }
     }
 
     /// Learns who the hub is, and refuses one that cannot be the one this replica knows.
-    async fn greet(&self, transport: &dyn Transport, report: &mut Report) -> Result<Greeted, Error> {
+    /// `is_ahead` says that the hub just found a stamp too far ahead of its clock.
+    async fn greet(&self, transport: &dyn Transport, report: &mut Report, is_ahead: bool) -> Result<Greeted, Error> {
         let request = self.state().hello();
         let sent = self.inner.clock.now();
         let hello = transport.hello(&request).await?;
         let took = self.inner.clock.now().saturating_sub(sent);
         self.bind(&hello)?;
         let lost = check_chain(&request, &hello)?;
-        self.correct_clock(&hello, sent, took, report)?;
+        self.correct_clock(&hello, sent, took, report, is_ahead)?;
         Ok(match lost {
             Some(message) => Greeted::LostData(Lost { message, may_join: hello.may_join }),
             None => Greeted::Known(hello),
@@ -194,14 +195,14 @@ impl Replica {
         Ok(())
     }
 
-    fn correct_clock(&self, hello: &Hello, sent: u64, took: u64, report: &mut Report) -> Result<(), Error> {
+    fn correct_clock(&self, hello: &Hello, sent: u64, took: u64, report: &mut Report, is_ahead: bool) -> Result<(), Error> {
         let middle = sent.saturating_add(took / 2);
         let offset = i64::try_from(i128::from(hello.server_time) - i128::from(middle)).unwrap_or(0);
         let row = {
             let state = self.state();
             let change = offset.saturating_sub(state.offset);
-            // Both clocks may be right within what the request took.
-            if change.unsigned_abs() <= TOLERANCE + took / 2 {
+            // Both clocks may be right within what the request took. The stamps may be of an hour when this one was not.
+            if !is_ahead && change.unsigned_abs() <= TOLERANCE + took / 2 {
                 return Ok(());
             }
             let times = state.corrected(change, hello.server_time);
@@ -221,7 +222,7 @@ impl Replica {
                 Ok(Pushed::Nothing | Pushed::Wait | Pushed::Download) => return Ok(()),
                 Ok(Pushed::Clock) if *patience > 0 => {
                     *patience -= 1;
-                    if let Greeted::LostData(lost) = self.greet(transport, report).await? {
+                    if let Greeted::LostData(lost) = self.greet(transport, report, true).await? {
                         return Err(Error::HubLostData { message: lost.message });
                     }
                 }

@@ -6,14 +6,13 @@ use std::task::{Poll, Waker};
 
 use serde::Serialize;
 
-use super::builder::read_row;
 use super::cycle::Report;
-use super::row::{Account, Decision, Row};
+use super::row::Account;
 use super::Replica;
 use crate::error::Error;
 use crate::model::entry::{Entry, EntityKey};
-use crate::model::stamp::{ClientId, Dot};
-use crate::transport::{Cursor, Rejection};
+use crate::model::stamp::ClientId;
+use crate::transport::Cursor;
 
 /// Where a sync is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -92,29 +91,6 @@ impl Progress {
     }
 }
 
-/// What became of an entry of the write-ahead log.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum LogState {
-    /// Written here, not accepted yet.
-    Pending,
-    /// In the hub's log.
-    Accepted,
-    /// Refused, and set aside or forgotten since.
-    Rejected(Rejection),
-}
-
-/// One line of the write-ahead log.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LogEntry {
-    /// Its number on this device, if it was written here.
-    pub number: Option<u64>,
-    /// The entry, under its final name if it has one.
-    pub entry: Entry,
-    /// What became of it.
-    pub state: LogState,
-}
-
 impl Replica {
     /// The replica's standing now.
     pub fn status(&self) -> Status {
@@ -150,63 +126,6 @@ impl Replica {
     /// The entries that the hub has not accepted yet, in the order in which they were written.
     pub fn unsynced(&self) -> Vec<Entry> {
         self.state().pending.values().map(|pending| (*pending.entry).clone()).collect()
-    }
-
-    /// The write-ahead log, oldest first: what was written here and what came down, as far as it was not compacted.
-    ///
-    /// # Errors
-    /// [`Error::Store`], also for a damaged row.
-    pub fn log(&self) -> Result<Vec<LogEntry>, Error> {
-        self.flush()?;
-        let store = self.inner.journal.store();
-        let mut client = self.state().client.clone();
-        let mut lines: Vec<LogEntry> = Vec::new();
-        let mut own = std::collections::HashMap::new();
-        let mut offered = std::collections::HashMap::new();
-        let mut from = 0;
-        loop {
-            let rows = store.journal(from, 256)?;
-            let Some((last, _)) = rows.last() else { break };
-            from = last + 1;
-            for (position, bytes) in rows {
-                match read_row(position, &bytes)? {
-                    Row::Client(other) => client = other,
-                    Row::Write { entries, .. } => {
-                        for entry in entries {
-                            own.insert(entry.dot().n, lines.len());
-                            let number = Some(entry.dot().n);
-                            lines.push(LogEntry { number, entry: (*entry).clone(), state: LogState::Pending });
-                        }
-                    }
-                    Row::Offer { numbers, .. } => offered.extend(numbers),
-                    Row::Verdicts { decisions: verdicts, .. } => {
-                        for (local, decision) in verdicts {
-                            let Some(line) = own.get(&local).and_then(|at| lines.get_mut(*at)) else { continue };
-                            decided(line, &decision, offered.get(&local).map(|n| Dot::new(client.clone(), *n)));
-                        }
-                    }
-                    Row::Page { entries, .. } => {
-                        for entry in entries {
-                            let entry = (*entry).clone();
-                            lines.push(LogEntry { number: None, entry, state: LogState::Accepted });
-                        }
-                    }
-                    _ => {}
-                }
-            }
-        }
-        // What was compacted away and is not decided stands in the checkpoint.
-        let state = self.state();
-        let early = state.pending.iter().filter(|(local, _)| !own.contains_key(local));
-        let mut undecided: Vec<LogEntry> = early
-            .map(|(local, pending)| LogEntry {
-                number: Some(*local),
-                entry: (*pending.entry).clone(),
-                state: LogState::Pending,
-            })
-            .collect();
-        undecided.append(&mut lines);
-        Ok(undecided)
     }
 
     /// Watches the replica's standing.
@@ -282,22 +201,5 @@ impl Bell {
             Poll::Pending
         })
         .await
-    }
-}
-
-fn decided(line: &mut LogEntry, decision: &Decision, dot: Option<Dot>) {
-    match decision {
-        Decision::Accepted => {
-            line.state = LogState::Accepted;
-            if let Some(dot) = dot {
-                line.entry.origin.dot = dot;
-            }
-        }
-        Decision::KnownAs(dot) => {
-            line.state = LogState::Accepted;
-            line.entry.origin.dot = dot.clone();
-        }
-        Decision::Rejected(rejection) => line.state = LogState::Rejected(rejection.clone()),
-        Decision::Again => {}
     }
 }

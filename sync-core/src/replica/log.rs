@@ -1,0 +1,166 @@
+//! The write-ahead log as people read it.
+
+use std::collections::HashMap;
+
+use super::Replica;
+use super::builder::read_row;
+use super::row::{Decision, Row};
+use crate::error::Error;
+use crate::model::entry::Entry;
+use crate::model::stamp::{ClientId, Dot};
+use crate::transport::Rejection;
+
+/// What became of an entry of the write-ahead log.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum LogState {
+    /// Written here, not accepted yet.
+    Pending,
+    /// In the hub's log.
+    Accepted,
+    /// Refused, and set aside or forgotten since.
+    Rejected(Rejection),
+}
+
+/// One line of the write-ahead log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogEntry {
+    /// Its number on this device, if it was written here.
+    pub number: Option<u64>,
+    /// The entry, under its final name if it has one.
+    pub entry: Entry,
+    /// What became of it.
+    pub state: LogState,
+}
+
+impl Replica {
+    /// The write-ahead log, oldest first: what was written here and what came down, as far as it was not compacted.
+    ///
+    /// # Errors
+    /// [`Error::Store`], also for a damaged row.
+    pub fn log(&self) -> Result<Vec<LogEntry>, Error> {
+        self.flush()?;
+        let store = self.inner.journal.store();
+        let mut reading = Reading { client: self.state().client.clone(), ..Reading::default() };
+        let mut from = 0;
+        loop {
+            let rows = store.journal(from, 256)?;
+            let Some((last, _)) = rows.last() else { break };
+            from = last + 1;
+            for (position, bytes) in rows {
+                reading.take(read_row(position, &bytes)?);
+            }
+        }
+        // What was compacted away and is not decided stands in the checkpoint.
+        let state = self.state();
+        let early = state.pending.iter().filter(|(local, _)| !reading.own.contains_key(local));
+        let early = early.map(|(local, pending)| LogEntry {
+            number: Some(*local),
+            entry: (*pending.entry).clone(),
+            state: LogState::Pending,
+        });
+        let mut lines: Vec<LogEntry> = early.collect();
+        lines.extend(reading.finish());
+        Ok(lines)
+    }
+}
+
+/// The lines as far as the journal was read.
+struct Reading {
+    client: ClientId,
+    lines: Vec<LogEntry>,
+    /// The line of each entry written here.
+    own: HashMap<u64, usize>,
+    /// Under which name it was offered.
+    offered: HashMap<u64, Dot>,
+    /// The entry that was offered under a name.
+    by_name: HashMap<Dot, u64>,
+    /// Its final name.
+    named: HashMap<u64, Dot>,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self {
+            client: ClientId::local(),
+            lines: Vec::new(),
+            own: HashMap::new(),
+            offered: HashMap::new(),
+            by_name: HashMap::new(),
+            named: HashMap::new(),
+        }
+    }
+}
+
+impl Reading {
+    fn take(&mut self, row: Row) {
+        match row {
+            Row::Client(client) => self.client = client,
+            Row::Write { entries, .. } => {
+                for entry in entries {
+                    self.own.insert(entry.dot().n, self.lines.len());
+                    let number = Some(entry.dot().n);
+                    self.lines.push(LogEntry { number, entry: (*entry).clone(), state: LogState::Pending });
+                }
+            }
+            Row::Offer { numbers, .. } => {
+                for (local, n) in numbers {
+                    let dot = Dot::new(self.client.clone(), n);
+                    self.by_name.insert(dot.clone(), local);
+                    self.offered.insert(local, dot);
+                }
+            }
+            Row::Verdicts { decisions, .. } => decisions.into_iter().for_each(|(local, decision)| self.decide(local, decision)),
+            Row::Page { entries, .. } => {
+                for entry in entries {
+                    // One of this device's own, whose verdict was lost.
+                    match self.by_name.get(entry.dot()).copied().filter(|local| !self.named.contains_key(local)) {
+                        Some(local) => self.accept(local, entry.dot().clone()),
+                        None => self.lines.push(LogEntry { number: None, entry: (*entry).clone(), state: LogState::Accepted }),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn decide(&mut self, local: u64, decision: Decision) {
+        match decision {
+            Decision::Accepted => {
+                if let Some(dot) = self.offered.get(&local).cloned() {
+                    self.accept(local, dot);
+                }
+            }
+            Decision::KnownAs(dot) => self.accept(local, dot),
+            Decision::Rejected(rejection) => {
+                if let Some(line) = self.own.get(&local).and_then(|at| self.lines.get_mut(*at)) {
+                    line.state = LogState::Rejected(rejection);
+                }
+            }
+            Decision::Again => {}
+        }
+    }
+
+    fn accept(&mut self, local: u64, dot: Dot) {
+        if let Some(line) = self.own.get(&local).and_then(|at| self.lines.get_mut(*at)) {
+            line.state = LogState::Accepted;
+            line.entry.origin.dot = dot.clone();
+        }
+        self.named.insert(local, dot);
+    }
+
+    /// The lines, with the final names of what they name.
+    fn finish(self) -> Vec<LogEntry> {
+        let Self { mut lines, named, .. } = self;
+        for line in lines.iter_mut().filter(|line| line.number.is_some()) {
+            line.entry.map_named(|dots| {
+                for dot in dots.iter_mut().filter(|dot| dot.is_local()) {
+                    if let Some(name) = named.get(&dot.n) {
+                        *dot = name.clone();
+                    }
+                }
+            });
+        }
+        lines
+    }
+}
