@@ -52,7 +52,8 @@ pub(super) fn decide(
         })
         .collect();
     for lane in &lanes {
-        admit(&mut draft, lane, offers, &mut verdicts);
+        let course = if is_decided(&draft, lane, attempt) { Course::Ended } else { Course::Open };
+        admit(&mut draft, lane, offers, course, &mut verdicts);
     }
     let clients = lanes.into_iter().map(|lane| lane.client).collect();
     Ok(Decision { verdicts, accepted: draft.accepted, clients })
@@ -71,13 +72,26 @@ fn check_client(draft: &Draft<'_>, lane: &Lane, attempt: Option<u64>) -> Result<
     }
 }
 
+/// Whether this attempt was decided before: what is not in the log by now was refused then, and its author may know.
+/// Another verdict would reach nobody.
+fn is_decided(draft: &Draft<'_>, lane: &Lane, attempt: Option<u64>) -> bool {
+    let standing = draft.view.state.clients.get(&lane.client);
+    attempt.is_some_and(|attempt| attempt > 0 && standing.is_some_and(|standing| standing.attempt == attempt))
+}
+
 /// Whether the client id is one under which a hub numbers entries.
 fn is_hub(draft: &Draft<'_>, lane: &Lane) -> bool {
     lane.client == *draft.rules.own
         || draft.view.state.clients.get(&lane.client).is_some_and(|standing| standing.is_hub)
 }
 
-fn admit(draft: &mut Draft<'_>, lane: &Lane, offers: &[Prepared], verdicts: &mut [Verdict]) {
+fn admit(
+    draft: &mut Draft<'_>,
+    lane: &Lane,
+    offers: &[Prepared],
+    mut course: Course,
+    verdicts: &mut [Verdict],
+) {
     if is_hub(draft, lane) {
         let message = "the client id is a hub's own: a replica has another";
         for slot in &lane.slots {
@@ -86,7 +100,6 @@ fn admit(draft: &mut Draft<'_>, lane: &Lane, offers: &[Prepared], verdicts: &mut
         return;
     }
     let known = draft.view.state.known(&lane.client).n;
-    let mut course = Course::Open;
     let mut first = 0;
     while first < lane.slots.len() {
         let slot = lane.slots[first];

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::state::{Aside, Pending, State};
-use crate::model::entry::{Action, Entry, EntityKey};
+use crate::model::entry::{Action, EntityKey, Entry};
 use crate::model::op::Op;
 use crate::model::stamp::Dot;
 use crate::transport::Rejection;
@@ -33,7 +33,19 @@ impl State {
         let locals = self.pending_of.get(key).cloned().unwrap_or_default();
         if let Some(local) = locals.into_iter().find(|local| fallen(&self.pending[local])) {
             let message = "the create that it stands on was refused".to_owned();
-            self.set_aside(local, &Rejection { code: "gone".into(), message, field: None });
+            self.set_aside_whole(local, &Rejection { code: "gone".into(), message, field: None });
+        }
+    }
+
+    /// A pending entry is refused, and with it its transaction.
+    pub(super) fn set_aside_whole(&mut self, local: u64, rejection: &Rejection) {
+        let group = self.pending.get(&local).and_then(|pending| pending.entry.group);
+        self.set_aside(local, rejection);
+        let Some(group) = group else { return };
+        let message = "another entry of the transaction was refused".to_owned();
+        let with = Rejection { code: "group".into(), message, field: None };
+        for member in group.first..group.first + group.count {
+            self.set_aside(member, &with);
         }
     }
 

@@ -7,7 +7,7 @@ use super::names::Landed;
 use super::row::{Account, Decision, Row};
 use crate::clock::HybridClock;
 use crate::entity::Fields;
-use crate::model::entry::{Entry, EntityKey, Group};
+use crate::model::entry::{EntityKey, Entry, Group};
 use crate::model::stamp::{ClientId, Dot, VersionVector};
 use crate::records::{Records, Table};
 use crate::transport::{Cursor, Limits, Rejection};
@@ -173,7 +173,7 @@ impl State {
                 self.accepted = self.vector.get(&self.client).n;
                 self.settle_offered();
                 for (local, rejection) in aside {
-                    self.set_aside(*local, rejection);
+                    self.set_aside_whole(*local, rejection);
                 }
                 for kept in kept {
                     let aside = Aside { entry: kept.entry.clone(), rejection: kept.rejection.clone(), stored: false };
@@ -190,9 +190,11 @@ impl State {
 
     /// Entries whose verdict was lost are settled by a snapshot that contains them.
     fn settle_offered(&mut self) {
-        let within = |pending: &Pending| pending.accepted_as.is_none() && pending.offered.is_some_and(|n| n <= self.accepted);
+        let within =
+            |pending: &Pending| pending.accepted_as.is_none() && pending.offered.is_some_and(|n| n <= self.accepted);
         let settled = self.pending.iter().filter(|(_, pending)| within(pending));
-        let settled: Vec<(u64, u64)> = settled.filter_map(|(local, pending)| Some((*local, pending.offered?))).collect();
+        let settled: Vec<(u64, u64)> =
+            settled.filter_map(|(local, pending)| Some((*local, pending.offered?))).collect();
         for (local, n) in settled {
             self.settle(local, &Dot::new(self.client.clone(), n));
         }
