@@ -90,19 +90,25 @@ pub enum Error {
         found: String,
     },
     /// The hub has lost entries that this replica knows. Nothing was lost here.
-    #[error("the hub has lost data that this replica has ({message}); offer this replica's snapshot, or adopt the hub's state")]
+    #[error(
+        "the hub has lost data that this replica has ({message}); offer this replica's snapshot, or adopt the hub's state"
+    )]
     HubLostData {
         /// What it lacks.
         message: String,
     },
     /// Hub and replica hold what cannot be proven to be one history. Nothing was changed.
-    #[error("this replica and the hub hold different histories ({message}); adopt the hub's state: what only this replica holds is set aside and listed")]
+    #[error(
+        "this replica and the hub hold different histories ({message}); adopt the hub's state: what only this replica holds is set aside and listed"
+    )]
     Diverged {
         /// Where they differ.
         message: String,
     },
     /// Entries that the hub never accepted would be lost.
-    #[error("{entries} entries were never accepted by the hub and would be lost: sync first, or wipe even what is unsynced")]
+    #[error(
+        "{entries} entries were never accepted by the hub and would be lost: sync first, or wipe even what is unsynced"
+    )]
     Unsynced {
         /// How many.
         entries: u64,

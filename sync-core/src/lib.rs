@@ -85,7 +85,7 @@ pub use model::snapshot::{Snapshot, reconcile};
 pub use model::stamp::{ClientId, Digest, Dot, Forked, Known, Stamp, VersionVector};
 pub use model::value::{Value, ValueError};
 pub use replica::{Change, Replica};
-pub use store::{Checkpoint, Heads, Position, Store, StoreError};
+pub use store::{Checkpoint, Heads, KeyValue, Position, Store, StoreError};
 #[cfg(feature = "derive")]
 pub use sync_derive::Syncable;
 pub use transport::{BoxFuture, Cursor, Transport, TransportError, Verdict};

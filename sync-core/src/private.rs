@@ -60,10 +60,7 @@ pub struct Holder<T, I: AnyId> {
 
 /// The holder of a `T`'s id.
 pub const fn holder<T, I: IdOf<T>>() -> Holder<T, I> {
-    Holder {
-        show: I::show,
-        hold: I::hold,
-    }
+    Holder { show: I::show, hold: I::hold }
 }
 
 /// A type whose values are stored as serde writes them.
@@ -148,10 +145,7 @@ pub trait Codecs<Tuple> {
 
 /// A field that is stored as its type says.
 pub const fn plain<T: Stored>() -> Codec<T> {
-    Codec {
-        encode: Value::encode::<T>,
-        decode: Value::decode::<T>,
-    }
+    Codec { encode: Value::encode::<T>, decode: Value::decode::<T> }
 }
 
 /// A counter.
@@ -200,16 +194,8 @@ impl<'de, E: With<N, T>, T, const N: usize> Deserialize<'de> for Read<E, T, N> {
 ///
 /// # Errors
 /// [`FieldError::Encode`] if its value cannot be written.
-pub fn put<T>(
-    fields: &mut Fields,
-    field: &Field,
-    codec: &Codec<T>,
-    value: &T,
-) -> Result<(), FieldError> {
-    let value = (codec.encode)(value).map_err(|source| FieldError::Encode {
-        field: field.name.to_owned(),
-        source,
-    })?;
+pub fn put<T>(fields: &mut Fields, field: &Field, codec: &Codec<T>, value: &T) -> Result<(), FieldError> {
+    let value = (codec.encode)(value).map_err(|source| FieldError::Encode { field: field.name.to_owned(), source })?;
     fields.insert(field.name, value);
     Ok(())
 }
@@ -219,9 +205,7 @@ pub fn put<T>(
 /// # Errors
 /// [`FieldError::Missing`] and [`FieldError::Decode`].
 pub fn take<T>(fields: &Fields, field: &Field, codec: &Codec<T>) -> Result<T, FieldError> {
-    let missing = || FieldError::Missing {
-        field: field.name.to_owned(),
-    };
+    let missing = || FieldError::Missing { field: field.name.to_owned() };
     match find(fields, field) {
         Some(value) => read(value, field, codec),
         // Whether a type is an `Option` cannot be told from its name (`type Body = Option<String>`).
@@ -246,10 +230,7 @@ pub fn take_or<T>(
 }
 
 fn read<T>(value: &Value, field: &Field, codec: &Codec<T>) -> Result<T, FieldError> {
-    (codec.decode)(value).map_err(|source| FieldError::Decode {
-        field: field.name.to_owned(),
-        source,
-    })
+    (codec.decode)(value).map_err(|source| FieldError::Decode { field: field.name.to_owned(), source })
 }
 
 fn find<'a>(fields: &'a Fields, field: &Field) -> Option<&'a Value> {

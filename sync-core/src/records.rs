@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::model::entry::{Entry, EntityKey};
+use crate::model::entry::{EntityKey, Entry};
 use crate::model::record::Record;
 use crate::seal;
 use crate::store::{Store, StoreError};

@@ -30,7 +30,10 @@ pub(crate) fn open<'a>(place: &[u8], row: &'a [u8]) -> Result<&'a [u8], StoreErr
     }
     match content.split_first() {
         Some((&VERSION, body)) => Ok(body),
-        Some((version, _)) => Err(damaged(place, &format!("it has version {version}, and this program knows version {VERSION}: use a newer program"))),
+        Some((version, _)) => Err(damaged(
+            place,
+            &format!("it has version {version}, and this program knows version {VERSION}: use a newer program"),
+        )),
         None => Err(damaged(place, "it is empty")),
     }
 }

@@ -5,6 +5,9 @@ use std::fmt;
 /// A position in a store's journal: 1 for the first commit ever appended, 0 for "before all".
 pub type Position = u64;
 
+/// A key of a store's map, with its bytes.
+pub type KeyValue = (Vec<u8>, Vec<u8>);
+
 /// A journal and a map of ordered bytes, durable, nothing typed. One per space; it serves devices and hubs alike.
 ///
 /// This trait is for those who *implement* storage: programs use [`Replica`](crate::Replica) and
@@ -68,7 +71,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// The backend's.
-    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<KeyValue>, StoreError>;
 
     /// Gives dropped space back to the system where the backend can; may take long. Never called while
     /// another call is under way through the same [`Replica`](crate::Replica) or [`Hub`](crate::Hub).
@@ -97,7 +100,7 @@ pub struct Checkpoint {
     /// Commits before this position are dropped (0 or 1 keeps all, one behind the end drops all).
     pub drop_before: Position,
     /// Keys to put, one after the other: the last put of a key counts.
-    pub puts: Vec<(Vec<u8>, Vec<u8>)>,
+    pub puts: Vec<KeyValue>,
     /// Keys to drop; carried out before the puts.
     pub drops: Vec<Vec<u8>>,
 }
@@ -107,7 +110,9 @@ pub struct Checkpoint {
 #[non_exhaustive]
 pub enum StoreError {
     /// The journal did not end where the caller thought: another process appended.
-    #[error("the journal ends at {last}, not where expected: another process wrote to it; read what it wrote and try again")]
+    #[error(
+        "the journal ends at {last}, not where expected: another process wrote to it; read what it wrote and try again"
+    )]
     Moved {
         /// Where it ends.
         last: Position,
@@ -127,7 +132,9 @@ pub enum StoreError {
         message: String,
     },
     /// The file was laid out by a newer version of the library.
-    #[error("{what} was written by a newer version: its layout is {found}, this program knows up to {known}; update it")]
+    #[error(
+        "{what} was written by a newer version: its layout is {found}, this program knows up to {known}; update it"
+    )]
     Newer {
         /// Which file or database.
         what: String,
@@ -185,7 +192,7 @@ impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         (**self).get(key)
     }
-    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<KeyValue>, StoreError> {
         (**self).range(from, to, limit)
     }
     fn reclaim(&self) -> Result<(), StoreError> {

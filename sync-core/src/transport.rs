@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::model::entry::{Entry, EntityKey};
+use crate::model::entry::{EntityKey, Entry};
 use crate::model::record::Record;
 use crate::model::stamp::{ClientId, Digest, Dot, Known};
 

@@ -42,10 +42,10 @@ pub(crate) fn untyped(record: &Record) -> Fields {
     let mut fields = Fields::new();
     for (name, family, register) in record.registers() {
         // Of a field whose policy was changed the first family in their order is shown.
-        if fields.get(name).is_none() {
-            if let Some(value) = combined(&[register], family, None) {
-                fields.insert(name.to_string(), value);
-            }
+        if fields.get(name).is_none()
+            && let Some(value) = combined(&[register], family, None)
+        {
+            fields.insert(name.to_string(), value);
         }
     }
     fields
@@ -167,8 +167,12 @@ pub(crate) fn update(
             }
             Merge::First => writes.assign(field, record, Op::First(value.clone())),
             Merge::Max | Merge::Min if value.is_null() => {}
-            Merge::Max if was.is_none_or(|was| was.is_null() || was < value) => writes.op(field.name, Op::Max(value.clone())),
-            Merge::Min if was.is_none_or(|was| was.is_null() || was > value) => writes.op(field.name, Op::Min(value.clone())),
+            Merge::Max if was.is_none_or(|was| was.is_null() || was < value) => {
+                writes.op(field.name, Op::Max(value.clone()))
+            }
+            Merge::Min if was.is_none_or(|was| was.is_null() || was > value) => {
+                writes.op(field.name, Op::Min(value.clone()))
+            }
             // A value that does not raise a maximum is one that the maximum contains already.
             Merge::Max | Merge::Min => {}
             Merge::Counter => writes.op(field.name, Op::Add(delta(field, was, value)?)),
@@ -256,7 +260,8 @@ fn own(field: &Field, body: Value) -> Op {
 
 fn delta(field: &Field, was: Option<&Value>, is: &Value) -> Result<i64, Refused> {
     let refused = |message: String| Refused { field: field.name.into(), message };
-    let number = |value: &Value| value.as_i128().ok_or_else(|| refused(format!("a counter is an integer, not {value}")));
+    let number =
+        |value: &Value| value.as_i128().ok_or_else(|| refused(format!("a counter is an integer, not {value}")));
     let was = was.map_or(Ok(0), number)?;
     let delta = number(is)?.checked_sub(was).and_then(|delta| i64::try_from(delta).ok());
     delta.ok_or_else(|| refused("a counter changes by at most 2^63 at a time".into()))
@@ -265,6 +270,8 @@ fn delta(field: &Field, was: Option<&Value>, is: &Value) -> Result<i64, Refused>
 fn elements(field: &Field, value: &Value) -> Result<BTreeSet<Value>, Refused> {
     match value.array_elements() {
         Some(elements) => Ok(elements.into_iter().collect()),
-        None => Err(Refused { field: field.name.into(), message: format!("a set is stored as an array, not as {value}") }),
+        None => {
+            Err(Refused { field: field.name.into(), message: format!("a set is stored as an array, not as {value}") })
+        }
     }
 }

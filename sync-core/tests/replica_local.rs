@@ -1,4 +1,5 @@
 //! One replica on its own: writes, reads, restarts.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -187,7 +188,7 @@ fn a_transaction_is_a_group_and_an_error_in_it_writes_nothing() {
 fn listing_pages_through_checkpoint_and_memory_alike() {
     let (store, replica) = fresh();
     for n in 0..700 {
-        let _ = replica.create(note(&format!("{n:04}"), "x")).unwrap();
+        drop(replica.create(note(&format!("{n:04}"), "x")).unwrap());
     }
     replica.delete::<Note>(&"0300".into()).unwrap().wait().unwrap();
     let ids = |replica: &Replica| -> Vec<String> {
@@ -210,7 +211,7 @@ fn a_slow_watcher_is_told_to_read_anew_and_holds_up_nobody() {
     let id = replica.create(note("n", "a")).unwrap().wait().unwrap();
     assert_eq!(watch.try_next(), Some(Change::Changed(id)));
     for n in 0..3_000 {
-        let _ = replica.create(note(&n.to_string(), "x")).unwrap();
+        drop(replica.create(note(&n.to_string(), "x")).unwrap());
     }
     assert_eq!(watch.try_next(), Some(Change::Resync));
 }

@@ -1,4 +1,5 @@
 //! Replicas and a hub in one process: they meet, disagree, and end alike.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -72,7 +73,8 @@ impl World {
     }
 
     fn device_on(&self, store: Arc<MemoryStore>, clock: Set) -> Device {
-        let replica = Replica::builder().register::<Note>().clock(clock.clone()).threadless().open(store.clone()).unwrap();
+        let replica =
+            Replica::builder().register::<Note>().clock(clock.clone()).threadless().open(store.clone()).unwrap();
         Device { replica, store, hub: self.hub.transport("tester"), clock }
     }
 }
@@ -120,7 +122,7 @@ impl Device {
 fn two_devices_edit_offline_conflict_and_converge() {
     let world = World::new();
     let (a, b) = (world.device(), world.device());
-    let _ = a.replica.create(note("n", "first")).unwrap();
+    drop(a.replica.create(note("n", "first")).unwrap());
     assert_eq!(a.sync().uploaded, 1);
     assert_eq!(b.sync().downloaded, 1);
     a.edit("n", |n| {
@@ -161,7 +163,7 @@ fn two_devices_edit_offline_conflict_and_converge() {
 fn a_copied_file_that_goes_on_loses_nothing_and_doubles_nothing() {
     let world = World::new();
     let a = world.device();
-    let _ = a.replica.create(note("n", "first")).unwrap();
+    drop(a.replica.create(note("n", "first")).unwrap());
     a.sync();
     a.edit("n", |n| n.views += 1);
     a.edit("n", |n| n.tags = ["x".into(), "y".into()].into());
@@ -169,7 +171,7 @@ fn a_copied_file_that_goes_on_loses_nothing_and_doubles_nothing() {
     a.edit("n", |n| n.views += 10);
     a.edit("n", |n| drop(n.tags.remove("x")));
     b.edit("n", |n| n.views += 100);
-    let _ = b.replica.create(note("m", "only b")).unwrap();
+    drop(b.replica.create(note("m", "only b")).unwrap());
     b.edit("n", |n| drop(n.tags.remove("y")));
     a.sync();
     let report = b.sync();
@@ -215,7 +217,7 @@ fn a_clock_that_is_years_off_loses_nothing_blocks_nothing_and_wins_nothing() {
         let world = World::new();
         let clock = Set(Arc::new(AtomicU64::new(wrong)));
         let (off, right) = (world.device_on(Arc::new(MemoryStore::new()), clock), world.device());
-        let _ = off.replica.create(note("n", "off")).unwrap();
+        drop(off.replica.create(note("n", "off")).unwrap());
         let report = off.sync();
         assert_eq!((report.uploaded, report.pending), (1, 0));
         assert!(report.clock_corrected.is_some());
@@ -242,11 +244,11 @@ fn one_refused_entry_among_many_holds_up_none() {
     let hub = hub.open(Arc::new(MemoryStore::new())).unwrap();
     let world = World { hub, store: Arc::new(MemoryStore::new()), clock };
     let (a, b) = (world.device(), world.device());
-    let _ = b.replica.create(note("other", "from b")).unwrap();
+    drop(b.replica.create(note("other", "from b")).unwrap());
     b.sync();
     for n in 0..2_500 {
         let title = if n == 700 { "bad" } else { "good" };
-        let _ = a.replica.create(note(&format!("{n:05}"), title)).unwrap();
+        drop(a.replica.create(note(&format!("{n:05}"), title)).unwrap());
     }
     a.edit("00700", |n| n.tags.insert("after".into()).then_some(()).unwrap());
     let report = a.sync();
@@ -257,7 +259,8 @@ fn one_refused_entry_among_many_holds_up_none() {
     assert_eq!(rejected[1].rejection.code, "gone");
     let again = world.device_on(Arc::new(a.store.copy()), world.clock.clone());
     assert_eq!(again.replica.rejected(), rejected, "it survives a restart");
-    let mended = a.replica.resubmit(rejected[0].number, |fields| fields.insert("title", sync_core::Value::from("mended")));
+    let mended =
+        a.replica.resubmit(rejected[0].number, |fields| fields.insert("title", sync_core::Value::from("mended")));
     mended.unwrap().wait().unwrap();
     a.replica.resubmit(rejected[1].number, |_| ()).unwrap().wait().unwrap();
     assert_eq!(a.sync().rejected, 0);
@@ -373,7 +376,10 @@ fn a_device_that_was_offline_through_compaction_and_purge_returns() {
     assert_eq!(fresh.dump().len(), 30, "nothing deleted came back");
     for n in 10..40 {
         let id = format!("{n:02}");
-        assert_eq!(fresh.replica.get::<Note>(&id.as_str().into()).unwrap().unwrap().views, 100 + 12 + i64::from(n < 20));
+        assert_eq!(
+            fresh.replica.get::<Note>(&id.as_str().into()).unwrap().unwrap().views,
+            100 + 12 + i64::from(n < 20)
+        );
     }
     for device in [&a, &away] {
         assert_eq!(device.dump(), fresh.dump());

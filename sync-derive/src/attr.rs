@@ -78,9 +78,7 @@ pub(crate) struct Field {
 }
 
 const ON_A_STRUCT: [&str; 5] = ["entity", "tombstone", "rename_all", "default", "crate"];
-const ON_A_FIELD: [&str; 8] = [
-    "id", "skip", "local", "default", "rename", "alias", "merge", "with",
-];
+const ON_A_FIELD: [&str; 8] = ["id", "skip", "local", "default", "rename", "alias", "merge", "with"];
 
 impl Container {
     /// Reads `#[sync(...)]` on a struct.
@@ -92,9 +90,7 @@ impl Container {
             "rename_all" => set(&mut it.rename_all, meta, case),
             "default" => set(&mut it.default, meta, fallback),
             "crate" => set(&mut it.krate, meta, krate),
-            _ if ON_A_FIELD.contains(&name) => {
-                Err(misplaced(meta, "a field", "a struct", &ON_A_STRUCT))
-            }
+            _ if ON_A_FIELD.contains(&name) => Err(misplaced(meta, "a field", "a struct", &ON_A_STRUCT)),
             _ => Err(unknown(meta, "a struct", &ON_A_STRUCT)),
         });
         it
@@ -114,9 +110,7 @@ impl Field {
             "alias" => text(meta).map(|alias| it.aliases.push(alias)),
             "merge" => set(&mut it.merge, meta, merge),
             "with" => set(&mut it.with, meta, path),
-            _ if ON_A_STRUCT.contains(&name) => {
-                Err(misplaced(meta, "the struct", "a field", &ON_A_FIELD))
-            }
+            _ if ON_A_STRUCT.contains(&name) => Err(misplaced(meta, "the struct", "a field", &ON_A_FIELD)),
             _ => Err(unknown(meta, "a field", &ON_A_FIELD)),
         });
         it
@@ -125,9 +119,7 @@ impl Field {
 
 fn misplaced(meta: &ParseNestedMeta<'_>, there: &str, here: &str, known: &[&str]) -> syn::Error {
     let (name, known) = (item::name(meta), item::list(known));
-    meta.error(format!(
-        "`{name}` belongs on {there}; on {here} there are {known}"
-    ))
+    meta.error(format!("`{name}` belongs on {there}; on {here} there are {known}"))
 }
 
 fn unknown(meta: &ParseNestedMeta<'_>, here: &str, known: &[&str]) -> syn::Error {
@@ -142,20 +134,14 @@ fn set<T>(
 ) -> syn::Result<()> {
     let given = read(meta)?;
     if slot.is_some() {
-        return Err(meta.error(format!(
-            "`{}` is there already: remove one",
-            item::name(meta)
-        )));
+        return Err(meta.error(format!("`{}` is there already: remove one", item::name(meta))));
     }
     *slot = Some(given);
     Ok(())
 }
 
 fn given<T>(value: T, meta: &ParseNestedMeta<'_>) -> Given<T> {
-    Given {
-        value,
-        place: item::place(meta),
-    }
+    Given { value, place: item::place(meta) }
 }
 
 fn flag(meta: &ParseNestedMeta<'_>) -> syn::Result<Given<()>> {
@@ -168,10 +154,7 @@ fn switch(meta: &ParseNestedMeta<'_>) -> syn::Result<Given<bool>> {
 
 /// A text stands where its literal is: what is wrong with it, is wrong there.
 fn text(meta: &ParseNestedMeta<'_>) -> syn::Result<Given<String>> {
-    item::text(meta).map(|text| Given {
-        value: text.value(),
-        place: text.span(),
-    })
+    item::text(meta).map(|text| Given { value: text.value(), place: text.span() })
 }
 
 fn path(meta: &ParseNestedMeta<'_>) -> syn::Result<Given<ExprPath>> {
@@ -232,10 +215,7 @@ fn merge(meta: &ParseNestedMeta<'_>) -> syn::Result<Given<Merge>> {
             _ => {
                 let known = item::list(&POLICIES.map(|(known, _)| known));
                 let own = "or the path of a policy of yours, `merge = \"path::TO_IT\"`";
-                let message = format!(
-                    "there is no merge policy `{}`; there are {known}, {own}",
-                    text.value()
-                );
+                let message = format!("there is no merge policy `{}`; there are {known}, {own}", text.value());
                 return Err(syn::Error::new(text.span(), message));
             }
         },

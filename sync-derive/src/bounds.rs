@@ -13,35 +13,20 @@ use crate::model::{Field, Model, Role};
 pub(crate) fn where_clause(model: &Model<'_>) -> WhereClause {
     let mut clause = match &model.generics.where_clause {
         Some(clause) => clause.clone(),
-        None => WhereClause {
-            where_token: Default::default(),
-            predicates: Default::default(),
-        },
+        None => WhereClause { where_token: Default::default(), predicates: Default::default() },
     };
     if model.generics.params.is_empty() {
         return clause;
     }
     clause.predicates.push(parse_quote!(Self: 'static));
-    let types = model
-        .generics
-        .type_params()
-        .map(|parameter| &parameter.ident);
-    let consts = model
-        .generics
-        .const_params()
-        .map(|parameter| &parameter.ident);
+    let types = model.generics.type_params().map(|parameter| &parameter.ident);
+    let consts = model.generics.const_params().map(|parameter| &parameter.ident);
     let own = Ident::from(<Token![Self]>::default());
     let parameters: Vec<&Ident> = types.chain(consts).chain([&own]).collect();
-    let needed = needs(model)
-        .into_iter()
-        .filter(|(ty, _)| mentions(ty.to_token_stream(), &parameters));
-    clause
-        .predicates
-        .extend(needed.map(|(_, predicate)| predicate));
+    let needed = needs(model).into_iter().filter(|(ty, _)| mentions(ty.to_token_stream(), &parameters));
+    clause.predicates.extend(needed.map(|(_, predicate)| predicate));
     if let Some(Fallback::Trait) = model.default {
-        clause
-            .predicates
-            .push(parse_quote!(Self: __sync_private::Default));
+        clause.predicates.push(parse_quote!(Self: __sync_private::Default));
     }
     clause
 }
@@ -49,15 +34,9 @@ pub(crate) fn where_clause(model: &Model<'_>) -> WhereClause {
 fn needs<'a>(model: &Model<'a>) -> Vec<(&'a Type, WherePredicate)> {
     let mut needs = Vec::new();
     if let Some(&Field { ty, .. }) = model.id() {
-        needs.push((
-            ty,
-            parse_quote!(<#ty as __sync_private::AnyId>::Key: __sync_private::Key),
-        ));
+        needs.push((ty, parse_quote!(<#ty as __sync_private::AnyId>::Key: __sync_private::Key)));
     }
-    for field in model
-        .with_role(Role::Stored)
-        .filter(|field| field.with().is_none())
-    {
+    for field in model.with_role(Role::Stored).filter(|field| field.with().is_none()) {
         let bound = match field.merge() {
             Merge::Counter => quote!(Integer),
             Merge::Set => quote!(Collection),
@@ -66,10 +45,7 @@ fn needs<'a>(model: &Model<'a>) -> Vec<(&'a Type, WherePredicate)> {
         let ty = field.ty;
         needs.push((ty, parse_quote!(#ty: __sync_private::#bound)));
     }
-    for field in model
-        .with_role(Role::Stored)
-        .chain(model.with_role(Role::Skipped))
-    {
+    for field in model.with_role(Role::Stored).chain(model.with_role(Role::Skipped)) {
         let by_trait = match field.default() {
             Some(default) => matches!(default, Fallback::Trait),
             None => field.role() == Role::Skipped && model.default.is_none(),

@@ -27,10 +27,7 @@ const CASES: [(&str, Case); 8] = [
 impl Case {
     /// The case of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        CASES
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, case)| *case)
+        CASES.iter().find(|(known, _)| *known == name).map(|(_, case)| *case)
     }
 
     /// What there is to choose from, for a message.
@@ -47,9 +44,7 @@ impl Case {
             Case::Camel => {
                 let pascal = pascal(field);
                 let mut rest = pascal.chars();
-                rest.next().map_or(String::new(), |first| {
-                    format!("{}{}", first.to_ascii_lowercase(), rest.as_str())
-                })
+                rest.next().map_or(String::new(), |first| format!("{}{}", first.to_ascii_lowercase(), rest.as_str()))
             }
             Case::Kebab => field.replace('_', "-"),
             Case::ScreamingKebab => field.to_ascii_uppercase().replace('_', "-"),
@@ -79,8 +74,8 @@ pub(crate) fn entity_name(type_name: &str) -> String {
     for (at, letter) in letters.iter().enumerate() {
         let before = at.checked_sub(1).map(|before| letters[before]);
         let ends_word = before.is_some_and(|c| c.is_lowercase() || c.is_ascii_digit());
-        let ends_acronym = before.is_some_and(char::is_uppercase)
-            && letters.get(at + 1).is_some_and(|c| c.is_lowercase());
+        let ends_acronym =
+            before.is_some_and(char::is_uppercase) && letters.get(at + 1).is_some_and(|c| c.is_lowercase());
         if letter.is_uppercase() && (ends_word || ends_acronym) {
             name.push('_');
         }

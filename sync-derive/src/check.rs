@@ -45,11 +45,7 @@ fn borrowed(model: &mut Model<'_>, mistakes: &mut Mistakes) {
         mistakes.at(parameter.lifetime.span(), message);
     }
     let has_lifetimes = model.generics.lifetimes().next().is_some();
-    let fields = model
-        .fields
-        .iter_mut()
-        .flatten()
-        .filter(|field| field.role() == Role::Stored);
+    let fields = model.fields.iter_mut().flatten().filter(|field| field.role() == Role::Stored);
     for field in fields.filter(|field| field.with().is_none()) {
         if has_lifetimes {
             field.broken |= mentions_lifetime(field.ty.to_token_stream());
@@ -77,10 +73,7 @@ fn one_id(model: &mut Model<'_>, mistakes: &mut Mistakes) {
         match first {
             None => first = Some(field.ident),
             Some(first) => {
-                mistakes.at(
-                    id.place,
-                    format!("`{first}` is the id already: an entity has one"),
-                );
+                mistakes.at(id.place, format!("`{first}` is the id already: an entity has one"));
                 field.broken = true;
             }
         }
@@ -91,15 +84,11 @@ fn one_id(model: &mut Model<'_>, mistakes: &mut Mistakes) {
             // Its attribute is wrong, which has been said.
             Some(field) if field.broken => {}
             Some(field) => {
-                let message = format!(
-                    "put `#[sync(id)]` on `{}`: `{name}` has no id yet",
-                    field.ident
-                );
+                let message = format!("put `#[sync(id)]` on `{}`: `{name}` has no id yet", field.ident);
                 mistakes.at(field.ident.span(), message);
             }
             None => {
-                let message =
-                    format!("`{name}` has no id: add a field `#[sync(id)] id: Id<{name}>`");
+                let message = format!("`{name}` has no id: add a field `#[sync(id)] id: Id<{name}>`");
                 mistakes.at(name.span(), message);
             }
         }
@@ -132,12 +121,7 @@ fn bare_key(field: &Field<'_>, name: &Ident, mistakes: &mut Mistakes) {
         ty => ty,
     };
     let Type::Path(path) = ty else { return };
-    let Some(key) = path
-        .path
-        .segments
-        .last()
-        .map(|segment| segment.ident.to_string())
-    else {
+    let Some(key) = path.path.segments.last().map(|segment| segment.ident.to_string()) else {
         return;
     };
     let of = match key.as_str() {
@@ -147,24 +131,14 @@ fn bare_key(field: &Field<'_>, name: &Ident, mistakes: &mut Mistakes) {
         "usize" | "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => ", u64".to_owned(),
         _ => return,
     };
-    mistakes.at(
-        field.ty.span(),
-        format!("an id says whose it is: write `Id<{name}{of}>`"),
-    );
+    mistakes.at(field.ty.span(), format!("an id says whose it is: write `Id<{name}{of}>`"));
 }
 
 fn contradictions(field: &Field<'_>, mistakes: &mut Mistakes) {
     let sync = &field.sync;
     if sync.id.is_some() {
-        for (name, place) in written(
-            sync,
-            &[
-                "skip", "local", "default", "rename", "alias", "merge", "with",
-            ],
-        ) {
-            let message = format!(
-                "`{name}` says nothing of an id, which is not one of the stored fields: remove it"
-            );
+        for (name, place) in written(sync, &["skip", "local", "default", "rename", "alias", "merge", "with"]) {
+            let message = format!("`{name}` says nothing of an id, which is not one of the stored fields: remove it");
             mistakes.at(place, message);
         }
         return;
@@ -173,12 +147,7 @@ fn contradictions(field: &Field<'_>, mistakes: &mut Mistakes) {
     match &sync.skip {
         Some(Given { value: true, .. }) => {
             for (name, place) in stored_only {
-                mistakes.at(
-                    place,
-                    format!(
-                        "a skipped field is not stored: remove `{name}`, or `skip` to store it"
-                    ),
-                );
+                mistakes.at(place, format!("a skipped field is not stored: remove `{name}`, or `skip` to store it"));
             }
         }
         None if field.serde.is_skipped() => {
@@ -214,17 +183,12 @@ fn written(sync: &attr::Field, names: &[&'static str]) -> Vec<(&'static str, Spa
         "with" => place(&sync.with),
         _ => Vec::new(),
     };
-    names
-        .iter()
-        .flat_map(|name| places(name).into_iter().map(|place| (*name, place)))
-        .collect()
+    names.iter().flat_map(|name| places(name).into_iter().map(|place| (*name, place))).collect()
 }
 
 /// A flattened field has no register of its own that an edit could write.
 fn flatten(field: &Field<'_>, mistakes: &mut Mistakes) {
-    if let (Some(place), Role::Stored, None) =
-        (field.serde.flatten, field.role(), &field.sync.rename)
-    {
+    if let (Some(place), Role::Stored, None) = (field.serde.flatten, field.role(), &field.sync.rename) {
         let name = field.ident;
         let message = format!(
             "fields sync one by one, and a flattened one has no place of its own: \
@@ -237,12 +201,7 @@ fn flatten(field: &Field<'_>, mistakes: &mut Mistakes) {
 
 fn names(model: &mut Model<'_>, mistakes: &mut Mistakes) {
     let mut owners: HashMap<String, &Ident> = HashMap::new();
-    for field in model
-        .fields
-        .iter_mut()
-        .flatten()
-        .filter(|field| field.role() == Role::Stored)
-    {
+    for field in model.fields.iter_mut().flatten().filter(|field| field.role() == Role::Stored) {
         let before = mistakes.count();
         for name in [&field.name].into_iter().chain(&field.aliases) {
             if reserved(name, "a stored field's", mistakes) {

@@ -41,19 +41,16 @@ pub(crate) fn implement(model: &Model<'_>, of: TokenStream, body: TokenStream) -
 
 /// The one place where a field's type is asked to be storable: one mistake is one error, at the type.
 fn codecs(model: &Model<'_>) -> TokenStream {
-    let made = model
-        .with_role(Role::Stored)
-        .enumerate()
-        .map(|(at, field)| {
-            let ty = field.ty;
-            let of = match (field.with(), field.merge()) {
-                (Some(_), _) => quote_spanned!(ty.span()=> with::<Self, #ty, #at>),
-                (None, Merge::Counter) => quote_spanned!(ty.span()=> counter::<#ty>),
-                (None, Merge::Set) => quote_spanned!(ty.span()=> set::<#ty>),
-                (None, _) => quote_spanned!(ty.span()=> plain::<#ty>),
-            };
-            quote!(__sync_private::#of())
-        });
+    let made = model.with_role(Role::Stored).enumerate().map(|(at, field)| {
+        let ty = field.ty;
+        let of = match (field.with(), field.merge()) {
+            (Some(_), _) => quote_spanned!(ty.span()=> with::<Self, #ty, #at>),
+            (None, Merge::Counter) => quote_spanned!(ty.span()=> counter::<#ty>),
+            (None, Merge::Set) => quote_spanned!(ty.span()=> set::<#ty>),
+            (None, _) => quote_spanned!(ty.span()=> plain::<#ty>),
+        };
+        quote!(__sync_private::#of())
+    });
     let tuple = codecs_type(model);
     let body = quote!(const CODECS: #tuple = (#(#made,)*););
     implement(model, quote!(Codecs<#tuple>), body)
@@ -238,9 +235,7 @@ fn default(model: &Model<'_>, field: &Field<'_>) -> Option<TokenStream> {
     match (field.default(), &model.default) {
         (Some(Fallback::Trait), _) => Some(by_trait(field)),
         (Some(Fallback::Path(path)), _) => Some(quote_spanned!(path.span()=> #path())),
-        (None, Some(Fallback::Trait)) => {
-            Some(quote!(<Self as __sync_private::Default>::default().#ident))
-        }
+        (None, Some(Fallback::Trait)) => Some(quote!(<Self as __sync_private::Default>::default().#ident)),
         (None, Some(Fallback::Path(path))) => Some(quote!({
             let __sync_default: Self = #path();
             __sync_default.#ident

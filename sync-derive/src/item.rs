@@ -16,10 +16,7 @@ pub(crate) fn each(
 ) {
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("sync")) {
         if !matches!(attr.meta, Meta::List(_)) {
-            mistakes.add(syn::Error::new_spanned(
-                attr,
-                "write what it says in parentheses: `#[sync(...)]`",
-            ));
+            mistakes.add(syn::Error::new_spanned(attr, "write what it says in parentheses: `#[sync(...)]`"));
             continue;
         }
         let read = attr.parse_nested_meta(|meta| {
@@ -28,9 +25,7 @@ pub(crate) fn each(
             let rest = skip(&meta)?;
             match (visited, rest) {
                 (Err(mistake), _) => mistakes.add(mistake),
-                (Ok(()), Some(place)) => {
-                    mistakes.at(place, format!("`{name}` ends before this: put a comma"))
-                }
+                (Ok(()), Some(place)) => mistakes.at(place, format!("`{name}` ends before this: put a comma")),
                 (Ok(()), None) => {}
             }
             Ok(())
@@ -57,20 +52,13 @@ pub(crate) fn name(meta: &ParseNestedMeta<'_>) -> String {
 }
 
 fn path_name(path: &Path) -> String {
-    let segments: Vec<String> = path
-        .segments
-        .iter()
-        .map(|s| s.ident.unraw().to_string())
-        .collect();
+    let segments: Vec<String> = path.segments.iter().map(|s| s.ident.unraw().to_string()).collect();
     segments.join("::")
 }
 
 /// Where the item stands.
 pub(crate) fn place(meta: &ParseNestedMeta<'_>) -> Span {
-    meta.path
-        .segments
-        .first()
-        .map_or_else(Span::call_site, |segment| segment.ident.span())
+    meta.path.segments.first().map_or_else(Span::call_site, |segment| segment.ident.span())
 }
 
 /// Whether the item has a value.
@@ -95,10 +83,7 @@ pub(crate) fn switch(meta: &ParseNestedMeta<'_>) -> syn::Result<bool> {
     let name = name(meta);
     let input = meta.value()?;
     let mistake = input.error(format!("write `{name}`, or `{name} = false`"));
-    input
-        .parse::<LitBool>()
-        .map(|value| value.value)
-        .map_err(|_| mistake)
+    input.parse::<LitBool>().map(|value| value.value).map_err(|_| mistake)
 }
 
 /// `name = "text"`
@@ -128,9 +113,7 @@ pub(crate) fn path_or_text(meta: &ParseNestedMeta<'_>) -> syn::Result<PathOrText
     if input.peek(LitStr) {
         return input.parse().map(PathOrText::Text);
     }
-    let mistake = input.error(format!(
-        "`{name}` takes a string or a path: `{name} = \"...\"`"
-    ));
+    let mistake = input.error(format!("`{name}` takes a string or a path: `{name} = \"...\"`"));
     input.parse().map(PathOrText::Path).map_err(|_| mistake)
 }
 
@@ -139,12 +122,9 @@ pub(crate) fn path(meta: &ParseNestedMeta<'_>) -> syn::Result<ExprPath> {
     let name = name(meta);
     match path_or_text(meta)? {
         PathOrText::Path(path) => Ok(path),
-        PathOrText::Text(text) => text.parse().map_err(|_| {
-            syn::Error::new(
-                text.span(),
-                format!("`{name}` takes a path: `{name} = \"a::path\"`"),
-            )
-        }),
+        PathOrText::Text(text) => text
+            .parse()
+            .map_err(|_| syn::Error::new(text.span(), format!("`{name}` takes a path: `{name} = \"a::path\"`"))),
     }
 }
 

@@ -1,9 +1,7 @@
 //! The struct as the macro understands it: what `sync` and `serde` attributes say together.
 
 use syn::ext::IdentExt;
-use syn::{
-    Data, DeriveInput, ExprPath, Fields, FieldsNamed, Generics, Ident, Path, Type, parse_quote,
-};
+use syn::{Data, DeriveInput, ExprPath, Fields, FieldsNamed, Generics, Ident, Path, Type, parse_quote};
 
 use crate::attr::{self, Fallback, Given, Merge, Tombstone};
 use crate::case::{self, Case};
@@ -58,10 +56,7 @@ impl<'a> Model<'a> {
             place: input.ident.span(),
         });
         let rename_all = match sync.rename_all {
-            Some(case) => Both {
-                write: Some(case.value),
-                read: None,
-            },
+            Some(case) => Both { write: Some(case.value), read: None },
             None => serde.rename_all,
         };
         let fields = named_fields(input, mistakes).map(|fields| {
@@ -71,9 +66,7 @@ impl<'a> Model<'a> {
         Model {
             ident: &input.ident,
             generics: &input.generics,
-            krate: sync
-                .krate
-                .map_or_else(|| parse_quote!(::sync_core), |krate| krate.value),
+            krate: sync.krate.map_or_else(|| parse_quote!(::sync_core), |krate| krate.value),
             entity,
             tombstone: sync.tombstone.map(|given| given.value).unwrap_or_default(),
             default: sync.default.map(|given| given.value).or(serde.default),
@@ -83,10 +76,7 @@ impl<'a> Model<'a> {
 
     /// The fields of one role, in the order of the struct.
     pub(crate) fn with_role(&self, role: Role) -> impl Iterator<Item = &Field<'a>> {
-        self.fields
-            .iter()
-            .flatten()
-            .filter(move |field| field.role() == role)
+        self.fields.iter().flatten().filter(move |field| field.role() == role)
     }
 
     /// The id field.
@@ -100,16 +90,10 @@ fn named_fields<'a>(input: &'a DeriveInput, mistakes: &mut Mistakes) -> Option<&
     let (place, what) = match &input.data {
         Data::Struct(data) => match &data.fields {
             Fields::Named(fields) => return Some(fields),
-            Fields::Unnamed(_) => (
-                name.span(),
-                "a tuple struct, whose fields have no names to merge by",
-            ),
+            Fields::Unnamed(_) => (name.span(), "a tuple struct, whose fields have no names to merge by"),
             Fields::Unit => (name.span(), "a unit struct, which has no fields to sync"),
         },
-        Data::Enum(data) => (
-            data.enum_token.span,
-            "an enum, which is one value and not a set of fields",
-        ),
+        Data::Enum(data) => (data.enum_token.span, "an enum, which is one value and not a set of fields"),
         Data::Union(data) => (data.union_token.span, "a union, whose fields overlap"),
     };
     mistakes.at(
@@ -123,11 +107,7 @@ fn named_fields<'a>(input: &'a DeriveInput, mistakes: &mut Mistakes) -> Option<&
 }
 
 impl<'a> Field<'a> {
-    fn read(
-        field: &'a syn::Field,
-        rename_all: &Both<Case>,
-        mistakes: &mut Mistakes,
-    ) -> Option<Self> {
+    fn read(field: &'a syn::Field, rename_all: &Both<Case>, mistakes: &mut Mistakes) -> Option<Self> {
         let before = mistakes.count();
         let sync = attr::Field::read(&field.attrs, mistakes);
         let serde = serde_attr::Field::read(&field.attrs);
@@ -135,24 +115,13 @@ impl<'a> Field<'a> {
         let name = stored_name(ident, &sync, &serde, rename_all.write);
         let mut aliases = sync.aliases.clone();
         for other in serde_names(ident, &sync, &serde, rename_all.read) {
-            let is_new = aliases
-                .iter()
-                .chain([&name])
-                .all(|known| known.value != other.value);
+            let is_new = aliases.iter().chain([&name]).all(|known| known.value != other.value);
             if is_new {
                 aliases.push(other);
             }
         }
         let broken = mistakes.count() > before;
-        Some(Field {
-            ident,
-            ty: &field.ty,
-            sync,
-            serde,
-            name,
-            aliases,
-            broken,
-        })
+        Some(Field { ident, ty: &field.ty, sync, serde, name, aliases, broken })
     }
 
     /// What becomes of the field.
@@ -177,11 +146,7 @@ impl<'a> Field<'a> {
 
     /// How concurrent writes merge.
     pub(crate) fn merge(&self) -> Merge {
-        self.sync
-            .merge
-            .as_ref()
-            .map(|given| given.value.clone())
-            .unwrap_or_default()
+        self.sync.merge.as_ref().map(|given| given.value.clone()).unwrap_or_default()
     }
 
     /// What the field is when it is absent, if that is written on the field.
@@ -210,9 +175,7 @@ fn stored_name(
     rename_all: Option<Case>,
 ) -> Given<String> {
     let renamed = sync.rename.as_ref().or(serde.rename.write.as_ref());
-    renamed
-        .cloned()
-        .unwrap_or_else(|| in_case(ident, rename_all))
+    renamed.cloned().unwrap_or_else(|| in_case(ident, rename_all))
 }
 
 /// What serde reads the field by, besides the name that it is written by.
@@ -224,19 +187,8 @@ fn serde_names(
 ) -> Vec<Given<String>> {
     let mut names = serde.aliases.clone();
     match (&sync.rename, &serde.rename) {
-        (
-            None,
-            Both {
-                read: Some(name), ..
-            },
-        ) => names.push(name.clone()),
-        (
-            None,
-            Both {
-                write: None,
-                read: None,
-            },
-        ) if rename_all.is_some() => {
+        (None, Both { read: Some(name), .. }) => names.push(name.clone()),
+        (None, Both { write: None, read: None }) if rename_all.is_some() => {
             names.push(in_case(ident, rename_all));
         }
         _ => {}
@@ -246,8 +198,5 @@ fn serde_names(
 
 fn in_case(ident: &Ident, case: Option<Case>) -> Given<String> {
     let name = ident.unraw().to_string();
-    Given {
-        value: case.map_or(name.clone(), |case| case.apply(&name)),
-        place: ident.span(),
-    }
+    Given { value: case.map_or(name.clone(), |case| case.apply(&name)), place: ident.span() }
 }

@@ -17,10 +17,7 @@ pub(crate) struct Both<T> {
 
 impl<T> Default for Both<T> {
     fn default() -> Self {
-        Self {
-            write: None,
-            read: None,
-        }
+        Self { write: None, read: None }
     }
 }
 
@@ -70,12 +67,7 @@ impl Field {
             match name {
                 "rename" => it.rename = both(meta)?,
                 "alias" => it.aliases.push(text(meta)?),
-                "skip" => {
-                    it.skip = Both {
-                        write: Some(()),
-                        read: Some(()),
-                    }
-                }
+                "skip" => it.skip = Both { write: Some(()), read: Some(()) },
                 "skip_serializing" => it.skip.write = Some(()),
                 "skip_deserializing" => it.skip.read = Some(()),
                 "default" => it.default = Some(fallback(meta)?),
@@ -103,11 +95,7 @@ impl Field {
 /// A function in a module that `with` names.
 pub(crate) fn inside(module: &ExprPath, function: &str) -> ExprPath {
     let mut path = module.clone();
-    let place = path
-        .path
-        .segments
-        .last()
-        .map_or_else(Span::call_site, |segment| segment.ident.span());
+    let place = path.path.segments.last().map_or_else(Span::call_site, |segment| segment.ident.span());
     path.path.segments.push(Ident::new(function, place).into());
     path
 }
@@ -123,18 +111,11 @@ fn each(attrs: &[Attribute], mut visit: impl FnMut(&str, &ParseNestedMeta<'_>) -
 }
 
 fn text(meta: &ParseNestedMeta<'_>) -> syn::Result<Given<String>> {
-    item::text(meta).map(|text| Given {
-        value: text.value(),
-        place: text.span(),
-    })
+    item::text(meta).map(|text| Given { value: text.value(), place: text.span() })
 }
 
 fn fallback(meta: &ParseNestedMeta<'_>) -> syn::Result<Fallback> {
-    if item::has_value(meta) {
-        item::path(meta).map(Fallback::Path)
-    } else {
-        Ok(Fallback::Trait)
-    }
+    if item::has_value(meta) { item::path(meta).map(Fallback::Path) } else { Ok(Fallback::Trait) }
 }
 
 /// `name = ".."`, which is only how to write, because what is written is what is read; or

@@ -109,6 +109,11 @@ mod tests {
     }
 
     #[test]
+    fn no_more_is_expanded_than_tells_that_it_is_too_much() {
+        assert_eq!(read(io::repeat(0).take(1 << 20), 1_000).unwrap().len(), 1_001);
+    }
+
+    #[test]
     fn what_is_cut_or_changed_is_refused() {
         for coding in codings().into_iter().skip(1) {
             let (compressed, _) = compress(Bytes::from(vec![7; 5_000]), coding);

@@ -85,13 +85,7 @@ fn is_hub(draft: &Draft<'_>, lane: &Lane) -> bool {
         || draft.view.state.clients.get(&lane.client).is_some_and(|standing| standing.is_hub)
 }
 
-fn admit(
-    draft: &mut Draft<'_>,
-    lane: &Lane,
-    offers: &[Prepared],
-    mut course: Course,
-    verdicts: &mut [Verdict],
-) {
+fn admit(draft: &mut Draft<'_>, lane: &Lane, offers: &[Prepared], mut course: Course, verdicts: &mut [Verdict]) {
     if is_hub(draft, lane) {
         let message = "the client id is a hub's own: a replica has another";
         for slot in &lane.slots {

@@ -8,7 +8,7 @@ use super::read::Reading;
 use super::row::{Accepted, Content, Logged};
 use super::state::State;
 use crate::error::Error;
-use crate::model::entry::{Action, Entry, EntityKey};
+use crate::model::entry::{Action, EntityKey, Entry};
 use crate::model::record::{Life, Record};
 use crate::model::stamp::{Dot, Origin};
 

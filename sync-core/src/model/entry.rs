@@ -240,7 +240,11 @@ pub fn decode_batch(bytes: &[u8]) -> Result<Vec<Entry>, CodecError> {
     let mut r = Reader::with_table(bytes)?;
     let entries = r.list(Entry::read)?;
     r.finish()?;
-    if entries.iter().all(Entry::is_canonical) { Ok(entries) } else { Err(CodecError { expected: "an entry in its canonical form" }) }
+    if entries.iter().all(Entry::is_canonical) {
+        Ok(entries)
+    } else {
+        Err(CodecError { expected: "an entry in its canonical form" })
+    }
 }
 
 /// Whether a client id may stand in an entry.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use super::entry::{Action, Entry, EntityKey, Group, client_is_valid};
+use super::entry::{Action, EntityKey, Entry, Group, client_is_valid};
 use super::op::Op;
 use super::stamp::{ClientId, Dot, Name, Origin};
 use super::value::{MAX_DEPTH, Value};
@@ -141,7 +141,9 @@ impl Entry {
     /// # Errors
     /// [`Malformed`] with the member that is wrong.
     pub fn from_json(json: &Value) -> Result<Parsed, Malformed> {
-        let members = json.object_members().ok_or_else(|| Malformed { field: None, message: "an action is a JSON object".into() })?;
+        let members = json
+            .object_members()
+            .ok_or_else(|| Malformed { field: None, message: "an action is a JSON object".into() })?;
         Self::from_members(members)
     }
 
@@ -273,8 +275,12 @@ fn payload(action: &str, payload: Option<&Value>) -> Result<Payload, Malformed> 
         "update" => fields(payload).map(|fields| (Action::Update, fields)),
         "delete" => match payload.map(Value::as_str) {
             None => Ok((Action::Delete(Tombstone::DeleteWins), Vec::new())),
-            Some("{\"$tombstone\":\"last_writer_wins\"}") => Ok((Action::Delete(Tombstone::LastWriterWins), Vec::new())),
-            Some(_) => Err(Malformed::member("payload", "of a delete is null or {\"$tombstone\":\"last_writer_wins\"}")),
+            Some("{\"$tombstone\":\"last_writer_wins\"}") => {
+                Ok((Action::Delete(Tombstone::LastWriterWins), Vec::new()))
+            }
+            Some(_) => {
+                Err(Malformed::member("payload", "of a delete is null or {\"$tombstone\":\"last_writer_wins\"}"))
+            }
         },
         "restore" => empty(Action::Restore),
         "purge" => empty(Action::Purge),
@@ -287,7 +293,10 @@ fn fields(payload: Option<&Value>) -> Result<Vec<(Name, Op)>, Malformed> {
     let members = members.ok_or_else(|| Malformed::member("payload", "is an object of fields"))?;
     let field = |(name, value): (String, Value)| {
         if name.is_empty() || name.starts_with('$') {
-            return Err(Malformed { message: format!("{name:?} is no field name: it is empty or begins with `$`"), field: Some(name) });
+            return Err(Malformed {
+                message: format!("{name:?} is no field name: it is empty or begins with `$`"),
+                field: Some(name),
+            });
         }
         match Op::from_json(&value) {
             Ok(op) => Ok((Name::from(name), op)),
@@ -299,7 +308,8 @@ fn fields(payload: Option<&Value>) -> Result<Vec<(Name, Op)>, Malformed> {
 
 fn replaces(value: Option<&Value>) -> Result<Vec<(Name, Vec<Dot>)>, Malformed> {
     let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(Vec::new()) };
-    let members = value.object_members().ok_or_else(|| Malformed::member("replaces", "is an object of arrays of ids"))?;
+    let members =
+        value.object_members().ok_or_else(|| Malformed::member("replaces", "is an object of arrays of ids"))?;
     let named = |(name, ids): (String, Value)| Ok((Name::from(name), dots("replaces", Some(&ids))?));
     members.into_iter().map(named).collect()
 }
@@ -361,7 +371,9 @@ fn text(member: &str, value: &Option<Value>) -> Result<Option<String>, Malformed
 fn required_text(member: &str, value: &Option<Value>, max: usize) -> Result<String, Malformed> {
     match text(member, value)? {
         Some(text) if text.is_empty() => Err(Malformed::member(member, "is empty")),
-        Some(text) if text.len() > max => Err(Malformed::member(member, format!("has {} bytes; {max} are allowed", text.len()))),
+        Some(text) if text.len() > max => {
+            Err(Malformed::member(member, format!("has {} bytes; {max} are allowed", text.len())))
+        }
         Some(text) => Ok(text),
         None => Err(Malformed::member(member, "is missing")),
     }

@@ -224,7 +224,8 @@ fn set_from_json(members: Vec<(String, Value)>) -> Result<Op, String> {
             insert = body.array_elements().ok_or("$insert takes an array of elements")?;
             continue;
         }
-        let removed = body.object_members().ok_or("$remove takes an object of elements, each with the ids of its insertions")?;
+        let removed =
+            body.object_members().ok_or("$remove takes an object of elements, each with the ids of its insertions")?;
         for (element, dots) in removed {
             let dots = dots.array_elements().ok_or("$remove takes an array of ids for each element")?;
             let dots = dots.iter().map(|dot| dot.as_string().and_then(|id| id.parse().ok()));

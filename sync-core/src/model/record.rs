@@ -219,7 +219,8 @@ impl Record {
     pub(crate) fn read(r: &mut Reader<'_>) -> codec::Result<Record> {
         let stamp = |r: &mut Reader<'_>| Ok(Stamp { time: r.u64()?, client: r.client()?, n: r.u64()? });
         Ok(Record {
-            creates: r.list(|r| Ok(Create { dot: r.dot()?, origin: r.option(Reader::origin)?, updated: r.option(stamp)? }))?,
+            creates: r
+                .list(|r| Ok(Create { dot: r.dot()?, origin: r.option(Reader::origin)?, updated: r.option(stamp)? }))?,
             lifecycle: r.list(|r| {
                 let (origin, of) = (r.origin()?, Arc::from(r.dots()?));
                 let delete = match r.u8()? {

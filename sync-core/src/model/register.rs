@@ -118,9 +118,9 @@ impl Register {
                 parts.is_sorted_by(|a, b| (&a.client, &a.of) < (&b.client, &b.of))
                     && early.is_sorted_by(|a, b| a.dot < b.dot)
             }
-            Register::Set(elements) => elements.values().all(|insertions| {
-                !insertions.is_empty() && insertions.is_sorted_by(|a, b| a.0.dot < b.0.dot)
-            }),
+            Register::Set(elements) => elements
+                .values()
+                .all(|insertions| !insertions.is_empty() && insertions.is_sorted_by(|a, b| a.0.dot < b.0.dot)),
         }
     }
 
@@ -278,7 +278,8 @@ impl Register {
             (Register::Set(a), Register::Set(b)) => {
                 let mut joined = BTreeMap::new();
                 for element in a.keys().chain(b.keys()) {
-                    let insertions = |of: &BTreeMap<Value, Vec<(Origin, Grounds)>>| of.get(element).cloned().unwrap_or_default();
+                    let insertions =
+                        |of: &BTreeMap<Value, Vec<(Origin, Grounds)>>| of.get(element).cloned().unwrap_or_default();
                     let both = join_lists(&insertions(a), we, &insertions(b), they, |(origin, _)| &origin.dot);
                     if !both.is_empty() {
                         joined.insert(element.clone(), both);
@@ -335,11 +336,12 @@ impl Register {
             r.dots().map(Arc::from)
         }
         Ok(match r.u8()? {
-            0 => Register::Siblings(r.list(|r| Ok(Sibling { origin: r.origin()?, of: grounds(r)?, value: r.value()? }))?),
+            0 => {
+                Register::Siblings(r.list(|r| Ok(Sibling { origin: r.origin()?, of: grounds(r)?, value: r.value()? }))?)
+            }
             1 => Register::Counter {
-                parts: r.list(|r| {
-                    Ok(Part { client: r.client()?, of: grounds(r)?, n: r.u64()?, sum: r.u128()? as i128 })
-                })?,
+                parts: r
+                    .list(|r| Ok(Part { client: r.client()?, of: grounds(r)?, n: r.u64()?, sum: r.u128()? as i128 }))?,
                 early: r.list(|r| Ok(Addend { dot: r.dot()?, of: grounds(r)?, delta: r.i64()? }))?,
             },
             2 => {
@@ -358,9 +360,10 @@ pub(crate) fn rank(family: &Family, a: &Sibling, b: &Sibling) -> Ordering {
         Family::Max => a.value.cmp(&b.value).then_with(stamps),
         Family::Min => b.value.cmp(&a.value).then_with(stamps),
         // Any update beats a create; of two creates the first counts, as of two `first` writes.
-        _ => b.is_create().cmp(&a.is_create()).then_with(|| {
-            if a.is_create() || *family == Family::First { stamps().reverse() } else { stamps() }
-        }),
+        _ => b
+            .is_create()
+            .cmp(&a.is_create())
+            .then_with(|| if a.is_create() || *family == Family::First { stamps().reverse() } else { stamps() }),
     }
 }
 

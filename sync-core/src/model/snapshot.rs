@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::entry::{Entry, EntityKey};
+use super::entry::{EntityKey, Entry};
 use super::op::Op;
 use super::record::Record;
 use super::stamp::{Context, Dot, Forked};

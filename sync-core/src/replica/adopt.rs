@@ -10,7 +10,7 @@ use super::row::{Kept, Row};
 use super::state::State;
 use crate::error::Error;
 use crate::model::codec::Reader;
-use crate::model::entry::{Action, Entry, EntityKey};
+use crate::model::entry::{Action, EntityKey, Entry};
 use crate::model::op::{Family, Op};
 use crate::model::record::Record;
 use crate::model::register::Register;
@@ -189,7 +189,8 @@ impl State {
         for (client, ours) in self.vector.iter() {
             let theirs = vector.get(client);
             if theirs.n < ours.n {
-                let message = format!("its state has {} of the {} entries of client {client} that are here", theirs.n, ours.n);
+                let message =
+                    format!("its state has {} of the {} entries of client {client} that are here", theirs.n, ours.n);
                 return Err(Error::HubLostData { message });
             }
             if theirs.n == ours.n && theirs.digest != ours.digest {

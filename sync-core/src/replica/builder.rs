@@ -112,10 +112,13 @@ impl ReplicaBuilder {
 
     fn open_shared(self, store: Arc<dyn Store>) -> Result<Replica, Error> {
         if let Some(name) = self.twice {
-            let message = format!("two types are called `{name}`: give one of them another name with #[sync(entity = \"...\")]");
+            let message =
+                format!("two types are called `{name}`: give one of them another name with #[sync(entity = \"...\")]");
             return Err(Error::Config { message });
         }
-        let missing = |what: &str| Error::Config { message: format!("there is no {what}: give one, or use the feature `system`") };
+        let missing = |what: &str| Error::Config {
+            message: format!("there is no {what}: give one, or use the feature `system`"),
+        };
         let clock = self.clock.or_else(system_clock).ok_or_else(|| missing("clock"))?;
         let random = self.random.or_else(system_random).ok_or_else(|| missing("randomness"))?;
         let name = ClientName::new(self.device)?;
@@ -159,7 +162,8 @@ impl ClientName {
     const MAX_BYTES: usize = 64;
 
     fn new(device: Option<String>) -> Result<Self, Error> {
-        let is_name = |name: &String| (1..=Self::MAX_BYTES).contains(&name.len()) && !name.chars().any(char::is_control);
+        let is_name =
+            |name: &String| (1..=Self::MAX_BYTES).contains(&name.len()) && !name.chars().any(char::is_control);
         match device {
             Some(name) if !is_name(&name) => {
                 let message = format!("a device's name has 1 to {} bytes and no control characters", Self::MAX_BYTES);

@@ -96,7 +96,8 @@ impl Replica {
         match conflict.losers.get(loser) {
             Some(contender) => self.resolve(conflict, contender),
             None => {
-                let message = format!("the conflict has {} losers, and there is no number {loser}", conflict.losers.len());
+                let message =
+                    format!("the conflict has {} losers, and there is no number {loser}", conflict.losers.len());
                 Err(Error::Invalid { key: conflict.key.clone(), field: Some(conflict.field.clone()), message })
             }
         }
@@ -122,7 +123,8 @@ impl Transaction<'_> {
         let key = conflict.key.clone();
         if conflict.field == crate::model::entry::LIFECYCLE {
             // Of a delete and what it hid the delete is kept by deleting again, the other by restoring.
-            let deletes = self.visible(&key)?.lifecycle().iter().any(|l| l.origin.dot == chosen.dot && l.delete.is_some());
+            let deletes =
+                self.visible(&key)?.lifecycle().iter().any(|l| l.origin.dot == chosen.dot && l.delete.is_some());
             return match (deletes, schema) {
                 (true, Some(schema)) => self.delete_key(schema, key),
                 (true, None) => Err(Error::Unregistered { entity_type: key.entity_type.to_string() }),
@@ -140,7 +142,9 @@ impl Transaction<'_> {
         for name in names(schema, &conflict.field) {
             let siblings = record.get(&name, &conflict.family).map_or(&[][..], |register| register.siblings());
             // Siblings of the same value as the winner are settled with it.
-            let seen = |dot: &&Dot| dots.contains(dot) || siblings.iter().any(|s| s.origin.dot == **dot && s.value == conflict.winner.value);
+            let seen = |dot: &&Dot| {
+                dots.contains(dot) || siblings.iter().any(|s| s.origin.dot == **dot && s.value == conflict.winner.value)
+            };
             let seen: Vec<Dot> = siblings.iter().map(|s| &s.origin.dot).filter(seen).cloned().collect();
             if !seen.is_empty() {
                 replaces.push((name.into(), seen));

@@ -195,7 +195,14 @@ impl Replica {
         Ok(())
     }
 
-    fn correct_clock(&self, hello: &Hello, sent: u64, took: u64, report: &mut Report, is_ahead: bool) -> Result<(), Error> {
+    fn correct_clock(
+        &self,
+        hello: &Hello,
+        sent: u64,
+        took: u64,
+        report: &mut Report,
+        is_ahead: bool,
+    ) -> Result<(), Error> {
         let middle = sent.saturating_add(took / 2);
         let offset = i64::try_from(i128::from(hello.server_time) - i128::from(middle)).unwrap_or(0);
         let row = {
@@ -237,7 +244,12 @@ impl Replica {
         }
     }
 
-    async fn download(&self, transport: &dyn Transport, options: SyncOptions, report: &mut Report) -> Result<bool, Error> {
+    async fn download(
+        &self,
+        transport: &dyn Transport,
+        options: SyncOptions,
+        report: &mut Report,
+    ) -> Result<bool, Error> {
         loop {
             match self.pull(transport, options.page.max(1), report).await {
                 Ok(Pulled::More) => {}
@@ -301,7 +313,9 @@ fn check_chain(request: &HelloRequest, hello: &Hello) -> Result<Option<String>, 
     }
     if !hello.on_chain || hello.head.seq < request.cursor.seq {
         let (ends, here) = (hello.head.seq, request.cursor.seq);
-        return Ok(Some(format!("its log ends at {ends}, and is not the one of which this replica has {here} entries")));
+        return Ok(Some(format!(
+            "its log ends at {ends}, and is not the one of which this replica has {here} entries"
+        )));
     }
     for ((client, ours), theirs) in request.clients.iter().zip(&hello.clients) {
         if theirs.known.n < ours.n {

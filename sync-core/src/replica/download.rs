@@ -23,7 +23,12 @@ pub(super) enum Pulled {
 
 impl Replica {
     /// Takes one page of the hub's log.
-    pub(super) async fn pull(&self, transport: &dyn Transport, limit: u64, report: &mut Report) -> Result<Pulled, Error> {
+    pub(super) async fn pull(
+        &self,
+        transport: &dyn Transport,
+        limit: u64,
+        report: &mut Report,
+    ) -> Result<Pulled, Error> {
         let request = {
             let state = self.state();
             let own = Dot::new(state.client.clone(), state.vector.get(&state.client).n);

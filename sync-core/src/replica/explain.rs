@@ -141,7 +141,8 @@ impl Replica {
         let mut history = Vec::new();
         for line in self.log()?.into_iter().rev().filter(|line| line.entry.key == *key) {
             let entry = &line.entry;
-            let Some((_, op)) = entry.fields.iter().find(|(name, op)| &**name == field && op.family() == *family) else {
+            let Some((_, op)) = entry.fields.iter().find(|(name, op)| &**name == field && op.family() == *family)
+            else {
                 continue;
             };
             let id = shown(entry.dot());

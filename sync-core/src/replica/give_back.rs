@@ -57,7 +57,9 @@ fn page(mut scan: Scan) -> (Scan, Result<Records, Error>) {
     let mut records = Vec::new();
     while records.len() < PAGE {
         match scan.next() {
-            Some(Ok((key, record))) if !record.is_empty() => records.push((key, std::sync::Arc::unwrap_or_clone(record))),
+            Some(Ok((key, record))) if !record.is_empty() => {
+                records.push((key, std::sync::Arc::unwrap_or_clone(record)))
+            }
             Some(Ok(_)) => {}
             Some(Err(error)) => return (scan, Err(error)),
             None => break,

@@ -110,13 +110,19 @@ impl Reading {
                     self.offered.insert(local, dot);
                 }
             }
-            Row::Verdicts { decisions, .. } => decisions.into_iter().for_each(|(local, decision)| self.decide(local, decision)),
+            Row::Verdicts { decisions, .. } => {
+                decisions.into_iter().for_each(|(local, decision)| self.decide(local, decision))
+            }
             Row::Page { entries, .. } => {
                 for entry in entries {
                     // One of this device's own, whose verdict was lost.
                     match self.by_name.get(entry.dot()).copied().filter(|local| !self.named.contains_key(local)) {
                         Some(local) => self.accept(local, entry.dot().clone()),
-                        None => self.lines.push(LogEntry { number: None, entry: (*entry).clone(), state: LogState::Accepted }),
+                        None => self.lines.push(LogEntry {
+                            number: None,
+                            entry: (*entry).clone(),
+                            state: LogState::Accepted,
+                        }),
                     }
                 }
             }

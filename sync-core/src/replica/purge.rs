@@ -6,7 +6,7 @@ use super::Replica;
 use super::adopt::lost_writes;
 use super::row::Decision;
 use crate::error::Error;
-use crate::model::entry::{Action, Entry, EntityKey};
+use crate::model::entry::{Action, EntityKey, Entry};
 use crate::model::record::Record;
 use crate::model::stamp::VersionVector;
 use crate::transport::Rejection;
@@ -26,7 +26,8 @@ impl Replica {
             let state = self.state();
             let locals = state.pending_of.get(key).cloned().unwrap_or_default();
             // Of one that was offered the hub decides.
-            let is_open = |local: &u64| state.pending[local].offered.is_none() && state.pending[local].accepted_as.is_none();
+            let is_open =
+                |local: &u64| state.pending[local].offered.is_none() && state.pending[local].accepted_as.is_none();
             if !goes || !locals.iter().all(is_open) {
                 continue;
             }
@@ -44,12 +45,14 @@ impl Replica {
     /// The entries that were refused because their entity is gone at the hub, the last one of each with the content
     /// that is still here.
     pub(super) fn with_content(&self, decisions: &[(u64, Decision)]) -> Result<Vec<(u64, Arc<Entry>)>, Error> {
-        let is_gone = |decision: &Decision| matches!(decision, Decision::Rejected(rejection) if rejection.code == "gone");
+        let is_gone =
+            |decision: &Decision| matches!(decision, Decision::Rejected(rejection) if rejection.code == "gone");
         let mut kept = Vec::new();
         for (local, _) in decisions.iter().filter(|(_, decision)| is_gone(decision)) {
             let pending = self.state().pending.get(local).map(|pending| pending.entry.clone());
             let Some(entry) = pending else { continue };
-            let is_last = self.state().pending_of.get(&entry.key).and_then(|locals| locals.last().copied()) == Some(*local);
+            let is_last =
+                self.state().pending_of.get(&entry.key).and_then(|locals| locals.last().copied()) == Some(*local);
             if is_last && !self.accepted(&entry.key)?.creates().is_empty() {
                 let visible = self.visible(&entry.key)?;
                 kept.push((*local, whole(&entry.key, &visible, &entry)));

@@ -51,7 +51,12 @@ impl Replica {
     }
 
     /// The entity that a record shows, with the fields that never leave the device.
-    pub(super) fn entity<T: Entity>(&self, key: &EntityKey, record: &Record, local: Option<&Fields>) -> Result<T, Error> {
+    pub(super) fn entity<T: Entity>(
+        &self,
+        key: &EntityKey,
+        record: &Record,
+        local: Option<&Fields>,
+    ) -> Result<T, Error> {
         let wrong = |source| Error::Field { key: key.clone(), source };
         let mut fields = view::fields(T::SCHEMA, record);
         if T::SCHEMA.fields.iter().any(|field| field.local) {

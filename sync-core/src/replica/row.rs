@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::entity::Fields;
 use crate::model::codec::{self, CodecError, Reader, Writer};
-use crate::model::entry::{Entry, EntityKey};
+use crate::model::entry::{EntityKey, Entry};
 use crate::model::stamp::{ClientId, Dot, Known};
 use crate::transport::{Cursor, Limits, Rejection};
 

@@ -6,11 +6,11 @@ use std::task::{Poll, Waker};
 
 use serde::Serialize;
 
+use super::Replica;
 use super::cycle::Report;
 use super::row::Account;
-use super::Replica;
 use crate::error::Error;
-use crate::model::entry::{Entry, EntityKey};
+use crate::model::entry::{EntityKey, Entry};
 use crate::model::stamp::ClientId;
 use crate::transport::Cursor;
 

@@ -9,7 +9,7 @@ use crate::clock::HybridClock;
 use crate::entity::{Entity, FieldError, Fields, Id, Schema};
 use crate::error::Error;
 use crate::journal::Commit;
-use crate::model::entry::{Action, Entry, EntityKey, Group, LIFECYCLE};
+use crate::model::entry::{Action, EntityKey, Entry, Group, LIFECYCLE};
 use crate::model::op::Op;
 use crate::model::record::{Life, Record};
 use crate::model::stamp::{Dot, Origin};
@@ -166,7 +166,8 @@ impl<'a> Transaction<'a> {
 
     pub(super) fn create_fields(&mut self, schema: &Schema, key: EntityKey, fields: &Fields) -> Result<(), Error> {
         if key.id.is_empty() || key.id.len() > EntityKey::MAX_ID_BYTES {
-            let message = format!("an id has 1 to {} bytes, and this one has {}", EntityKey::MAX_ID_BYTES, key.id.len());
+            let message =
+                format!("an id has 1 to {} bytes, and this one has {}", EntityKey::MAX_ID_BYTES, key.id.len());
             let shown: String = key.id.chars().take(40).collect();
             return Err(Error::Invalid { key: EntityKey::new(key.entity_type, shown), field: None, message });
         }
@@ -280,12 +281,7 @@ impl<'a> Transaction<'a> {
         removes.flatten().filter(|(removed, _)| removed == element).flat_map(|(_, dots)| dots.clone()).collect()
     }
 
-    pub(super) fn stage(
-        &mut self,
-        key: EntityKey,
-        action: Action,
-        fill: impl FnOnce(&mut Entry),
-    ) -> Result<(), Error> {
+    pub(super) fn stage(&mut self, key: EntityKey, action: Action, fill: impl FnOnce(&mut Entry)) -> Result<(), Error> {
         let origin = Origin { dot: Dot::local(self.next_local), time: self.clock.tick(self.wall), author: None };
         let mut entry = Entry::new(origin, key, action);
         fill(&mut entry);

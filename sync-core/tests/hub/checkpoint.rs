@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use super::support::*;
-use sync_core::{Action, Checkpoint, Entry, Family, Heads, Hub, MemoryStore, Op, Position, Store, StoreError};
+use sync_core::{Action, Checkpoint, Cursor, Entry, Family, Heads, Hub, MemoryStore, Op, Position, Store, StoreError};
 
 type Hook = Box<dyn FnOnce() + Send>;
 
@@ -208,4 +208,30 @@ fn a_record_that_leaves_memory_while_it_is_needed_is_read_again() {
         }
     });
     assert_eq!(push_words(&hub, &[add(&mut a, "x", &create)]), "2");
+}
+
+#[test]
+fn nothing_is_served_before_it_is_durable() {
+    let store = Watched::default();
+    let hub = open(store.clone());
+    let other = hub.clone();
+    store.before("append", 1, move || {
+        assert_eq!(pull(&other, Cursor::default(), 9).entries, []);
+        assert_eq!(other.head(), Cursor::default());
+    });
+    assert_eq!(push_words(&hub, &[Client::new("a").create("x", "one")]), "1");
+    assert_eq!(pull(&hub, Cursor::default(), 9).entries.len(), 1);
+}
+
+#[test]
+fn compacting_leaves_what_the_checkpoint_does_not_cover() {
+    let store = Watched::default();
+    let hub = open(store.clone());
+    let mut a = Client::new("a");
+    assert_eq!(push_words(&hub, &[a.create("x", "one")]), "1");
+    let (other, late) = (hub.clone(), [a.clone().create("y", "two")]);
+    let gone = offers(&[a.update("never", &a.dot(1), "two")]);
+    store.before("journal", 1, move || assert_eq!(words(other.push("ada", Some(9), gone)), "!gone"));
+    hub.compact(0).unwrap();
+    assert_eq!(words(open(store).push("ada", Some(8), offers(&late))), "error superseded");
 }

@@ -244,7 +244,7 @@ fn a_crash_at_any_write_loses_nothing_that_was_accepted() {
 
 #[test]
 fn a_damaged_store_is_an_error_and_no_panic() {
-    struct Torn(MemoryStore, Position);
+    struct Torn(MemoryStore, Position, bool);
     impl Store for Torn {
         fn heads(&self) -> Result<Heads, StoreError> {
             self.0.heads()
@@ -254,6 +254,9 @@ fn a_damaged_store_is_an_error_and_no_panic() {
         }
         fn journal(&self, from: Position, limit: usize) -> Result<Vec<(Position, Vec<u8>)>, StoreError> {
             let mut rows = self.0.journal(from, limit)?;
+            if self.2 {
+                rows.retain(|(position, _)| *position != self.1);
+            }
             for (position, row) in rows.iter_mut().filter(|(position, _)| *position == self.1) {
                 let at = (*position as usize * 7) % row.len();
                 row[at] ^= 4;
@@ -279,12 +282,15 @@ fn a_damaged_store_is_an_error_and_no_panic() {
     for n in 0..5 {
         push(&hub, &[a.create(&n.to_string(), "one")]).unwrap();
     }
-    let copy = store.copy();
-    let error = builder().open(Torn(copy, 3)).unwrap_err();
-    assert_eq!(error.code(), "store_damaged");
+    for is_missing in [false, true] {
+        for position in 1..=4 {
+            let error = builder().open(Torn(store.copy(), position, is_missing)).unwrap_err();
+            assert_eq!(error.code(), "store_damaged", "{position} {is_missing}");
+        }
+    }
     // Behind a checkpoint it is met when it is served.
     hub.checkpoint().unwrap();
-    let hub = builder().open(Torn(store.copy(), 3)).unwrap();
+    let hub = builder().open(Torn(store.copy(), 3, false)).unwrap();
     let since = Cursor { seq: 0, digest: Digest::EMPTY };
     let request = sync_core::transport::PullRequest { since, limit: 9, have: None };
     assert_eq!(hub.pull(&request).unwrap_err().code(), "hub");

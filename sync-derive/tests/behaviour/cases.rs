@@ -53,7 +53,5 @@ cases! {
 /// The keys of a flat object, in the order of the text.
 fn keys(json: &str) -> Vec<&str> {
     let members = json.trim_matches(['{', '}']).split(',');
-    members
-        .map(|member| member.split('"').nth(1).unwrap())
-        .collect()
+    members.map(|member| member.split('"').nth(1).unwrap()).collect()
 }

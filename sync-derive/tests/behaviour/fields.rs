@@ -47,32 +47,17 @@ fn note() -> Note {
 #[test]
 fn every_stored_field_goes_and_comes_back() {
     let note = note();
-    let expected = [
-        ("body", "\"milk\""),
-        ("scroll", "9"),
-        ("tags", "[\"home\"]"),
-        ("title", "\"Shopping\""),
-        ("views", "5"),
-    ];
+    let expected =
+        [("body", "\"milk\""), ("scroll", "9"), ("tags", "[\"home\"]"), ("title", "\"Shopping\""), ("views", "5")];
     let stored = stored(&note);
-    let stored: Vec<(&str, &str)> = stored
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect();
+    let stored: Vec<(&str, &str)> = stored.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(stored, expected);
-    assert_eq!(
-        Note::from_fields(note.id.clone(), &note.to_fields().unwrap()).unwrap(),
-        note
-    );
+    assert_eq!(Note::from_fields(note.id.clone(), &note.to_fields().unwrap()).unwrap(), note);
 }
 
 #[test]
 fn skipped_fields_come_back_as_their_default() {
-    let note = Note {
-        open: true,
-        retries: 8,
-        ..note()
-    };
+    let note = Note { open: true, retries: 8, ..note() };
     let back = Note::from_fields(note.id.clone(), &note.to_fields().unwrap()).unwrap();
     assert_eq!((back.open, back.retries), (false, 3));
 }
@@ -80,21 +65,13 @@ fn skipped_fields_come_back_as_their_default() {
 #[test]
 fn absent_fields_are_none_or_their_default() {
     let note = Note::from_fields("n1".into(), &fields(&[("title", "\"T\"")])).unwrap();
-    assert_eq!(
-        (note.body, note.tags, note.views, note.scroll),
-        (None, BTreeSet::new(), 3, 0)
-    );
+    assert_eq!((note.body, note.tags, note.views, note.scroll), (None, BTreeSet::new(), 3, 0));
 }
 
 #[test]
 fn an_absent_field_without_a_default_is_an_error_that_names_it() {
     let error = Note::from_fields("n1".into(), &fields(&[("views", "1")])).unwrap_err();
-    assert_eq!(
-        error,
-        FieldError::Missing {
-            field: "title".into()
-        }
-    );
+    assert_eq!(error, FieldError::Missing { field: "title".into() });
 }
 
 #[test]
@@ -111,17 +88,10 @@ fn a_value_that_does_not_fit_is_an_error_that_names_the_field() {
 #[test]
 fn aliases_are_read_in_order_and_the_name_goes_first() {
     assert_eq!(aliases::<Note>("title"), ["heading", "name"]);
-    let title = |stored: &[(&'static str, &str)]| {
-        Note::from_fields("n1".into(), &fields(stored))
-            .unwrap()
-            .title
-    };
+    let title = |stored: &[(&'static str, &str)]| Note::from_fields("n1".into(), &fields(stored)).unwrap().title;
     assert_eq!(title(&[("name", "\"b\"")]), "b");
     assert_eq!(title(&[("name", "\"b\""), ("heading", "\"a\"")]), "a");
-    assert_eq!(
-        title(&[("name", "\"b\""), ("heading", "\"a\""), ("title", "\"t\"")]),
-        "t"
-    );
+    assert_eq!(title(&[("name", "\"b\""), ("heading", "\"a\""), ("title", "\"t\"")]), "t");
 }
 
 #[test]
@@ -140,10 +110,7 @@ struct Reading {
 
 #[test]
 fn a_value_that_cannot_be_written_is_an_error_that_names_the_field() {
-    let reading = Reading {
-        id: Id::new(sync_core::Uuid::nil()),
-        celsius: f64::NAN,
-    };
+    let reading = Reading { id: Id::new(sync_core::Uuid::nil()), celsius: f64::NAN };
     let error = reading.to_fields().unwrap_err();
     assert!(matches!(error, FieldError::Encode { field, .. } if field == "celsius"));
 }
@@ -162,24 +129,14 @@ struct Settings {
 
 impl Settings {
     fn standard() -> Self {
-        Settings {
-            id: Id::new(0),
-            theme: "light".into(),
-            zoom: 100,
-            dirty: true,
-        }
+        Settings { id: Id::new(0), theme: "light".into(), zoom: 100, dirty: true }
     }
 }
 
 #[test]
 fn a_structs_default_holds_for_the_fields_that_have_none() {
     let read = Settings::from_fields(Id::new(1), &fields(&[])).unwrap();
-    let expected = Settings {
-        id: Id::new(1),
-        theme: "light".into(),
-        zoom: 0,
-        dirty: true,
-    };
+    let expected = Settings { id: Id::new(1), theme: "light".into(), zoom: 0, dirty: true };
     assert_eq!(read, expected);
 }
 

@@ -65,27 +65,13 @@ fn generic_entities_go_and_come_back() {
         marker: PhantomData,
     };
     let back = round_trip(&document);
-    assert_eq!(
-        (back.id, back.parent, back.body),
-        (document.id, document.parent, document.body)
-    );
-    assert_eq!(
-        (back.tags, back.rows, back.marker),
-        (document.tags, document.rows, document.marker)
-    );
+    assert_eq!((back.id, back.parent, back.body), (document.id, document.parent, document.body));
+    assert_eq!((back.tags, back.rows, back.marker), (document.tags, document.rows, document.marker));
     assert_eq!(<Document<String, u64>>::SCHEMA.name, "document");
-    let tagged = Tagged::<Nothing> {
-        id: Id::new(sync_core::Uuid::nil()),
-        title: "t".into(),
-        tag: PhantomData,
-    };
+    let tagged = Tagged::<Nothing> { id: Id::new(sync_core::Uuid::nil()), title: "t".into(), tag: PhantomData };
     assert_eq!(round_trip(&tagged), tagged);
-    let holder = Holder {
-        id: Id::new(1),
-        pair: Pair("x".to_owned(), vec![1_u8]),
-        tuple: ("y".to_owned(), [2, 3]),
-        count: 7_u8,
-    };
+    let holder =
+        Holder { id: Id::new(1), pair: Pair("x".to_owned(), vec![1_u8]), tuple: ("y".to_owned(), [2, 3]), count: 7_u8 };
     assert_eq!(round_trip(&holder), holder);
 }
 

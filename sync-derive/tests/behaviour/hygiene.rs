@@ -125,42 +125,20 @@ impl Odd {
 fn shadowed_and_absent_preludes_do_not_matter() {
     use sync_core::{Entity, Id};
     let id = Id::new(sync_core::Uuid::nil());
-    let note = shadowed::Note {
-        id,
-        title: "t".into(),
-        count: 1,
-        body: None,
-        flag: true,
-        skipped: vec![1],
-    };
+    let note = shadowed::Note { id, title: "t".into(), count: 1, body: None, flag: true, skipped: vec![1] };
     let back = shadowed::Note::from_fields(id, &note.to_fields().unwrap()).unwrap();
-    assert_eq!(
-        (back.title, back.count, back.body, back.flag),
-        (note.title, 1, None, true)
-    );
+    assert_eq!((back.title, back.count, back.body, back.flag), (note.title, 1, None, true));
     assert_eq!(back.skipped, [0; 0]);
-    let note = bare::Note {
-        id: "a".into(),
-        title: "t".into(),
-        count: 1,
-        skipped: 4,
-    };
+    let note = bare::Note { id: "a".into(), title: "t".into(), count: 1, skipped: 4 };
     let back = bare::Note::from_fields("a".into(), &note.to_fields().unwrap()).unwrap();
-    assert_eq!(
-        (back.id, back.title, back.count, back.skipped),
-        (note.id, note.title, 1, 0)
-    );
+    assert_eq!((back.id, back.title, back.count, back.skipped), (note.id, note.title, 1, 0));
 }
 
 #[test]
 fn raw_and_odd_names_are_stored_as_they_are_spelt() {
     use sync_core::{Entity, Id};
-    let expected =
-        "__fields __sync_fields __sync_id __sync_schema __sync_codecs type match fields CODECS";
-    assert_eq!(
-        crate::names::<Odd>(),
-        expected.split(' ').collect::<Vec<_>>()
-    );
+    let expected = "__fields __sync_fields __sync_id __sync_schema __sync_codecs type match fields CODECS";
+    assert_eq!(crate::names::<Odd>(), expected.split(' ').collect::<Vec<_>>());
     assert_eq!(<Odd as Entity>::SCHEMA.name, "odd");
     let odd = Odd {
         __id: Id::new(1),
@@ -175,10 +153,7 @@ fn raw_and_odd_names_are_stored_as_they_are_spelt() {
         CODECS: 8,
     };
     let stored = <Odd as Entity>::to_fields(&odd).unwrap();
-    assert_eq!(
-        <Odd as Entity>::from_fields(Id::new(1), &stored).unwrap(),
-        odd
-    );
+    assert_eq!(<Odd as Entity>::from_fields(Id::new(1), &stored).unwrap(), odd);
 }
 
 /// Structs in functions see what the function's block sees.
@@ -196,10 +171,7 @@ fn structs_in_functions_work() {
         local: Local,
     }
 
-    let inner = Inner {
-        id: Id::new(3),
-        local: Local(4),
-    };
+    let inner = Inner { id: Id::new(3), local: Local(4) };
     let back = Inner::from_fields(inner.id, &inner.to_fields().unwrap()).unwrap();
     assert_eq!((back.id, back.local), (inner.id, inner.local));
 }
@@ -220,14 +192,7 @@ entity!(Made, sync_core::Id<Made, u8>, count: i64 = "counter", tags: Vec<String>
 
 #[test]
 fn structs_that_macros_make_work() {
-    let made = Made {
-        id: sync_core::Id::new(1),
-        count: 2,
-        tags: vec!["a".into()],
-    };
+    let made = Made { id: sync_core::Id::new(1), count: 2, tags: vec!["a".into()] };
     let back = Made::from_fields(made.id, &made.to_fields().unwrap()).unwrap();
-    assert_eq!(
-        (back.id, back.count, back.tags),
-        (made.id, made.count, made.tags)
-    );
+    assert_eq!((back.id, back.count, back.tags), (made.id, made.count, made.tags));
 }

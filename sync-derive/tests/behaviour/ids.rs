@@ -11,9 +11,7 @@ impl Key for Isbn {
         self.0.to_string()
     }
     fn from_text(text: &str) -> Result<Self, String> {
-        text.parse()
-            .map(Isbn)
-            .map_err(|_| "not a number".to_owned())
+        text.parse().map(Isbn).map_err(|_| "not a number".to_owned())
     }
 }
 
@@ -47,54 +45,26 @@ fn key_of<E: Entity<Key = K>, K>(_: &E) -> &'static str {
 
 #[test]
 fn the_key_is_read_off_the_id_field() {
-    let plain = Plain {
-        id: Id::new(Uuid::nil()),
-    };
-    let author = Author {
-        id: "x".into(),
-        number: Id::new(4),
-    };
-    let book = Book {
-        isbn: Id::new(Isbn(9)),
-        author: author.number,
-        sequel: None,
-    };
+    let plain = Plain { id: Id::new(Uuid::nil()) };
+    let author = Author { id: "x".into(), number: Id::new(4) };
+    let book = Book { isbn: Id::new(Isbn(9)), author: author.number, sequel: None };
     assert_eq!(key_of(&plain), std::any::type_name::<Uuid>());
     assert_eq!(key_of(&author), "u32");
     assert_eq!(key_of(&book), std::any::type_name::<Isbn>());
-    assert_eq!(
-        (plain.id(), author.id(), book.id()),
-        (&plain.id, &author.number, &book.isbn)
-    );
+    assert_eq!((plain.id(), author.id(), book.id()), (&plain.id, &author.number, &book.isbn));
 }
 
 #[test]
 fn ids_of_others_are_stored_as_text() {
-    let book = Book {
-        isbn: Id::new(Isbn(9)),
-        author: Id::new(4),
-        sequel: Some(Id::new(Isbn(10))),
-    };
+    let book = Book { isbn: Id::new(Isbn(9)), author: Id::new(4), sequel: Some(Id::new(Isbn(10))) };
     let stored = crate::stored(&book);
-    assert_eq!(
-        stored,
-        [
-            ("author".into(), "\"4\"".into()),
-            ("sequel".into(), "\"10\"".into())
-        ]
-    );
+    assert_eq!(stored, [("author".into(), "\"4\"".into()), ("sequel".into(), "\"10\"".into())]);
     let back = Book::from_fields(book.isbn.clone(), &book.to_fields().unwrap()).unwrap();
-    assert_eq!(
-        (back.isbn, back.author, back.sequel),
-        (book.isbn, book.author, book.sequel)
-    );
+    assert_eq!((back.isbn, back.author, back.sequel), (book.isbn, book.author, book.sequel));
 }
 
 #[test]
 fn a_field_may_be_called_id_without_being_it() {
-    let author = Author {
-        id: "x".into(),
-        number: Id::new(4),
-    };
+    let author = Author { id: "x".into(), number: Id::new(4) };
     assert_eq!(crate::stored(&author), [("id".into(), "\"x\"".into())]);
 }

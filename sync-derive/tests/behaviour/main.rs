@@ -25,10 +25,7 @@ fn fields(stored: &[(&'static str, &str)]) -> Fields {
 /// What an entity stores, in the order of the names.
 fn stored<E: Entity>(entity: &E) -> Vec<(String, String)> {
     let fields = entity.to_fields().unwrap();
-    fields
-        .iter()
-        .map(|(name, value)| (name.to_owned(), value.as_str().to_owned()))
-        .collect()
+    fields.iter().map(|(name, value)| (name.to_owned(), value.as_str().to_owned())).collect()
 }
 
 /// The names of the stored fields, in the order of the struct.
@@ -38,10 +35,5 @@ fn names<E: Entity>() -> Vec<&'static str> {
 
 /// The other names that a field is read by.
 fn aliases<E: Entity>(name: &str) -> &'static [&'static str] {
-    E::SCHEMA
-        .fields
-        .iter()
-        .find(|field| field.name == name)
-        .unwrap()
-        .aliases
+    E::SCHEMA.fields.iter().find(|field| field.name == name).unwrap().aliases
 }

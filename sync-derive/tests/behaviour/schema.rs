@@ -13,16 +13,10 @@ impl Policy for Longest {
         "longest"
     }
     fn diff(&self, _before: Option<&Value>, after: &Value) -> Result<Option<Written>, String> {
-        Ok(Some(Written {
-            operation: after.clone(),
-            absorbs: true,
-        }))
+        Ok(Some(Written { operation: after.clone(), absorbs: true }))
     }
     fn value(&self, operations: &[&Value]) -> Option<Value> {
-        operations
-            .iter()
-            .max_by_key(|op| op.as_str().len())
-            .map(|op| (*op).clone())
+        operations.iter().max_by_key(|op| op.as_str().len()).map(|op| (*op).clone())
     }
 }
 
@@ -71,38 +65,23 @@ struct ShoppingItem {
 
 #[test]
 fn fields_stand_in_the_order_of_the_struct() {
-    let expected =
-        "title note author highest lowest count tags quoted unquoted unit scroll cursor there";
-    assert_eq!(
-        names::<ShoppingItem>(),
-        expected.split(' ').collect::<Vec<_>>()
-    );
+    let expected = "title note author highest lowest count tags quoted unquoted unit scroll cursor there";
+    assert_eq!(names::<ShoppingItem>(), expected.split(' ').collect::<Vec<_>>());
 }
 
 #[test]
 fn each_field_has_its_policy() {
-    let merges: Vec<String> = ShoppingItem::SCHEMA
-        .fields
-        .iter()
-        .map(|field| format!("{:?}", field.merge))
-        .collect();
+    let merges: Vec<String> = ShoppingItem::SCHEMA.fields.iter().map(|field| format!("{:?}", field.merge)).collect();
     let expected = "LastWriterWins LastWriterWins First Max Min Counter Set \
                     Own(longest) Own(longest) Own(longest) LastWriterWins LastWriterWins LastWriterWins";
     assert_eq!(merges, expected.split_whitespace().collect::<Vec<_>>());
-    assert!(matches!(
-        ShoppingItem::SCHEMA.fields[0].merge,
-        Merge::LastWriterWins
-    ));
+    assert!(matches!(ShoppingItem::SCHEMA.fields[0].merge, Merge::LastWriterWins));
 }
 
 #[test]
 fn local_fields_are_marked() {
-    let local: Vec<&str> = ShoppingItem::SCHEMA
-        .fields
-        .iter()
-        .filter(|field| field.local)
-        .map(|field| field.name)
-        .collect();
+    let local: Vec<&str> =
+        ShoppingItem::SCHEMA.fields.iter().filter(|field| field.local).map(|field| field.name).collect();
     assert_eq!(local, ["scroll", "cursor"]);
 }
 
@@ -147,9 +126,7 @@ fn tombstone_policies_are_as_written() {
 
 #[test]
 fn an_entity_may_have_nothing_but_an_id() {
-    let empty = Empty {
-        id: Id::new(sync_core::Uuid::from_u128(7)),
-    };
+    let empty = Empty { id: Id::new(sync_core::Uuid::from_u128(7)) };
     let fields = empty.to_fields().unwrap();
     assert_eq!(fields.iter().count(), 0);
     assert_eq!(Empty::from_fields(empty.id, &fields).unwrap().id, empty.id);

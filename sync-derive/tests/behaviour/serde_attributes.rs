@@ -36,20 +36,13 @@ struct Account {
     pass_word: String,
     #[serde(skip_serializing, skip_deserializing)]
     token: String,
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        rename = "phone",
-        bound(serialize = "")
-    )]
+    #[serde(skip_serializing_if = "Option::is_none", rename = "phone", bound(serialize = ""))]
     phone_number: Option<String>,
     #[serde(default)]
     log_ins: u8,
     #[serde(default = "seven", with = "doubled")]
     half: u8,
-    #[serde(
-        serialize_with = "doubled::serialize",
-        deserialize_with = "doubled::deserialize"
-    )]
+    #[serde(serialize_with = "doubled::serialize", deserialize_with = "doubled::deserialize")]
     quarter: u8,
 }
 
@@ -59,27 +52,16 @@ fn serdes_attributes_hold() {
     assert_eq!(names::<Account>(), expected.split(' ').collect::<Vec<_>>());
     assert_eq!(aliases::<Account>("surname"), ["family", "last"]);
     assert_eq!(aliases::<Account>("mail"), ["email"]);
-    let read = fields(&[
-        ("firstName", "\"Ada\""),
-        ("last", "\"Byron\""),
-        ("email", "\"a@b\""),
-        ("quarter", "10"),
-    ]);
+    let read = fields(&[("firstName", "\"Ada\""), ("last", "\"Byron\""), ("email", "\"a@b\""), ("quarter", "10")]);
     let account = Account::from_fields(Id::new(1), &read).unwrap();
     assert_eq!(account.last_name, "Byron");
     assert_eq!(account.mail_address, "a@b");
     assert_eq!((account.log_ins, account.half, account.quarter), (0, 7, 5));
     let stored = stored(&account);
     assert!(stored.contains(&("half".into(), "14".into())), "{stored:?}");
-    assert!(
-        stored.contains(&("quarter".into(), "10".into())),
-        "{stored:?}"
-    );
+    assert!(stored.contains(&("quarter".into(), "10".into())), "{stored:?}");
     // What serde would leave out of JSON is written all the same: an absent field is not an empty one.
-    assert!(
-        stored.contains(&("phone".into(), "null".into())),
-        "{stored:?}"
-    );
+    assert!(stored.contains(&("phone".into(), "null".into())), "{stored:?}");
 }
 
 #[derive(Syncable, Serialize, Deserialize)]
@@ -115,16 +97,11 @@ struct Overridden {
 mod plainly {
     pub(super) use serde::{Deserialize, Serialize};
 
-    pub(super) fn serialize<S: serde::Serializer>(
-        value: &u8,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: serde::Serializer>(value: &u8, serializer: S) -> Result<S::Ok, S::Error> {
         value.serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<u8, D::Error> {
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
         u8::deserialize(deserializer)
     }
 }
@@ -136,10 +113,7 @@ fn text() -> String {
 #[test]
 fn sync_goes_before_serde() {
     let expected = "plain-name b e aliased with-default written hidden-from-json rest";
-    assert_eq!(
-        names::<Overridden>(),
-        expected.split(' ').collect::<Vec<_>>()
-    );
+    assert_eq!(names::<Overridden>(), expected.split(' ').collect::<Vec<_>>());
     assert_eq!(aliases::<Overridden>("e"), [""; 0]);
     assert_eq!(aliases::<Overridden>("aliased"), ["f", "g", "h"]);
     let read = fields(&[
@@ -152,21 +126,12 @@ fn sync_goes_before_serde() {
         ("rest", "{\"x\":1}"),
     ]);
     let read = Overridden::from_fields(Id::new(sync_core::Uuid::nil()), &read).unwrap();
-    assert_eq!(
-        (read.aliased.as_str(), read.with_default.as_str()),
-        ("found", "")
-    );
-    assert_eq!(
-        (read.written, read.hidden_from_json, read.flat["x"]),
-        (3, 4, 1)
-    );
+    assert_eq!((read.aliased.as_str(), read.with_default.as_str()), ("found", ""));
+    assert_eq!((read.written, read.hidden_from_json, read.flat["x"]), (3, 4, 1));
 }
 
 #[derive(Syncable, Serialize, Deserialize)]
-#[serde(
-    default,
-    rename_all(serialize = "UPPERCASE", deserialize = "kebab-case")
-)]
+#[serde(default, rename_all(serialize = "UPPERCASE", deserialize = "kebab-case"))]
 struct Defaulted {
     #[sync(id)]
     id: Id<Defaulted, u64>,
@@ -177,21 +142,14 @@ struct Defaulted {
 
 impl Default for Defaulted {
     fn default() -> Self {
-        Defaulted {
-            id: Id::new(0),
-            time_zone: "UTC".into(),
-            short: 9,
-        }
+        Defaulted { id: Id::new(0), time_zone: "UTC".into(), short: 9 }
     }
 }
 
 #[test]
 fn a_structs_serde_default_holds_for_its_fields() {
     let read = Defaulted::from_fields(Id::new(3), &fields(&[])).unwrap();
-    assert_eq!(
-        (read.id, read.time_zone.as_str(), read.short),
-        (Id::new(3), "UTC", 9)
-    );
+    assert_eq!((read.id, read.time_zone.as_str(), read.short), (Id::new(3), "UTC", 9));
 }
 
 #[test]

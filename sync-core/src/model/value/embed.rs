@@ -50,10 +50,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
         f.write_str("a JSON value")
     }
 
-    fn visit_newtype_struct<D: Deserializer<'de>>(
-        self,
-        deserializer: D,
-    ) -> Result<Value, D::Error> {
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         deserializer.deserialize_any(ValueVisitor { raw: false })
     }
 
@@ -148,8 +145,6 @@ impl Visitor<'_> for FinishedVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Finished, E> {
-        Value::parse_with_depth(text, EMBEDDED_DEPTH)
-            .map(Finished)
-            .map_err(refuse)
+        Value::parse_with_depth(text, EMBEDDED_DEPTH).map(Finished).map_err(refuse)
     }
 }

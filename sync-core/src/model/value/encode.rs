@@ -12,10 +12,7 @@ use super::{Kind, MAX_DEPTH, Value, number};
 
 /// Encodes a value.
 pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Value, ValueError> {
-    let mut encoder = Encoder {
-        out: String::new(),
-        depth: 0,
-    };
+    let mut encoder = Encoder { out: String::new(), depth: 0 };
     value.serialize(&mut encoder)?;
     Ok(Value(encoder.out.into()))
 }
@@ -50,21 +47,13 @@ impl Encoder {
     }
 
     /// Writes text that is JSON by itself.
-    pub(super) fn embed<T: Serialize + ?Sized>(
-        &mut self,
-        token: &str,
-        text: &T,
-    ) -> Result<(), ValueError> {
+    pub(super) fn embed<T: Serialize + ?Sized>(&mut self, token: &str, text: &T) -> Result<(), ValueError> {
         let mut json = String::new();
-        write!(json, "{}", Text(text))
-            .map_err(|_| ValueError::Encode(format!("{token} holds no text")))?;
-        let value =
-            Value::parse_with_depth(&json, MAX_DEPTH - self.depth).map_err(
-                |error| match error {
-                    ValueError::TooDeep { .. } => ValueError::TooDeep { max: MAX_DEPTH },
-                    other => other,
-                },
-            )?;
+        write!(json, "{}", Text(text)).map_err(|_| ValueError::Encode(format!("{token} holds no text")))?;
+        let value = Value::parse_with_depth(&json, MAX_DEPTH - self.depth).map_err(|error| match error {
+            ValueError::TooDeep { .. } => ValueError::TooDeep { max: MAX_DEPTH },
+            other => other,
+        })?;
         if token == NUMBER && value.kind() != Kind::Number {
             return Err(ValueError::Encode(format!("{token} holds no number")));
         }
@@ -148,20 +137,11 @@ impl<'a> Serializer for &'a mut Encoder {
         self.serialize_unit()
     }
 
-    fn serialize_unit_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        variant: &'static str,
-    ) -> Result<(), ValueError> {
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), ValueError> {
         self.serialize_str(variant)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<(), ValueError> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), ValueError> {
         value.serialize(self)
     }
 
@@ -223,8 +203,7 @@ impl<'a> Serializer for &'a mut Encoder {
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<(), ValueError> {
         let mut text = String::new();
-        write!(text, "{value}")
-            .map_err(|_| ValueError::Encode("its Display implementation failed".to_owned()))?;
+        write!(text, "{value}").map_err(|_| ValueError::Encode("its Display implementation failed".to_owned()))?;
         self.serialize_str(&text)
     }
 }

@@ -37,27 +37,13 @@ impl<'a> Items<'a> {
         }
         let start = encoder.out.len();
         encoder.open(brackets.0)?;
-        Ok(Self {
-            encoder,
-            brackets,
-            start,
-            keys: Keys::default(),
-            wrapped: variant.is_some(),
-            embedded: None,
-        })
+        Ok(Self { encoder, brackets, start, keys: Keys::default(), wrapped: variant.is_some(), embedded: None })
     }
 
     /// Awaits the only field of one of serde_json's own types.
     pub(super) fn embedded(encoder: &'a mut Encoder, token: &'static str) -> Self {
         let start = encoder.out.len();
-        Self {
-            encoder,
-            brackets: OBJECT,
-            start,
-            keys: Keys::default(),
-            wrapped: false,
-            embedded: Some(token),
-        }
+        Self { encoder, brackets: OBJECT, start, keys: Keys::default(), wrapped: false, embedded: Some(token) }
     }
 
     fn comma(&mut self) {
@@ -81,11 +67,7 @@ impl<'a> Items<'a> {
         Ok(())
     }
 
-    fn field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<(), ValueError> {
+    fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), ValueError> {
         if let Some(token) = self.embedded {
             return self.encoder.embed(token, value);
         }

@@ -15,30 +15,22 @@ pub enum ValueError {
         message: &'static str,
     },
     /// Arrays and objects are nested too deeply.
-    #[error(
-        "the value nests deeper than {max} levels: flatten it, or split it over several entities"
-    )]
+    #[error("the value nests deeper than {max} levels: flatten it, or split it over several entities")]
     TooDeep {
         /// The deepest nesting that is taken.
         max: usize,
     },
     /// A number is NaN, infinite, or too large for an `f64`.
-    #[error(
-        "a number is NaN, infinite or too large for an f64: JSON cannot carry it, use an Option or a string"
-    )]
+    #[error("a number is NaN, infinite or too large for an f64: JSON cannot carry it, use an Option or a string")]
     NotFinite,
     /// An object has the same key twice.
-    #[error(
-        "an object has the key {key:?} twice: readers would disagree about which counts, so name each key once"
-    )]
+    #[error("an object has the key {key:?} twice: readers would disagree about which counts, so name each key once")]
     DuplicateKey {
         /// The key.
         key: String,
     },
     /// A string holds one half of a surrogate pair.
-    #[error(
-        "a string holds an escape for half a character (a lone surrogate): it is not Unicode text"
-    )]
+    #[error("a string holds an escape for half a character (a lone surrogate): it is not Unicode text")]
     Surrogate,
     /// An integer has more digits than any integer type.
     #[error("an integer has more than {max} digits: write it as a string", max = super::number::MAX_DIGITS)]

@@ -9,12 +9,7 @@ use serde_json::Value as Json;
 use super::*;
 
 fn laws(cases: u32) -> ProptestConfig {
-    ProptestConfig {
-        cases,
-        rng_seed: RngSeed::Fixed(1),
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    }
+    ProptestConfig { cases, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::default() }
 }
 
 fn text() -> impl Strategy<Value = String> {
@@ -31,17 +26,10 @@ fn float() -> impl Strategy<Value = f64> {
 }
 
 fn number() -> impl Strategy<Value = Value> {
-    let near = any::<i128>().prop_map(|n| n >> 60).prop_flat_map(|n| {
-        prop_oneof![
-            Just(Value::encode(&n).unwrap()),
-            Just(Value::encode(&(n as f64)).unwrap())
-        ]
-    });
-    prop_oneof![
-        float().prop_map(|x| Value::encode(&x).unwrap()),
-        (-3_i64..3).prop_map(Value::from),
-        near
-    ]
+    let near = any::<i128>()
+        .prop_map(|n| n >> 60)
+        .prop_flat_map(|n| prop_oneof![Just(Value::encode(&n).unwrap()), Just(Value::encode(&(n as f64)).unwrap())]);
+    prop_oneof![float().prop_map(|x| Value::encode(&x).unwrap()), (-3_i64..3).prop_map(Value::from), near]
 }
 
 fn json() -> impl Strategy<Value = Json> {
@@ -57,17 +45,13 @@ fn json() -> impl Strategy<Value = Json> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Json::from),
             // A vector, so that keys come unsorted with `preserve_order`.
-            prop::collection::hash_map(text(), inner, 0..5)
-                .prop_map(|map| map.into_iter().collect::<Json>()),
+            prop::collection::hash_map(text(), inner, 0..5).prop_map(|map| map.into_iter().collect::<Json>()),
         ]
     })
 }
 
 fn value() -> impl Strategy<Value = Value> {
-    prop_oneof![
-        number(),
-        json().prop_map(|json| Value::encode(&json).unwrap())
-    ]
+    prop_oneof![number(), json().prop_map(|json| Value::encode(&json).unwrap())]
 }
 
 proptest! {

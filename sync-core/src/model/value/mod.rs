@@ -89,10 +89,8 @@ impl Value {
     /// # Errors
     /// As [`Value::parse`]; and if the bytes are not UTF-8.
     pub fn parse_bytes(bytes: &[u8]) -> Result<Self, ValueError> {
-        let text = std::str::from_utf8(bytes).map_err(|error| ValueError::Syntax {
-            at: error.valid_up_to(),
-            message: "the bytes are not UTF-8",
-        })?;
+        let text = std::str::from_utf8(bytes)
+            .map_err(|error| ValueError::Syntax { at: error.valid_up_to(), message: "the bytes are not UTF-8" })?;
         Self::parse(text)
     }
 
@@ -156,18 +154,11 @@ impl Value {
     ///
     /// # Errors
     /// [`ValueError::DuplicateKey`].
-    pub fn object<K: AsRef<str>>(
-        members: impl IntoIterator<Item = (K, Self)>,
-    ) -> Result<Self, ValueError> {
+    pub fn object<K: AsRef<str>>(members: impl IntoIterator<Item = (K, Self)>) -> Result<Self, ValueError> {
         let mut members: Vec<(K, Self)> = members.into_iter().collect();
         members.sort_by(|a, b| a.0.as_ref().cmp(b.0.as_ref()));
-        if let Some(pair) = members
-            .windows(2)
-            .find(|pair| pair[0].0.as_ref() == pair[1].0.as_ref())
-        {
-            return Err(ValueError::DuplicateKey {
-                key: pair[0].0.as_ref().to_owned(),
-            });
+        if let Some(pair) = members.windows(2).find(|pair| pair[0].0.as_ref() == pair[1].0.as_ref()) {
+            return Err(ValueError::DuplicateKey { key: pair[0].0.as_ref().to_owned() });
         }
         let mut out = String::from("{");
         for (key, value) in &members {
@@ -221,24 +212,13 @@ impl Value {
 
     /// The elements of an array.
     pub fn array_elements(&self) -> Option<Vec<Self>> {
-        (self.kind() == Kind::Array).then(|| {
-            text::elements(&self.0)
-                .into_iter()
-                .map(Self::from_canonical)
-                .collect()
-        })
+        (self.kind() == Kind::Array).then(|| text::elements(&self.0).into_iter().map(Self::from_canonical).collect())
     }
 
     /// The members of an object, sorted by key.
     pub fn object_members(&self) -> Option<Vec<(String, Self)>> {
-        let member = |(key, value)| {
-            (
-                text::unescape(key).into_owned(),
-                Self::from_canonical(value),
-            )
-        };
-        (self.kind() == Kind::Object)
-            .then(|| text::members(&self.0).into_iter().map(member).collect())
+        let member = |(key, value)| (text::unescape(key).into_owned(), Self::from_canonical(value));
+        (self.kind() == Kind::Object).then(|| text::members(&self.0).into_iter().map(member).collect())
     }
 }
 

@@ -76,9 +76,7 @@ pub(super) fn write_integer(out: &mut String, number: impl std::fmt::Display) {
 
 /// Writes an `f32` so that reading the text gives the same `f32`: by its own shortest digits.
 pub(super) fn write_f32(out: &mut String, number: f32) -> Result<(), ValueError> {
-    let number: f64 = shortest(number, 7)
-        .parse()
-        .map_err(|_| ValueError::NotFinite)?;
+    let number: f64 = shortest(number, 7).parse().map_err(|_| ValueError::NotFinite)?;
     write_f64(out, number)
 }
 
@@ -96,12 +94,8 @@ pub(super) fn write_f64(out: &mut String, number: f64) -> Result<(), ValueError>
         return Ok(());
     }
     let shortest = shortest(number.abs(), 15);
-    let (digits, exponent) = shortest
-        .split_once('e')
-        .expect("LowerExp writes an exponent");
-    let exponent: i32 = exponent
-        .parse()
-        .expect("LowerExp writes an integer exponent");
+    let (digits, exponent) = shortest.split_once('e').expect("LowerExp writes an exponent");
+    let exponent: i32 = exponent.parse().expect("LowerExp writes an integer exponent");
     let (first, rest) = digits.split_once('.').unwrap_or((digits, ""));
     if number.is_sign_negative() {
         out.push('-');
@@ -153,11 +147,7 @@ pub(super) fn compare(a: &str, b: &str) -> Ordering {
     let (left, right) = (Number::of(a), Number::of(b));
     let order = left.sign.cmp(&right.sign).then_with(|| {
         let order = left.size.cmp(&right.size);
-        if left.sign < 0 {
-            order.reverse()
-        } else {
-            order
-        }
+        if left.sign < 0 { order.reverse() } else { order }
     });
     order.then_with(|| a.cmp(b))
 }
@@ -177,9 +167,7 @@ enum Size<'a> {
 
 impl<'a> Number<'a> {
     fn of(text: &'a str) -> Self {
-        let (negative, size) = text
-            .strip_prefix('-')
-            .map_or((false, text), |rest| (true, rest));
+        let (negative, size) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
         let size = if size.bytes().all(|b| b.is_ascii_digit()) {
             Size::Digits(size)
         } else {
@@ -212,10 +200,6 @@ fn compare_digits(a: &str, b: &str) -> Ordering {
 
 /// An integer against a float, through the float's exact decimal digits.
 fn compare_mixed(integer: &str, float: f64) -> Ordering {
-    let fraction = if float.fract() > 0.0 {
-        Ordering::Less
-    } else {
-        Ordering::Equal
-    };
+    let fraction = if float.fract() > 0.0 { Ordering::Less } else { Ordering::Equal };
     compare_digits(integer, &format!("{:.0}", float.trunc())).then(fraction)
 }

@@ -12,21 +12,14 @@ pub(super) const HARD_LIMIT: usize = 2 * super::MAX_DEPTH;
 /// Reads one JSON value.
 pub(super) fn parse(text: &str, max_depth: usize) -> Result<Value, ValueError> {
     let max = max_depth.min(HARD_LIMIT);
-    let mut scanner = Scanner {
-        input: text,
-        at: 0,
-        out: None,
-        max,
-    };
+    let mut scanner = Scanner { input: text, at: 0, out: None, max };
     scanner.space();
     scanner.value(0)?;
     scanner.space();
     if scanner.at < text.len() {
         return scanner.fail("text follows the value");
     }
-    Ok(Value(
-        scanner.out.map_or_else(|| Arc::from(text), Arc::from),
-    ))
+    Ok(Value(scanner.out.map_or_else(|| Arc::from(text), Arc::from)))
 }
 
 /// Reads the input once. As long as all of it was canonical, `out` stays empty and the input is the result.
@@ -39,10 +32,7 @@ struct Scanner<'a> {
 
 impl Scanner<'_> {
     fn fail<T>(&self, message: &'static str) -> Result<T, ValueError> {
-        Err(ValueError::Syntax {
-            at: self.at,
-            message,
-        })
+        Err(ValueError::Syntax { at: self.at, message })
     }
 
     fn peek(&self) -> Option<u8> {
@@ -83,10 +73,7 @@ impl Scanner<'_> {
 
     fn space(&mut self) {
         let mut end = self.at;
-        while matches!(
-            self.input.as_bytes().get(end),
-            Some(b' ' | b'\t' | b'\n' | b'\r')
-        ) {
+        while matches!(self.input.as_bytes().get(end), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             end += 1;
         }
         if end > self.at {
@@ -119,8 +106,8 @@ impl Scanner<'_> {
 
     fn number(&mut self) -> Result<(), ValueError> {
         let input = self.input;
-        let (end, integer) = number::scan(input.as_bytes(), self.at)
-            .map_err(|(at, message)| ValueError::Syntax { at, message })?;
+        let (end, integer) =
+            number::scan(input.as_bytes(), self.at).map_err(|(at, message)| ValueError::Syntax { at, message })?;
         let spelling = number::canonical(&input[self.at..end], integer)?;
         self.replace(end, &spelling);
         Ok(())
@@ -210,17 +197,11 @@ impl Scanner<'_> {
                     end += escape(bytes, end)?;
                 }
                 Some(0..0x20) => {
-                    return Err(ValueError::Syntax {
-                        at: end,
-                        message: "a control character must be escaped",
-                    });
+                    return Err(ValueError::Syntax { at: end, message: "a control character must be escaped" });
                 }
                 Some(_) => end += 1,
                 None => {
-                    return Err(ValueError::Syntax {
-                        at: end,
-                        message: "a string has no end",
-                    });
+                    return Err(ValueError::Syntax { at: end, message: "a string has no end" });
                 }
             }
         }
@@ -230,11 +211,8 @@ impl Scanner<'_> {
             return Ok(());
         }
         let at = self.at;
-        let text: String =
-            serde_json::from_str(&input[at..end]).map_err(|_| ValueError::Syntax {
-                at,
-                message: "a string is malformed",
-            })?;
+        let text: String = serde_json::from_str(&input[at..end])
+            .map_err(|_| ValueError::Syntax { at, message: "a string is malformed" })?;
         let mut spelling = String::with_capacity(end - at);
         write_string(&mut spelling, &text);
         self.replace(end, &spelling);
@@ -258,21 +236,13 @@ fn escape(bytes: &[u8], at: usize) -> Result<usize, ValueError> {
             0xDC00..=0xDFFF => Err(ValueError::Surrogate),
             _ => Ok(6),
         },
-        _ => Err(ValueError::Syntax {
-            at,
-            message: "there is no such escape",
-        }),
+        _ => Err(ValueError::Syntax { at, message: "there is no such escape" }),
     }
 }
 
 fn hex(bytes: &[u8], at: usize) -> Result<u32, ValueError> {
-    let digits = bytes.get(at..at + 4).and_then(|digits| {
-        digits.iter().try_fold(0, |sum, digit| {
-            Some(sum * 16 + char::from(*digit).to_digit(16)?)
-        })
-    });
-    digits.ok_or(ValueError::Syntax {
-        at,
-        message: "an escape needs four hexadecimal digits",
-    })
+    let digits = bytes
+        .get(at..at + 4)
+        .and_then(|digits| digits.iter().try_fold(0, |sum, digit| Some(sum * 16 + char::from(*digit).to_digit(16)?)));
+    digits.ok_or(ValueError::Syntax { at, message: "an escape needs four hexadecimal digits" })
 }

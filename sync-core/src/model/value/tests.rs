@@ -50,46 +50,25 @@ fn one_spelling() {
         ("0.000001", "1e-6"),
         ("0.1e-6", "1e-7"),
         ("123.456e-10", "1.23456e-8"),
-        (
-            "340282366920938463463374607431768211455",
-            "340282366920938463463374607431768211455",
-        ),
-        (
-            "-170141183460469231731687303715884105728",
-            "-170141183460469231731687303715884105728",
-        ),
+        ("340282366920938463463374607431768211455", "340282366920938463463374607431768211455"),
+        ("-170141183460469231731687303715884105728", "-170141183460469231731687303715884105728"),
         (r#""""#, r#""""#),
         (r#""\/""#, r#""/""#),
         (r#""\u0041\u00e9\ud83d\ude00""#, r#""Aé😀""#),
         (r#""\u000A\u001F\u007f""#, "\"\\n\\u001f\u{7f}\""),
         (r#""\b\f\n\r\t\"\\""#, r#""\b\f\n\r\t\"\\""#),
         (r#"{"b":1,"a":2}"#, r#"{"a":2,"b":1}"#),
-        (
-            r#"{ "b" : { "d" : 1.0 , "c" : 2 } , "a" : 0 }"#,
-            r#"{"a":0,"b":{"c":2,"d":1}}"#,
-        ),
+        (r#"{ "b" : { "d" : 1.0 , "c" : 2 } , "a" : 0 }"#, r#"{"a":0,"b":{"c":2,"d":1}}"#),
         (r#"{"aa":1,"a":2,"":3}"#, r#"{"":3,"a":2,"aa":1}"#),
         // By what the keys stand for, not by their spelling; by UTF-8, not by UTF-16.
-        (
-            r#"{"A":1,"\n":2,"\\":3,"\"":4}"#,
-            r#"{"\n":2,"\"":4,"A":1,"\\":3}"#,
-        ),
-        (
-            "{\"\u{10000}\":1,\"\u{ffff}\":2}",
-            "{\"\u{ffff}\":2,\"\u{10000}\":1}",
-        ),
-        (
-            r#"{"}":[{"]":"{"},"\\"],"{":"\""}"#,
-            r#"{"{":"\"","}":[{"]":"{"},"\\"]}"#,
-        ),
+        (r#"{"A":1,"\n":2,"\\":3,"\"":4}"#, r#"{"\n":2,"\"":4,"A":1,"\\":3}"#),
+        ("{\"\u{10000}\":1,\"\u{ffff}\":2}", "{\"\u{ffff}\":2,\"\u{10000}\":1}"),
+        (r#"{"}":[{"]":"{"},"\\"],"{":"\""}"#, r#"{"{":"\"","}":[{"]":"{"},"\\"]}"#),
     ];
     for (text, canonical) in table {
         assert_eq!(parse(text).as_str(), canonical, "{text}");
         assert_eq!(parse(canonical).as_str(), canonical, "again: {text}");
-        assert_eq!(
-            Value::parse_bytes(text.as_bytes()).unwrap().as_str(),
-            canonical
-        );
+        assert_eq!(Value::parse_bytes(text.as_bytes()).unwrap().as_str(), canonical);
     }
 }
 
@@ -148,13 +127,7 @@ fn what_is_refused() {
     for (text, expected) in table {
         assert_eq!(code(Value::parse(text)), expected, "{text}");
     }
-    assert_eq!(
-        Value::parse_bytes(b"\"\xff\""),
-        Err(ValueError::Syntax {
-            at: 1,
-            message: "the bytes are not UTF-8"
-        })
-    );
+    assert_eq!(Value::parse_bytes(b"\"\xff\""), Err(ValueError::Syntax { at: 1, message: "the bytes are not UTF-8" }));
     assert_eq!(
         Value::parse("[1, 02]").unwrap_err().to_string(),
         "this is not JSON: a number starts with a needless zero at byte 4"
@@ -165,21 +138,11 @@ fn what_is_refused() {
 fn nesting_is_bounded() {
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     assert_eq!(code(Value::parse(&nested(MAX_DEPTH + 1))), "value_too_deep");
-    assert_eq!(
-        Value::parse_with_depth("[[1]]", 1),
-        Err(ValueError::TooDeep { max: 1 })
-    );
+    assert_eq!(Value::parse_with_depth("[[1]]", 1), Err(ValueError::TooDeep { max: 1 }));
     assert!(Value::parse_with_depth("[[1]]", 2).is_ok());
-    for deep in [
-        nested(100_000),
-        "[".repeat(100_000),
-        "{\"a\":".repeat(100_000),
-    ] {
+    for deep in [nested(100_000), "[".repeat(100_000), "{\"a\":".repeat(100_000)] {
         assert_eq!(code(Value::parse(&deep)), "value_too_deep");
-        assert_eq!(
-            code(Value::parse_with_depth(&deep, usize::MAX)),
-            "value_too_deep"
-        );
+        assert_eq!(code(Value::parse_with_depth(&deep, usize::MAX)), "value_too_deep");
     }
 
     // What is taken can be read, and written again.
@@ -189,10 +152,7 @@ fn nesting_is_bounded() {
     assert_eq!(code(Value::encode(&[read])), "value_too_deep");
     assert_eq!(code(Value::encode(&[&deepest])), "value_too_deep");
     let hidden = RawValue::from_string(nested(100_000)).unwrap();
-    assert_eq!(
-        Value::encode(&hidden),
-        Err(ValueError::TooDeep { max: MAX_DEPTH })
-    );
+    assert_eq!(Value::encode(&hidden), Err(ValueError::TooDeep { max: MAX_DEPTH }));
     // An embedded value may lie within an operation.
     let operation = format!("{{\"$insert\":[{deepest}]}}");
     assert!(serde_json::from_str::<Value>(&operation).is_ok());
@@ -207,10 +167,7 @@ fn nesting_is_bounded() {
         chain = Chain::Link(Box::new(chain));
     }
     assert!(Value::encode(&chain).is_ok());
-    assert_eq!(
-        code(Value::encode(&Chain::Link(Box::new(chain)))),
-        "value_too_deep"
-    );
+    assert_eq!(code(Value::encode(&Chain::Link(Box::new(chain)))), "value_too_deep");
 }
 
 #[test]

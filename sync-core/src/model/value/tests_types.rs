@@ -56,10 +56,7 @@ fn encoding_agrees_with_serde_json() {
         Shape::Point,
         Shape::Round(0.1),
         Shape::Box(-1, u128::MAX),
-        Shape::Named {
-            size: None,
-            colour: Colour::Blue,
-        },
+        Shape::Named { size: None, colour: Colour::Blue },
     ];
     agrees(&Everything {
         zebra: (true, '"', "\u{1}\\/é".to_owned()),
@@ -112,20 +109,9 @@ fn what_cannot_be_encoded() {
     assert_eq!(Value::encode(&Bytes).unwrap().as_str(), "[0,255]");
     assert_eq!(Value::encode(&Shown(Ok("\""))).unwrap().as_str(), r#""\"""#);
     assert_eq!(code(Value::encode(&Shown(Err(fmt::Error)))), "value_encode");
-    assert_eq!(
-        code(Value::encode(&BTreeMap::from([((1, 2), 3)]))),
-        "value_encode"
-    );
-    assert_eq!(
-        code(Value::encode(&BTreeMap::from([(None::<u8>, 3)]))),
-        "value_encode"
-    );
-    assert_eq!(
-        Value::encode(&BTreeMap::from([(Some(1), 3)]))
-            .unwrap()
-            .as_str(),
-        r#"{"1":3}"#
-    );
+    assert_eq!(code(Value::encode(&BTreeMap::from([((1, 2), 3)]))), "value_encode");
+    assert_eq!(code(Value::encode(&BTreeMap::from([(None::<u8>, 3)]))), "value_encode");
+    assert_eq!(Value::encode(&BTreeMap::from([(Some(1), 3)])).unwrap().as_str(), r#"{"1":3}"#);
 
     #[derive(Serialize)]
     struct Twice {
@@ -134,21 +120,9 @@ fn what_cannot_be_encoded() {
         #[serde(flatten)]
         rest: BTreeMap<String, u8>,
     }
-    let twice = Twice {
-        b: 1,
-        a: 2,
-        rest: BTreeMap::from([("b".to_owned(), 3)]),
-    };
-    assert_eq!(
-        Value::encode(&twice),
-        Err(ValueError::DuplicateKey {
-            key: "b".to_owned()
-        })
-    );
-    assert_eq!(
-        parse("1").decode::<String>().unwrap_err().code(),
-        "value_decode"
-    );
+    let twice = Twice { b: 1, a: 2, rest: BTreeMap::from([("b".to_owned(), 3)]) };
+    assert_eq!(Value::encode(&twice), Err(ValueError::DuplicateKey { key: "b".to_owned() }));
+    assert_eq!(parse("1").decode::<String>().unwrap_err().code(), "value_decode");
 }
 
 #[derive(Serialize, Deserialize, Debug)]
@@ -163,21 +137,14 @@ struct Holder {
 fn json_inside_of_types() {
     let text = r#"{"value":{"b":[1.0,12345678901234567890123456789],"a":null},"raw":{"z":1e2,"y":"\u0041"},"any":{"q":0.5,"p":[-3]},"number":1.5e3}"#;
     let holder: Holder = serde_json::from_str(text).unwrap();
-    assert_eq!(
-        holder.value.as_str(),
-        r#"{"a":null,"b":[1,12345678901234567890123456789]}"#
-    );
+    assert_eq!(holder.value.as_str(), r#"{"a":null,"b":[1,12345678901234567890123456789]}"#);
     let canonical = r#"{"any":{"p":[-3],"q":0.5},"number":1500,"raw":{"y":"A","z":100},"value":{"a":null,"b":[1,12345678901234567890123456789]}}"#;
     let encoded = Value::encode(&holder).unwrap();
     assert_eq!(encoded.as_str(), canonical);
     assert_eq!(parse(text).as_str(), canonical);
     let again: Holder = encoded.decode().unwrap();
     assert_eq!(Value::encode(&again).unwrap(), encoded);
-    assert!(
-        serde_json::to_string(&holder)
-            .unwrap()
-            .contains(holder.value.as_str())
-    );
+    assert!(serde_json::to_string(&holder).unwrap().contains(holder.value.as_str()));
     let bad = RawValue::from_string("1e999".to_owned()).unwrap();
     assert_eq!(code(Value::encode(&[bad])), "value_not_finite");
 }
@@ -199,18 +166,9 @@ fn values_inside_of_buffered_types() {
     let other: Untagged = serde_json::from_str(&format!(r#"{{"k":{inner}}}"#)).unwrap();
     let expected = BTreeMap::from([("k".to_owned(), parse(inner))]);
     assert_eq!(other, Untagged::Other(expected));
-    let tagged: Tagged =
-        serde_json::from_str(&format!(r#"{{"value":{inner},"type":"Holds"}}"#)).unwrap();
-    assert_eq!(
-        tagged,
-        Tagged::Holds {
-            value: parse(inner)
-        }
-    );
-    assert_eq!(
-        parse(&serde_json::to_string(&tagged).unwrap()),
-        Value::encode(&tagged).unwrap()
-    );
+    let tagged: Tagged = serde_json::from_str(&format!(r#"{{"value":{inner},"type":"Holds"}}"#)).unwrap();
+    assert_eq!(tagged, Tagged::Holds { value: parse(inner) });
+    assert_eq!(parse(&serde_json::to_string(&tagged).unwrap()), Value::encode(&tagged).unwrap());
 
     let tree: serde_json::Value = serde_json::to_value(parse(inner)).unwrap();
     assert_eq!(serde_json::from_value::<Value>(tree).unwrap(), parse(inner));
@@ -219,10 +177,7 @@ fn values_inside_of_buffered_types() {
     let odd = r#"{"$serde_json::private::RawValue":"[1]"}"#;
     assert_eq!(serde_json::from_str::<Value>(odd).unwrap().as_str(), odd);
     let buffered: Untagged = serde_json::from_str(&format!(r#"{{"k":{odd}}}"#)).unwrap();
-    assert_eq!(
-        buffered,
-        Untagged::Other(BTreeMap::from([("k".to_owned(), parse(odd))]))
-    );
+    assert_eq!(buffered, Untagged::Other(BTreeMap::from([("k".to_owned(), parse(odd))])));
     assert!(serde_json::from_str::<Value>(r#"{"a":1,"a":2}"#).is_err());
     assert!(serde_json::from_str::<Value>("1e999").is_err());
 }
@@ -257,9 +212,7 @@ fn taking_apart_and_putting_together() {
     assert_eq!(members[2].1.as_str(), r#"{"x":1}"#);
     assert_eq!(Value::object(members.into_iter().rev()).unwrap(), object);
     assert_eq!(
-        Value::object([("a", Value::null()), ("a", Value::from(1_i64))])
-            .unwrap_err()
-            .code(),
+        Value::object([("a", Value::null()), ("a", Value::from(1_i64))]).unwrap_err().code(),
         "value_duplicate_key"
     );
     assert_eq!(parse("{}").object_members(), Some(vec![]));

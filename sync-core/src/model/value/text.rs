@@ -23,10 +23,7 @@ pub(super) fn write_string(out: &mut String, text: &str) {
 
 /// The text that a string (with its quotes) stands for.
 pub(super) fn unescape(quoted: &str) -> Cow<'_, str> {
-    let inner = quoted
-        .strip_prefix('"')
-        .and_then(|t| t.strip_suffix('"'))
-        .unwrap_or(quoted);
+    let inner = quoted.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(quoted);
     if !inner.contains('\\') {
         return Cow::Borrowed(inner);
     }
@@ -82,9 +79,7 @@ impl Keys {
 }
 
 fn duplicate(quoted: &str) -> ValueError {
-    ValueError::DuplicateKey {
-        key: unescape(quoted).into_owned(),
-    }
+    ValueError::DuplicateKey { key: unescape(quoted).into_owned() }
 }
 
 /// An object's text from its members, in the order given.
@@ -131,9 +126,7 @@ pub(super) fn elements(array: &str) -> Vec<&str> {
 }
 
 fn inside(text: &str, open: char, close: char) -> &str {
-    text.strip_prefix(open)
-        .and_then(|t| t.strip_suffix(close))
-        .unwrap_or("")
+    text.strip_prefix(open).and_then(|t| t.strip_suffix(close)).unwrap_or("")
 }
 
 /// How deep arrays and objects nest.
