@@ -55,10 +55,8 @@ struct World {
     devices: Vec<Device>,
     /// Every id that `add` printed, or that was imported.
     printed: BTreeSet<String>,
-    /// How many additions of views were acknowledged.
+    /// How many additions of views were written.
     views: i64,
-    /// How many may have been written by a command that was killed.
-    perhaps: i64,
     _folder: tempfile::TempDir,
 }
 
@@ -68,8 +66,7 @@ impl World {
         let hub = HubProcess::start(folder.path());
         let devices: Vec<Device> =
             ["ana", "ben", "cam"].iter().map(|name| Device::of(folder.path(), name, &hub)).collect();
-        let mut world =
-            Self { rng: Rng(seed), hub, devices, printed: BTreeSet::new(), views: 0, perhaps: 0, _folder: folder };
+        let mut world = Self { rng: Rng(seed), hub, devices, printed: BTreeSet::new(), views: 0, _folder: folder };
         world.add(0, Some("views"));
         world.sync(0);
         world
@@ -131,13 +128,23 @@ impl World {
         self.printed.extend(ids);
     }
 
-    /// What an `add` printed before it was killed is there; what it did not print may be.
+    /// A command that is killed has written all or nothing.
     fn killed_write(&mut self, at: usize) {
-        let mut child = self.devices[at].command(&["edit", "views", "--view"]).stderr(Stdio::null()).spawn().unwrap();
+        let before = self.views_at(at);
+        let mut command = self.devices[at].command(&["edit", "views", "--view"]);
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_micros(self.rng.next() % 20_000));
         let _ = child.kill();
         child.wait().unwrap();
-        self.perhaps += 1;
+        let written = self.views_at(at) - before;
+        assert!((0..=1).contains(&written), "{written}");
+        self.views += written;
+    }
+
+    fn views_at(&self, at: usize) -> i64 {
+        let ran = self.devices[at].run(&["show", "views", "--json"]);
+        // It may not have come here yet.
+        serde_json::from_str(&ran.out).map_or(0, |note: Value| note["views"].as_i64().unwrap())
     }
 
     fn resolve(&mut self, at: usize) {
@@ -195,7 +202,6 @@ impl World {
             assert!(verified.contains("hub       the same") && verified.ends_with("sound\n"), "{verified}");
         }
         assert_eq!(self.devices[0].ok(&["conflicts", "--json"]), self.devices[1].ok(&["conflicts", "--json"]));
-        let views = self.devices[2].json(&["show", "views", "--json"])["views"].as_i64().unwrap();
-        assert!((self.views..=self.views + self.perhaps).contains(&views), "{views}, acknowledged were {}", self.views);
+        assert_eq!(self.views_at(2), self.views);
     }
 }
