@@ -28,9 +28,11 @@ impl Progress {
     /// Shows how far an exchange is.
     pub(crate) fn show(&self, status: &Status) {
         let of = |total: Option<u64>| total.map_or_else(String::new, |total| format!(" of {total}"));
+        // What this exchange sent up has grown the hub's log beyond what it was.
+        let total = status.total.filter(|total| *total >= status.cursor);
         self.0.set_message(match status.phase {
             Phase::Uploading => format!("↑ {}{}", status.uploaded, of(Some(status.uploaded + status.pending))),
-            Phase::Downloading => format!("↓ {}{}", status.cursor, of(status.total)),
+            Phase::Downloading => format!("↓ {}{}", status.cursor, of(total)),
             _ => String::new(),
         });
         self.0.tick();

@@ -62,7 +62,8 @@ impl HubFile {
         let open = move |space: &str| Ok(Arc::new(of_file.space(&format!("hub/{space}"))?) as Arc<dyn Store>);
         // A file that was lost and is made anew at the same place is the same hub: its replicas give back what they have.
         let place = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let builder = Hub::builder().default_type("note").named_after(&place.to_string_lossy());
+        let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+        let builder = Hub::builder().default_type("note").named_after(&format!("{}:{}", host.trim(), place.display()));
         let spaces = Spaces::new(builder, open);
         // What is wrong with the file is said now, and not to the first device.
         spaces.get("default")?;

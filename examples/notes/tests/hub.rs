@@ -154,6 +154,29 @@ fn a_copied_file_goes_on_as_a_device_of_its_own() {
 }
 
 #[test]
+fn a_hub_that_lost_everything_has_it_back_from_its_devices() {
+    let folder = folder();
+    let mut hub = HubProcess::start(folder.path());
+    let [ana, ben] = ["ana", "ben"].map(|name| Device::of(folder.path(), name, &hub));
+    ana.add(&["T", "--id", "n"]);
+    for device in [&ana, &ben] {
+        device.ok(&["sync"]);
+    }
+    ben.ok(&["edit", "n", "--body", "pending"]);
+    hub.lose_everything();
+    assert!(ana.run(&["sync"]).err.contains("the hub had lost data"));
+    for device in [&ben, &ana] {
+        device.ok(&["sync"]);
+    }
+    let fresh = Device::of(folder.path(), "cam", &hub);
+    fresh.ok(&["sync"]);
+    let list = fresh.ok(&["list", "--json"]);
+    assert!(list.contains("pending"), "{list}");
+    assert_eq!(list, ana.ok(&["list", "--json"]));
+    assert_eq!(list, ben.ok(&["list", "--json"]));
+}
+
+#[test]
 fn watching_takes_what_is_written_here_and_there() {
     let folder = folder();
     let hub = HubProcess::start(folder.path());

@@ -43,7 +43,7 @@ fn devices_converge_whatever_is_killed() {
     let seed = number("NOTES_SEED", u64::from(std::process::id()));
     println!("NOTES_SEED={seed}");
     let mut world = World::new(seed);
-    for _ in 0..number("NOTES_ROUNDS", 24) {
+    for _ in 0..number("NOTES_ROUNDS", 16) {
         world.round();
     }
     world.settle();

@@ -156,6 +156,13 @@ impl HubProcess {
         *self = Self::start_at(&self.file, self.address(), self.token.as_deref());
     }
 
+    /// Kills it, and starts it again without its file.
+    pub(crate) fn lose_everything(&mut self) {
+        self.kill();
+        fs::remove_file(&self.file).expect("the file can be removed");
+        *self = Self::start_at(&self.file, self.address(), self.token.as_deref());
+    }
+
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("the hub can be killed");
         self.child.wait().expect("the hub ends");
