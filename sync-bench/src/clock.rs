@@ -2,26 +2,27 @@
 
 use std::time::Instant;
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::measure::{Result, ms};
 
 /// Time that this thread spent on a processor: what else runs on the machine disturbs it little.
 /// For work that is done on one thread and waits for nothing.
-pub(crate) struct Cpu(u64);
+pub(crate) struct Cpu(f64);
 
 impl Cpu {
-    pub(crate) fn start() -> Result<Self> {
-        Ok(Self(on_cpu()?))
+    pub(crate) fn start() -> Self {
+        Self(on_cpu())
     }
 
-    pub(crate) fn ms(&self) -> Result<f64> {
-        Ok((on_cpu()? - self.0) as f64 / 1e6)
+    pub(crate) fn ms(&self) -> f64 {
+        on_cpu() - self.0
     }
 }
 
-fn on_cpu() -> Result<u64> {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanoseconds = stat.split_whitespace().next().and_then(|field| field.parse().ok());
-    nanoseconds.ok_or_else(|| "no processor times: /proc/thread-self/schedstat is read for them".into())
+fn on_cpu() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
 }
 
 /// Wall time of each call.

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use group::{Scale, cold, durable, incremental, local, open, size};
+use group::{Scale, cold, durable, hub, incremental, local, open, path, size};
 use input::Input;
 use measure::{Result, Table};
 
@@ -94,12 +94,23 @@ fn main() -> Result<()> {
             add(incremental::run("more_1m", args.seed, 1_000_000, scale, false))?;
         }
     }
+    if wanted("hub") {
+        for table in hub::run(args.seed, scale)? {
+            add(Ok(table))?;
+        }
+    }
+    if wanted("path") {
+        add(path::run(args.seed, actions))?;
+    }
     if args.million && wanted("durable") {
         let million = Input::new(args.seed, 1_000_000, false)?;
         add(durable::run("durable_1m", &million, Scale { repeats: 3, ..scale }))?;
     }
     report::text::print(&tables);
+    println!("\n{}", report::target::markdown(&tables));
     std::fs::create_dir_all(&args.out)?;
     std::fs::write(args.out.join("results.json"), serde_json::to_string_pretty(&tables)?)?;
-    Ok(())
+    std::fs::write(args.out.join("results.svg"), report::chart::svg(&tables))?;
+    let broken = if args.quick { report::target::broken(&tables) } else { Vec::new() };
+    if broken.is_empty() { Ok(()) } else { Err(format!("slower than is allowed:\n{}", broken.join("\n")).into()) }
 }

@@ -2,9 +2,11 @@
 
 pub(crate) mod cold;
 pub(crate) mod durable;
+pub(crate) mod hub;
 pub(crate) mod incremental;
 pub(crate) mod local;
 pub(crate) mod open;
+pub(crate) mod path;
 pub(crate) mod size;
 
 /// How much is measured.

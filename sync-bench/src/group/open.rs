@@ -29,13 +29,16 @@ pub(crate) fn run(input: &Input, scale: Scale) -> Result<Table> {
     let file = dir.path().join("ours");
     let replica = ours::on_disk(&file)?;
     ours::sync(&replica, &Canned::new(&input.entries, std::iter::repeat_n(BATCH, count.div_ceil(BATCH))))?;
+    ours::close(replica, &file)?;
+    let replica = ours::on_disk(&file)?;
     replica.checkpoint()?;
-    drop(replica);
+    ours::close(replica, &file)?;
+    let file = &file;
     row(&mut table, Who::Ours, OURS, input, scale, || {
-        let replica = ours::on_disk(&file)?;
+        let replica = ours::on_disk(file)?;
         let notes = ours::list(&replica)?;
         Ok(move || {
-            drop(replica);
+            let _ = ours::close(replica, file);
             crate::workload::by_id(notes)
         })
     })?;

@@ -61,12 +61,14 @@ pub(crate) fn at_rest(input: &Input) -> Result<Table> {
     let replica = ours::on_disk(&path)?;
     let pages = input.entries.len().div_ceil(BATCH);
     ours::sync(&replica, &Canned::new(&input.entries, std::iter::repeat_n(BATCH, pages)))?;
+    ours::close(replica, &path)?;
+    let replica = ours::on_disk(&path)?;
     replica.checkpoint()?;
-    drop(replica);
+    ours::close(replica, &path)?;
     table.push(Row::one(Who::Ours, "ours: journal and records", each(&path)?));
     let replica = ours::on_disk(&path)?;
     replica.compact()?;
-    drop(replica);
+    ours::close(replica, &path)?;
     table.push(Row::one(Who::Ours, "ours: compacted", each(&path)?).noted("the log of what is decided was dropped"));
     let path = dir.path().join("redb");
     let redb = RawRedb::open(&path)?;

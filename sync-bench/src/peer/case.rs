@@ -40,10 +40,10 @@ pub(crate) const BINARY: &[Case] = &[
     Case { who: Who::Limit, name: OWNED, form: Form::Postcard, run: |batches| Ok(Box::new(limit::from_postcard_owned(batches)?)) },
     Case { who: Who::Ours, name: OURS, form: Form::Entries, run: |batches| Ok(Box::new(ours::fold(batches)?)) },
     Case { who: Who::Peer, name: "sqlite in memory, state only", form: Form::Postcard, run: sqlite_in_memory },
-    Case { who: Who::Peer, name: "loro, one update", form: Form::LoroWhole, run: |updates| Ok(Box::new(loro::import(updates)?)) },
+    Case { who: Who::Peer, name: LORO, form: Form::LoroWhole, run: |updates| Ok(Box::new(loro::import(updates)?)) },
     Case { who: Who::Peer, name: "loro, one update, read typed", form: Form::LoroWhole, run: |updates| Ok(Box::new(loro::notes(&loro::import(updates)?)?)) },
     Case { who: Who::Peer, name: "loro, an update a session", form: Form::LoroSessions, run: |updates| Ok(Box::new(loro::import(updates)?)) },
-    Case { who: Who::Peer, name: "yrs, one update", form: Form::YrsWhole, run: |updates| Ok(Box::new(yrs::import(updates)?)) },
+    Case { who: Who::Peer, name: YRS, form: Form::YrsWhole, run: |updates| Ok(Box::new(yrs::import(updates)?)) },
     Case { who: Who::Peer, name: "yrs, an update a session", form: Form::YrsSessions, run: |updates| Ok(Box::new(yrs::import(updates)?)) },
     Case { who: Who::Peer, name: AUTOMERGE, form: Form::AutomergeChanges, run: |changes| Ok(Box::new(automerge::decode(changes)?)) },
     Case { who: Who::Peer, name: "automerge, load what it saved", form: Form::AutomergeSaved, run: |saved| Ok(Box::new(automerge::load(&saved[0])?)) },
@@ -60,6 +60,8 @@ pub(crate) const JSON: &[Case] = &[
 pub(crate) const LIMIT: &str = "postcard, borrowed, into a hash map";
 pub(crate) const OWNED: &str = "postcard, owned, into std's hash map";
 pub(crate) const OURS: &str = "ours: decode_batch, reconcile, typed";
+pub(crate) const LORO: &str = "loro, one update";
+pub(crate) const YRS: &str = "yrs, one update";
 pub(crate) const AUTOMERGE: &str = "automerge, apply_changes";
 pub(crate) const JSON_LIMIT: &str = "serde_json, owned, into std's hash map";
 pub(crate) const JSON_OURS: &str = "ours: pages of the protocol, reconcile, typed";

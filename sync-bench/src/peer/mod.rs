@@ -2,6 +2,7 @@
 
 pub(crate) mod automerge;
 pub(crate) mod case;
+pub(crate) mod http;
 pub(crate) mod limit;
 pub(crate) mod loro;
 pub(crate) mod ours;

@@ -8,7 +8,7 @@ use sync_core::transport::{
     ClientStanding, Hello, HelloRequest, Limits, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest,
 };
 use sync_core::{
-    BoxFuture, Clock, Cursor, Digest, Entity, Entry, Family, Fields, Record, Replica, Snapshot, Store, SystemClock,
+    BoxFuture, Clock, Cursor, Digest, Entity, Entry, Family, Fields, Record, Replica, Snapshot, Store, StoreError, SystemClock,
     Transport, TransportError, reconcile,
 };
 use sync_redb::RedbStore;
@@ -84,6 +84,18 @@ pub(crate) fn replica(store: impl Store + 'static) -> Result<Replica> {
 
 pub(crate) fn on_disk(path: &Path) -> Result<Replica> {
     replica(RedbStore::open(path)?)
+}
+
+/// Drops the last handle, and waits until the file is free.
+pub(crate) fn close(replica: Replica, path: &Path) -> Result<()> {
+    drop(replica);
+    for _ in 0..500 {
+        match RedbStore::open(path) {
+            Err(StoreError::Locked { .. }) => std::thread::sleep(std::time::Duration::from_millis(10)),
+            other => return Ok(other.map(drop)?),
+        }
+    }
+    Err("the replica's file stays locked".into())
 }
 
 /// All notes that a replica shows.
