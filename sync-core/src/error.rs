@@ -128,6 +128,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// What a transaction's closure returns to give up: nothing is written then.
+    ///
+    /// ```
+    /// # use sync_core::{Error, MemoryStore, Replica};
+    /// # let replica = Replica::builder().open(MemoryStore::new())?;
+    /// let given_up = replica.transaction::<()>(|_| Err(Error::aborted("not enough money")));
+    /// assert_eq!(given_up.unwrap_err().code(), "aborted");
+    /// # Ok::<(), sync_core::Error>(())
+    /// ```
+    pub fn aborted(reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Aborted(reason.into().into())
+    }
+
     /// A stable name for programs.
     pub fn code(&self) -> &'static str {
         match self {

@@ -51,8 +51,8 @@ impl Rows {
         *self.memory() = Memory::default();
     }
 
-    /// Durable rows from the one that holds entry number `seq` on, one at least and about `limit` of them, none
-    /// without entries. The caller has seen that the journal holds that entry between these positions.
+    /// Durable rows from the one that holds entry number `seq` on, about `limit` of them and none without entries.
+    /// The caller has seen that the journal holds that entry between these positions; nothing if it was cut since.
     pub(super) fn from(
         &self,
         store: &dyn Store,
@@ -65,9 +65,13 @@ impl Rows {
             return Ok(known);
         }
         let mut next = self.find(store, seq, first, last)?;
-        let mut rows = Vec::with_capacity(limit);
+        let mut rows: Vec<Arc<Row>> = Vec::with_capacity(limit);
         while rows.is_empty() && next <= last {
-            for (position, bytes) in store.journal(next, limit)? {
+            let found = store.journal(next, limit)?;
+            if found.is_empty() {
+                break;
+            }
+            for (position, bytes) in found {
                 if position > last {
                     break;
                 }
@@ -77,6 +81,10 @@ impl Rows {
                     rows.push(row);
                 }
             }
+        }
+        // The log may have been cut since the caller looked.
+        if rows.first().is_none_or(|row| row.start.seq >= seq) {
+            return Ok(Vec::new());
         }
         let mut memory = self.memory();
         for row in &rows {

@@ -8,7 +8,7 @@ use crate::entity::{Entity, Id, Schema};
 use crate::error::Error;
 use crate::journal::Commit;
 use crate::model::conflict::{self, Losing};
-use crate::model::entry::{Action, EntityKey};
+use crate::model::entry::{Action, EntityKey, LIFECYCLE};
 use crate::model::op::{Family, Op};
 use crate::model::stamp::{ClientId, Dot};
 use crate::model::value::Value;
@@ -33,7 +33,7 @@ pub struct Contender {
 pub struct RawConflict {
     /// Which entity.
     pub key: EntityKey,
-    /// Which field; [`LIFECYCLE`](crate::model::entry::LIFECYCLE) where a delete and what was written around it disagree.
+    /// Which field; [`LIFECYCLE`] where a delete and what was written around it disagree.
     pub field: String,
     /// The value that shows.
     pub winner: Contender,
@@ -69,7 +69,11 @@ impl Replica {
             let id = id.map_err(|source| Error::Field { key: raw.key.clone(), source })?;
             Ok(Conflict { id, raw })
         };
-        self.raw_conflicts(Some(T::SCHEMA.name))?.into_iter().map(typed).collect()
+        // Conflicts of fields that the type does not have are for the program that has them.
+        let is_ours = |raw: &RawConflict| {
+            raw.field == LIFECYCLE || T::SCHEMA.fields.iter().any(|field| field.name == raw.field)
+        };
+        self.raw_conflicts(Some(T::SCHEMA.name))?.into_iter().filter(is_ours).map(typed).collect()
     }
 
     /// Every conflict, of one type or of all.
@@ -121,7 +125,7 @@ impl Transaction<'_> {
     /// An ordinary write that has seen the winner and the losers, and nothing that came since.
     fn resolve(&mut self, schema: Option<&Schema>, conflict: &RawConflict, chosen: &Contender) -> Result<(), Error> {
         let key = conflict.key.clone();
-        if conflict.field == crate::model::entry::LIFECYCLE {
+        if conflict.field == LIFECYCLE {
             // Of a delete and what it hid the delete is kept by deleting again, the other by restoring.
             let deletes =
                 self.visible(&key)?.lifecycle().iter().any(|l| l.origin.dot == chosen.dot && l.delete.is_some());

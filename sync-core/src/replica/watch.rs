@@ -49,7 +49,7 @@ struct Inbox {
 struct Content {
     changed: BTreeSet<EntityKey>,
     overflowed: bool,
-    waker: Option<Waker>,
+    wakers: Vec<Waker>,
 }
 
 impl Replica {
@@ -97,16 +97,14 @@ impl Watchers {
     pub(super) fn resync(&self) {
         let inboxes: Vec<Arc<Inbox>> = self.list().iter().filter_map(Weak::upgrade).collect();
         for inbox in inboxes {
-            let waker = {
+            let wakers = {
                 let mut content = inbox.content();
                 content.changed.clear();
                 content.overflowed = true;
-                content.waker.take()
+                std::mem::take(&mut content.wakers)
             };
             inbox.arrived.notify_all();
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+            wakers.into_iter().for_each(Waker::wake);
         }
     }
 
@@ -117,7 +115,7 @@ impl Watchers {
 
 impl Inbox {
     fn put(&self, changed: &[EntityKey]) {
-        let waker = {
+        let wakers = {
             let mut content = self.content();
             let ours = |key: &&EntityKey| self.entity_type.as_deref().is_none_or(|name| *name == *key.entity_type);
             let mut any = false;
@@ -131,12 +129,10 @@ impl Inbox {
                 content.changed.clear();
                 content.overflowed = true;
             }
-            if any { content.waker.take() } else { None }
+            if any { std::mem::take(&mut content.wakers) } else { Vec::new() }
         };
         self.arrived.notify_all();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {
@@ -166,7 +162,7 @@ impl RawWatch {
             match content.take() {
                 Some(change) => Poll::Ready(change),
                 None => {
-                    content.waker = Some(cx.waker().clone());
+                    content.wakers.push(cx.waker().clone());
                     Poll::Pending
                 }
             }

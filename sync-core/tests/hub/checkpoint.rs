@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use super::support::*;
-use sync_core::{Action, Checkpoint, Cursor, Entry, Family, Heads, Hub, MemoryStore, Op, Position, Store, StoreError};
+use sync_core::transport::PullRequest;
+use sync_core::{
+    Action, Checkpoint, Cursor, Digest, Entry, Family, Heads, Hub, MemoryStore, Op, Position, Store, StoreError,
+};
 
 type Hook = Box<dyn FnOnce() + Send>;
 
@@ -234,4 +237,32 @@ fn compacting_leaves_what_the_checkpoint_does_not_cover() {
     store.before("journal", 1, move || assert_eq!(words(other.push("ada", Some(9), gone)), "!gone"));
     hub.compact(0).unwrap();
     assert_eq!(words(open(store).push("ada", Some(8), offers(&late))), "error superseded");
+}
+
+#[test]
+fn a_page_is_right_or_expired_while_the_log_is_cut() {
+    for (nth, since) in (1..=9).flat_map(|nth| [(nth, 0), (nth, 7), (nth, 20)]) {
+        let store = Watched::default();
+        let mut a = Client::new("a");
+        let hub = open(store.clone());
+        for n in 0..30 {
+            push(&hub, &[a.create(&n.to_string(), "one")]).unwrap();
+        }
+        let whole = log(&hub, 100);
+        // It has nothing of the log in memory.
+        let hub = open(store.clone());
+        hub.checkpoint().unwrap();
+        let hub = open(store.clone());
+        let other = hub.clone();
+        store.before("journal", nth, move || other.compact(0).unwrap());
+        let request = PullRequest { since: Cursor { seq: since, digest: Digest::EMPTY }, limit: 100, have: None };
+        match hub.pull(&request) {
+            Ok(page) => {
+                let entries = page.entries.iter().map(|(seq, entry)| (*seq, Entry::clone(entry)));
+                assert!(entries.eq(whole[since as usize..].iter().cloned()), "{nth} {since}");
+                assert_eq!(page.cursor, hub.head());
+            }
+            Err(error) => assert_eq!(error.code(), "expired", "{nth} {since}"),
+        }
+    }
 }

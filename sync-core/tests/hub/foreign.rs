@@ -28,7 +28,7 @@ fn it_is_known_by_author_and_id_for_ever() {
     hub.checkpoint().unwrap();
     for hub in [hub, open(store)] {
         assert_eq!(push_foreign(&hub, &[two.clone(), other.clone(), one.clone()]), "2 !id_reused 1");
-        assert_eq!(push_foreign(&hub, &[same_id.clone()]), "3", "another author's id is another id");
+        assert_eq!(push_foreign(&hub, std::slice::from_ref(&same_id)), "3", "another author's id is another id");
     }
 }
 

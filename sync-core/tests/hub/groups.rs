@@ -64,7 +64,7 @@ fn the_culprit_gets_its_reason_and_the_rest_of_the_group_another() {
         let mut offers = offers(&group);
         let rejection = Rejection { code: "malformed".into(), message: "no".into(), field: None };
         offers[at] = Offer::Malformed { id: group[at].id(), rejection };
-        let mut expected = vec!["!group"; 3];
+        let mut expected = ["!group"; 3];
         expected[at] = "!malformed";
         assert_eq!(words(hub.push("ada", None, offers)), expected.join(" "));
     }

@@ -231,8 +231,9 @@ fn a_crash_at_any_write_loses_nothing_that_was_accepted() {
             let survived = log(&again, 3);
             assert!(survived.starts_with(&served), "{left}");
             for (round, (batch, phone)) in all.iter().enumerate() {
-                let words =
-                    push_words(&again, batch) + " " + &words(again.push_foreign("ada", offers(&[phone.clone()])));
+                let words = push_words(&again, batch)
+                    + " "
+                    + &words(again.push_foreign("ada", offers(std::slice::from_ref(phone))));
                 if let Some(before) = acked.get(round) {
                     assert_eq!(*before, words, "{left}");
                 }
