@@ -95,10 +95,10 @@ fn write(device: &Device, name: &str, source: &mut dyn Source, progress: &Progre
 }
 
 fn put(tx: &mut Transaction<'_>, note: Note) -> Result<NoteId, Error> {
-    if let Some(notebook) = &note.notebook {
-        if tx.get(notebook)?.is_none() {
-            tx.put(Notebook::called(notebook.key()))?;
-        }
+    if let Some(notebook) = &note.notebook
+        && tx.get(notebook)?.is_none()
+    {
+        tx.put(Notebook::called(notebook.key()))?;
     }
     tx.put(note)
 }
