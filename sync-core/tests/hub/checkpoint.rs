@@ -241,7 +241,8 @@ fn compacting_leaves_what_the_checkpoint_does_not_cover() {
 
 #[test]
 fn a_page_is_right_or_expired_while_the_log_is_cut() {
-    for (nth, since) in (1..=9).flat_map(|nth| [(nth, 0), (nth, 7), (nth, 20)]) {
+    let cases = (1..=9).flat_map(|nth| [(nth, 0, 0), (nth, 7, 5), (nth, 20, 5), (nth, 20, 0)]);
+    for (nth, since, keep) in cases {
         let store = Watched::default();
         let mut a = Client::new("a");
         let hub = open(store.clone());
@@ -254,7 +255,7 @@ fn a_page_is_right_or_expired_while_the_log_is_cut() {
         hub.checkpoint().unwrap();
         let hub = open(store.clone());
         let other = hub.clone();
-        store.before("journal", nth, move || other.compact(0).unwrap());
+        store.before("journal", nth, move || other.compact(keep).unwrap());
         let request = PullRequest { since: Cursor { seq: since, digest: Digest::EMPTY }, limit: 100, have: None };
         match hub.pull(&request) {
             Ok(page) => {

@@ -147,3 +147,22 @@ fn a_fresh_hub_has_an_empty_log() {
     let wrong = PullRequest { since: Cursor { seq: 0, digest: Digest(1) }, limit: 1, have: None };
     assert_eq!(hub.pull(&wrong).unwrap_err().code(), "diverged");
 }
+
+#[test]
+fn rows_without_entries_do_not_hold_up_a_reader() {
+    let store = Arc::new(MemoryStore::new());
+    let hub = open(store.clone());
+    let mut a = Client::new("a");
+    for n in 0..3 {
+        push(&hub, &[a.create(&n.to_string(), "one")]).unwrap();
+        for attempt in 0..150 {
+            let gone = [a.clone().update("never", &a.dot(1), "two")];
+            assert_eq!(words(hub.push("ada", Some(n * 150 + attempt + 1), offers(&gone))), "!gone");
+        }
+    }
+    let head = hub.head();
+    for hub in [hub, open(store)] {
+        assert_eq!(log(&hub, 1).len(), 3);
+        assert_eq!(pull(&hub, head, 1).cursor, head);
+    }
+}
