@@ -153,6 +153,8 @@ async fn nonsense_is_called_so() {
         reply(200, "Content-Type: application/json\r\nContent-Encoding: gzip\r\n", "{}"),
         reply(200, "Content-Type: application/json\r\nContent-Encoding: gzip\r\n", bomb),
         json(&" ".repeat(2 << 20)),
+        // Without an end.
+        format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{}...", " ".repeat(2 << 20)).into_bytes(),
     ];
     for reply in cases {
         let text = String::from_utf8_lossy(&reply[..reply.len().min(200)]).into_owned();
@@ -206,6 +208,18 @@ async fn verdicts_on_other_entries_are_no_verdicts() {
         let found = Transport::push(&script.transport().build().unwrap(), &request).await;
         assert!(matches!(found, Err(TransportError::Nonsense { .. })), "{results}: {found:?}");
     }
+}
+
+#[tokio::test]
+async fn what_a_hub_says_of_other_clients_is_not_believed() {
+    let client = |name: &str| (sync_core::ClientId::new(name), sync_core::Known::default());
+    let request = |names: [&str; 2]| HelloRequest { clients: names.map(client).into(), ..HelloRequest::default() };
+    let hello = hub().hello("ann", &request(["a", "b"])).unwrap();
+    let script = Script::start(vec![json(&sync_http::wire::hello::hello(&hello))]).await;
+    let transport = script.transport().build().unwrap();
+    assert_eq!(Transport::hello(&transport, &request(["a", "b"])).await, Ok(hello));
+    let found = Transport::hello(&transport, &request(["b", "a"])).await;
+    assert!(matches!(found, Err(TransportError::Nonsense { .. })), "{found:?}");
 }
 
 #[tokio::test]

@@ -34,16 +34,24 @@ async fn live(server: &Server, query: &str, headers: &str) -> TcpStream {
 
 #[tokio::test]
 async fn events_tell_how_long_the_log_is() {
-    let limits = RequestLimits { heartbeat: Duration::from_millis(50), live_streams: 3, ..RequestLimits::default() };
-    let server = Server::start(HubService::builder(Spaces::single(hub())).limits(limits).build()).await;
+    let limits = RequestLimits { heartbeat: Duration::from_millis(50), live_streams: 4, ..RequestLimits::default() };
+    let service = HubService::builder(Spaces::single(hub())).limits(limits).build();
+    // A stream is no idle connection.
+    let time = Duration::from_millis(300);
+    let options = ServeOptions { header_time: time, idle_time: time, ..ServeOptions::default() };
+    let server = Server::with_options(service, options).await;
     let mut waiting = live(&server, "?since=0", "").await;
     let head = until(&mut waiting, "\r\n\r\n").await.to_lowercase();
     assert!(head.contains("content-type: text/event-stream") && head.contains("cache-control: no-store"), "{head}");
     until(&mut waiting, ":\n\n").await;
     server.push(actions(&[create("a", 1), create("a", 2)])).await;
     assert!(until(&mut waiting, "data:").await.contains("id: 2\ndata: {\"cursor\":2}\n\n"));
+    tokio::time::sleep(time * 3).await;
     server.push(actions(&[create("a", 3)])).await;
     until(&mut waiting, "id: 3\n").await;
+    // One who knows of more than there is has to hear it.
+    let mut beyond = live(&server, "?since=9", "").await;
+    until(&mut beyond, "id: 3\n").await;
     // One who is behind is told at once; one who comes back says where it was.
     let mut behind = live(&server, "?since=1", "").await;
     until(&mut behind, "id: 3\n").await;
@@ -54,7 +62,7 @@ async fn events_tell_how_long_the_log_is() {
     let refused = server.ask("GET", "/sync/live?since=0", "", b"").await;
     assert_eq!((refused.status, refused.problem().as_str()), (503, "busy"));
     assert!(refused.header("retry-after").is_some());
-    drop((waiting, behind));
+    drop((waiting, beyond, behind));
     let mut text = String::new();
     for _ in 0..100 {
         text = String::from_utf8(server.ask("GET", "/metrics", "", b"").await.body).unwrap();
