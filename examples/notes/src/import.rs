@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
-use std::sync::Arc;
 
 use sync_core::replica::Transaction;
 use sync_core::{Commit, Error};
@@ -107,7 +106,7 @@ fn put(tx: &mut Transaction<'_>, note: Note) -> Result<NoteId, Error> {
 fn would_take(device: &Device, note: Note) -> Result<(), String> {
     let tried = device.replica.transaction(|tx| {
         put(tx, note)?;
-        Err::<(), _>(Error::Aborted(Arc::new(io::Error::other("a rehearsal"))))
+        Err::<(), _>(Error::aborted("a rehearsal"))
     });
     match tried {
         Ok(_) | Err(Error::Aborted(_)) => Ok(()),
