@@ -4,11 +4,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
 use super::query::local_place;
+use super::state::State;
 use super::{Replica, meta};
 use crate::error::Error;
 use crate::model::codec::Writer;
+use crate::records::{Frozen, Table};
 use crate::seal;
-use crate::store::Checkpoint;
+use crate::store::{Checkpoint, Position};
 
 impl Replica {
     /// Brings the records' checkpoint up to date. Done by itself every few thousand entries; after it, opening
@@ -54,6 +56,7 @@ impl Replica {
     }
 
     fn fold_checkpoint(&self, drop: bool) -> Result<(), Error> {
+        self.settle_doubt()?;
         let store = self.inner.journal.store().clone();
         if self.state().wiped {
             self.sweep_wiped()?;
@@ -102,26 +105,31 @@ impl Replica {
                 checkpoint.drop_before = checkpoint.covers + 1 - keep;
             }
         }
-        let stored = checkpoint.covers;
-        store.checkpoint(&checkpoint)?;
+        let written = Written { covers: checkpoint.covers, table, frozen, undecided };
+        let Err(error) = store.checkpoint(&checkpoint) else {
+            let last = self.inner.journal.last();
+            self.state().take_in(&written, last);
+            return Ok(());
+        };
+        self.state().doubt = Some(written);
+        if self.settle_doubt()? { Ok(()) } else { Err(error.into()) }
+    }
+
+    /// Finds out whether a checkpoint that failed was carried out all the same. Until that is known nothing can be
+    /// read: what is in memory might lie over a map that contains it already.
+    pub(super) fn settle_doubt(&self) -> Result<bool, Error> {
+        if self.state().doubt.is_none() {
+            return Ok(true);
+        }
+        let covers = self.inner.journal.store().heads()?.covers;
+        let last = self.inner.journal.last();
         let mut state = self.state();
-        if state.table == table {
-            state.records.thaw(&frozen);
+        let Some(written) = state.doubt.take() else { return Ok(true) };
+        let is_done = covers >= written.covers;
+        if is_done {
+            state.take_in(&written, last);
         }
-        // What changed while the checkpoint was written has to be written again by the next one.
-        if self.inner.journal.last() == stored {
-            state.dropped.clear();
-            state.local.clear();
-            for local in undecided {
-                if let Some(pending) = state.pending.get_mut(&local) {
-                    pending.stored = true;
-                }
-                if let Some(aside) = state.aside.get_mut(&local) {
-                    aside.stored = true;
-                }
-            }
-        }
-        Ok(())
+        Ok(is_done)
     }
 
     /// What was wiped goes from the map before the checkpoint counts that says so.
@@ -172,6 +180,38 @@ impl Replica {
         }
         let _ = self.fold_checkpoint(false);
         self.inner.checkpointer.end();
+    }
+}
+
+/// A checkpoint that was written, or may have been.
+pub(super) struct Written {
+    covers: Position,
+    table: Table,
+    frozen: Frozen,
+    /// Pending and set-aside entries that are in it.
+    undecided: Vec<u64>,
+}
+
+impl State {
+    /// The map contains a checkpoint now. `last` is where the journal ends.
+    fn take_in(&mut self, written: &Written, last: Position) {
+        if self.table == written.table {
+            self.records.thaw(&written.frozen);
+        }
+        // What changed while the checkpoint was written has to be written again by the next one.
+        if last != written.covers {
+            return;
+        }
+        self.dropped.clear();
+        self.local.clear();
+        for local in &written.undecided {
+            if let Some(pending) = self.pending.get_mut(local) {
+                pending.stored = true;
+            }
+            if let Some(aside) = self.aside.get_mut(local) {
+                aside.stored = true;
+            }
+        }
     }
 }
 

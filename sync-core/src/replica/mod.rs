@@ -268,6 +268,7 @@ impl Replica {
     /// An entity's record as its accepted entries make it.
     fn accepted(&self, key: &EntityKey) -> Result<Arc<Record>, Error> {
         loop {
+            self.settle_doubt()?;
             let (generation, table) = {
                 let mut state = self.state();
                 if let Some(record) = state.records.peek(key) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::state::{Aside, Pending, State};
-use crate::model::entry::{Action, EntityKey, Entry};
+use crate::model::entry::{Action, EntityKey, Entry, Group};
 use crate::model::op::Op;
 use crate::model::stamp::Dot;
 use crate::transport::Rejection;
@@ -39,8 +39,18 @@ impl State {
 
     /// A pending entry is refused, and with it its transaction.
     pub(super) fn set_aside_whole(&mut self, local: u64, rejection: &Rejection) {
-        let group = self.pending.get(&local).and_then(|pending| pending.entry.group);
+        let group = self.group_of(local);
         self.set_aside(local, rejection);
+        self.set_aside_group(group);
+    }
+
+    /// The transaction of a pending entry.
+    pub(super) fn group_of(&self, local: u64) -> Option<Group> {
+        self.pending.get(&local).and_then(|pending| pending.entry.group)
+    }
+
+    /// What is pending of a transaction of which an entry was refused.
+    pub(super) fn set_aside_group(&mut self, group: Option<Group>) {
         let Some(group) = group else { return };
         let message = "another entry of the transaction was refused".to_owned();
         let with = Rejection { code: "group".into(), message, field: None };

@@ -154,6 +154,7 @@ impl Scan {
     fn read(&mut self) -> Result<(), Error> {
         let store = self.replica.inner.journal.store().clone();
         loop {
+            self.replica.settle_doubt()?;
             let (generation, table) = {
                 let state = self.replica.state();
                 (state.records.generation(), state.table)

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::checkpoint::Written;
 use super::names::Landed;
 use super::row::{Account, Decision, Row};
 use crate::clock::HybridClock;
@@ -52,6 +53,8 @@ pub(crate) struct State {
     pub(crate) dropped: Vec<u64>,
     /// Whether the store's map still holds undecided entries of what was wiped.
     pub(crate) wiped: bool,
+    /// A checkpoint that failed, and may have been carried out.
+    pub(super) doubt: Option<Written>,
     /// What became of pending entries while drafts are open that may name them.
     pub(crate) landed: Landed,
 }
@@ -110,6 +113,7 @@ impl State {
             changed: Vec::new(),
             dropped: Vec::new(),
             wiped: false,
+            doubt: None,
             landed: Landed::default(),
         }
     }
@@ -144,8 +148,10 @@ impl State {
             }
             Row::Page { entries, cursor, gone } => {
                 for (local, entry) in gone {
+                    let group = self.group_of(*local);
                     self.alter(*local, |pending| pending.entry = entry.clone());
                     self.set_aside(*local, &super::purge::gone());
+                    self.set_aside_group(group);
                 }
                 for entry in entries {
                     self.receive(entry.clone());

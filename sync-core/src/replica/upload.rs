@@ -3,11 +3,11 @@
 use super::Replica;
 use super::cycle::Report;
 use super::row::{Decision, Row};
-use super::state::State;
+use super::state::{Pending, State};
 use crate::error::Error;
 use crate::model::entry::Entry;
 use crate::model::stamp::Dot;
-use crate::transport::{PushReply, PushRequest, Transport, TransportError, Verdict};
+use crate::transport::{PushReply, PushRequest, Rejection, Transport, TransportError, Verdict};
 
 /// What one push brought about.
 pub(super) enum Pushed {
@@ -33,6 +33,13 @@ struct Offer {
 impl Replica {
     /// Offers one batch of pending entries and takes the verdicts.
     pub(super) async fn push(&self, transport: &dyn Transport, report: &mut Report) -> Result<Pushed, Error> {
+        let oversized = self.state().oversized();
+        if !oversized.is_empty() {
+            let aside = oversized.len() as u64;
+            self.commit_between_writes(&Row::Verdicts { decisions: oversized, gone: Vec::new() })?;
+            report.rejected += aside;
+            return Ok(Pushed::More);
+        }
         let Some(offer) = self.state().next_offer() else { return Ok(Pushed::Nothing) };
         // The numbers are durable before anyone hears of them, and the entries, which were queued before, too.
         let numbers = offer.entries.iter().map(|(local, n, _)| (*local, *n)).collect();
@@ -145,6 +152,25 @@ impl State {
             entries.push((*local, n, entry));
         }
         Some(Offer { attempt: self.attempt + 1, entries })
+    }
+
+    /// What comes next and is more than the hub takes at once: written before its limits were known, or before they
+    /// became what they are. It would stand in the way of all that comes after it for ever.
+    fn oversized(&self) -> Vec<(u64, Decision)> {
+        let undecided = |pending: &Pending| pending.offered.is_none() && pending.accepted_as.is_none();
+        let Some((first, pending)) = self.pending.first_key_value().filter(|(_, pending)| undecided(pending)) else {
+            return Vec::new();
+        };
+        let count = pending.entry.group.map_or(1, |group| group.count);
+        let size = self.size_of_group(*first, count, pending.entry.to_json_with_intent().len() as u64 + 512);
+        let most = self.limits.batch_entries.min(self.limits.group_entries);
+        let over = match (count > most, size > self.limits.batch_bytes) {
+            (true, _) => format!("{count} entries in one transaction; the hub takes {most}"),
+            (_, true) => format!("about {size} bytes at once; the hub takes {}", self.limits.batch_bytes),
+            _ => return Vec::new(),
+        };
+        let rejection = Rejection { code: "too_large".into(), message: over, field: None };
+        (*first..*first + count).map(|local| (local, Decision::Rejected(rejection.clone()))).collect()
     }
 
     fn size_of_group(&self, first: u64, count: u64, first_size: u64) -> u64 {
