@@ -142,9 +142,7 @@ impl Entry {
 
     /// The hash of all that is immutable in it: everything but its intent.
     pub fn hash(&self) -> Digest {
-        let mut w = Writer::plain();
-        self.write_body(&mut w);
-        Digest(xxhash_rust::xxh3::xxh3_128(&w.finish()))
+        Writer::hash(|w| self.write_body(w))
     }
 
     pub(crate) fn write(&self, w: &mut Writer) {

@@ -60,6 +60,11 @@ impl Entry {
     /// Whether the entry reads back from its JSON as it is. One that does not would have another hash on the other
     /// side, or could not be read there at all.
     pub fn is_canonical(&self) -> bool {
+        self.is_plainly_canonical() || self.reads_back()
+    }
+
+    /// The same by writing and reading it.
+    pub(crate) fn reads_back(&self) -> bool {
         let json = Value::parse_with_depth(&self.to_json_with_intent(), MAX_DEPTH + ENVELOPE_DEPTH);
         let parsed = json.ok().and_then(|json| Self::from_json(&json).ok());
         parsed.is_some_and(|parsed| parsed.entry == *self)
@@ -71,10 +76,16 @@ impl Entry {
             let _ = write!(out, ",\"{name}\":{n}");
         };
         let text = |out: &mut String, name: &str, text: &str| {
-            let _ = write!(out, ",\"{name}\":{}", Value::from(text));
+            for part in [",\"", name, "\":"] {
+                out.push_str(part);
+            }
+            Value::write_text(out, text);
         };
         out.push_str("{\"id\":");
-        out.push_str(Value::from(self.id().as_str()).as_str());
+        match &self.foreign_id {
+            Some(id) => Value::write_text(out, id),
+            None => write_dot(out, &self.origin.dot),
+        }
         text(out, "entityType", &self.key.entity_type);
         text(out, "entityId", &self.key.id);
         text(out, "type", action_name(self.action));
@@ -90,8 +101,9 @@ impl Entry {
         if !self.replaces.is_empty() {
             out.push_str(",\"replaces\":{");
             for (at, (name, dots)) in self.replaces.iter().enumerate() {
-                let comma = if at > 0 { "," } else { "" };
-                let _ = write!(out, "{comma}{}:", Value::from(&**name));
+                out.push_str(if at > 0 { "," } else { "" });
+                Value::write_text(out, name);
+                out.push(':');
                 write_dots(out, dots);
             }
             out.push('}');
@@ -127,8 +139,10 @@ impl Entry {
             Action::Create | Action::Update => {
                 out.push('{');
                 for (at, (name, op)) in self.fields.iter().enumerate() {
-                    let comma = if at > 0 { "," } else { "" };
-                    let _ = write!(out, "{comma}{}:{}", Value::from(&**name), op.to_json());
+                    out.push_str(if at > 0 { "," } else { "" });
+                    Value::write_text(out, name);
+                    out.push(':');
+                    op.write_json(out);
                 }
                 out.push('}');
             }
@@ -246,10 +260,21 @@ impl Raw {
 fn write_dots(out: &mut String, dots: &[Dot]) {
     out.push('[');
     for (at, dot) in dots.iter().enumerate() {
-        let comma = if at > 0 { "," } else { "" };
-        let _ = write!(out, "{comma}{}", Value::from(dot.to_string()));
+        out.push_str(if at > 0 { "," } else { "" });
+        write_dot(out, dot);
     }
     out.push(']');
+}
+
+/// A dot's text, as its `Display` shows it, in quotes.
+fn write_dot(out: &mut String, dot: &Dot) {
+    Value::write_text(out, dot.client.as_str());
+    // Within the quotes, which digits need not escape.
+    out.pop();
+    let digit = |place: u32| char::from(b"0123456789abcdef"[(dot.n >> (4 * place)) as usize & 0xf]);
+    out.push('-');
+    out.extend((0..16).rev().map(digit));
+    out.push('"');
 }
 
 fn action_name(action: Action) -> &'static str {

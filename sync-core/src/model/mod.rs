@@ -2,6 +2,7 @@
 //!
 //! Read in this order: [`value`], [`stamp`], [`op`], [`entry`], [`register`], [`record`], [`snapshot`].
 
+mod canonical;
 pub mod codec;
 pub mod conflict;
 pub mod entry;

@@ -101,6 +101,14 @@ impl Op {
         }
     }
 
+    /// Writes the operation in JSON.
+    pub(crate) fn write_json(&self, out: &mut String) {
+        match self {
+            Op::Assign(value) if !looks_like_operation(value) => out.push_str(value.as_str()),
+            _ => out.push_str(self.to_json().as_str()),
+        }
+    }
+
     /// Reads an operation from JSON.
     ///
     /// # Errors

@@ -127,6 +127,11 @@ impl Value {
         Self(text.into())
     }
 
+    /// Writes a text as a value, canonically.
+    pub(crate) fn write_text(out: &mut String, text: &str) {
+        text::write_string(out, text);
+    }
+
     /// The canonical text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,0 +1,121 @@
+//! Whether an entry is as its JSON would bring it back, seen without writing that JSON: what nearly every entry is.
+
+use super::entry::{Action, EntityKey, Entry, client_is_valid};
+use super::op::Op;
+use super::stamp::{Dot, Name};
+use super::value::Value;
+
+/// The integers up to which every reader of JSON agrees.
+const EXACT: u64 = 1 << 53;
+
+/// The most bytes of an entity type's name.
+const TYPE_BYTES: usize = 128;
+
+impl Entry {
+    /// `true` only for entries that read back from their JSON as they are; `false` says nothing.
+    ///
+    /// `O(bytes)`, and allocates for values other than texts, flags and `null` alone.
+    pub(crate) fn is_plainly_canonical(&self) -> bool {
+        let numbered = self.origin.author.is_none() && self.foreign_id.is_none() && self.unknown.is_none();
+        let exact = |n: u64| (1..EXACT).contains(&n);
+        let writes = matches!(self.action, Action::Create | Action::Update);
+        numbered
+            && client_is_valid(&self.origin.dot.client)
+            && exact(self.origin.dot.n)
+            && self.origin.time < EXACT
+            && (1..=TYPE_BYTES).contains(&self.key.entity_type.len())
+            && (1..=EntityKey::MAX_ID_BYTES).contains(&self.key.id.len())
+            && self.group.is_none_or(|group| exact(group.first) && exact(group.count))
+            && (writes || self.fields.is_empty())
+            && are_keys(self.fields.iter().map(|(name, _)| name))
+            && self.fields.iter().all(|(name, op)| !name.is_empty() && !name.starts_with('$') && is_plain(op))
+            && are_keys(self.replaces.iter().map(|(name, _)| name))
+            && self.named().all(can_be_named)
+    }
+}
+
+/// Whether these stand in the order of an object's keys, each once.
+fn are_keys<'a>(names: impl Iterator<Item = &'a Name> + Clone) -> bool {
+    names.clone().zip(names.skip(1)).all(|(a, b)| a.as_bytes() < b.as_bytes())
+}
+
+/// An assignment of a value that is no operation's spelling.
+fn is_plain(op: &Op) -> bool {
+    let Op::Assign(value) = op else { return false };
+    match value.as_str().as_bytes() {
+        b"true" | b"false" | b"null" => true,
+        // A string that nothing in it ends or escapes.
+        [b'"', inner @ .., b'"'] => inner.iter().all(|b| *b >= 0x20 && *b != b'"' && *b != b'\\'),
+        [b'{', ..] => false,
+        _ => Value::parse(value.as_str()).is_ok_and(|parsed| parsed == *value),
+    }
+}
+
+fn can_be_named(dot: &Dot) -> bool {
+    !dot.client.as_str().is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stamp::{ClientId, Origin};
+    use super::*;
+    use crate::model::entry::Group;
+
+    fn plain() -> Entry {
+        let dot = Dot::new(ClientId::new("a"), 7);
+        let mut entry = Entry::new(Origin { dot, time: 12, author: None }, EntityKey::new("note", "1"), Action::Update);
+        entry.fields = vec![("body".into(), assign("\"two\"")), ("tags".into(), assign("[\"x\",1]"))];
+        entry.replaces = vec![("body".into(), vec![Dot::new(ClientId::new("b"), 1)])];
+        entry.of = vec![Dot::new(ClientId::new("b"), 1)];
+        entry.group = Some(Group { first: 7, count: 1 });
+        entry
+    }
+
+    fn assign(text: &str) -> Op {
+        Op::Assign(Value::from_canonical(text))
+    }
+
+    fn changed(change: impl FnOnce(&mut Entry)) -> Entry {
+        let mut entry = plain();
+        change(&mut entry);
+        entry
+    }
+
+    #[test]
+    fn what_is_plain_reads_back() {
+        assert!(plain().is_plainly_canonical() && plain().reads_back());
+    }
+
+    #[test]
+    fn what_does_not_read_back_is_not_plain() {
+        let wrong = [
+            changed(|e| e.origin.dot.n = 0),
+            changed(|e| e.origin.dot.client = ClientId::new("")),
+            changed(|e| e.origin.dot.client = ClientId::new("a\n")),
+            changed(|e| e.key = EntityKey::new("", "1")),
+            changed(|e| e.key = EntityKey::new("note", "")),
+            changed(|e| e.key = EntityKey::new("note", "1".repeat(513))),
+            changed(|e| e.key = EntityKey::new("n".repeat(129), "1")),
+            changed(|e| e.fields.swap(0, 1)),
+            changed(|e| e.fields[1].0 = "body".into()),
+            changed(|e| e.fields[0].0 = "".into()),
+            changed(|e| e.fields[0].0 = "$body".into()),
+            changed(|e| e.fields[0].1 = assign("\"a\"b\"")),
+            changed(|e| e.fields[0].1 = assign("\"")),
+            changed(|e| e.fields[0].1 = assign("\"a\nb\"")),
+            changed(|e| e.fields[0].1 = assign("\"\\u0061\"")),
+            changed(|e| e.fields[0].1 = assign("1.0")),
+            changed(|e| e.fields[0].1 = assign("[ 1]")),
+            changed(|e| e.fields[0].1 = assign("")),
+            changed(|e| e.replaces.push(("body".into(), Vec::new()))),
+            changed(|e| e.of[0].client = ClientId::new("")),
+            changed(|e| e.action = Action::Restore),
+            changed(|e| e.group = Some(Group { first: 0, count: 1 })),
+            changed(|e| e.group = Some(Group { first: 1, count: 0 })),
+        ];
+        for entry in wrong {
+            assert!(!entry.reads_back(), "{entry:?}");
+            assert!(!entry.is_plainly_canonical(), "{entry:?}");
+        }
+    }
+}
