@@ -4,5 +4,6 @@ pub mod history;
 pub mod laws;
 pub mod oracle;
 pub mod rng;
+pub mod sim;
 pub mod store;
 pub mod transport;

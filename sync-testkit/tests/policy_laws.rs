@@ -43,7 +43,9 @@ impl Policy for Journal {
 }
 
 fn lists() -> impl Iterator<Item = Value> {
-    ["[1]", "[1,2]", "[1,2,\"x\"]", "[1,3]", "[[]]"].into_iter().map(|text| Value::parse(text).expect("the lists are JSON"))
+    ["[1]", "[1,2]", "[1,2,\"x\"]", "[1,3]", "[[]]"]
+        .into_iter()
+        .map(|text| Value::parse(text).expect("the lists are JSON"))
 }
 
 sync_testkit::policy_laws!(longest_keeps_the_laws, Longest, ["", "a", "bb", "b", "ccc"].map(Value::from));

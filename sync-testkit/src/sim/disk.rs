@@ -1,0 +1,184 @@
+//! A disk that loses power or fails at a chosen operation.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sync_core::{Checkpoint, Heads, MemoryStore, Position, Store, StoreError};
+
+/// What happens at the operation that was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trip {
+    /// The power goes: the operation was not carried out, and nothing is any more.
+    PowerBefore,
+    /// The power goes: the operation was carried out, and nobody hears of it.
+    PowerAfter,
+    /// The operation fails once and changes nothing.
+    Error,
+    /// The operation fails once, and was carried out all the same.
+    ErrorAfter,
+    /// There is no space left: writes fail until somebody makes room.
+    Full,
+}
+
+/// A [`MemoryStore`] on a disk that can fail. What is in the image survives.
+#[derive(Clone)]
+pub(super) struct Disk {
+    image: Arc<MemoryStore>,
+    fuse: Arc<Mutex<Fuse>>,
+}
+
+#[derive(Default)]
+struct Fuse {
+    /// How many more operations go well, and what happens then.
+    armed: Option<(u32, Trip)>,
+    /// What happened since this was last taken.
+    tripped: Option<Trip>,
+    is_dead: bool,
+    is_full: bool,
+    /// The simulator looks: nothing fails, nothing counts.
+    is_watched: bool,
+    /// A running hash of all that was appended.
+    written: u64,
+}
+
+impl Disk {
+    pub(super) fn new(image: MemoryStore) -> Self {
+        Self { image: Arc::new(image), fuse: Arc::default() }
+    }
+
+    /// What survives the loss of power now.
+    pub(super) fn image(&self) -> &Arc<MemoryStore> {
+        &self.image
+    }
+
+    pub(super) fn copy(&self) -> MemoryStore {
+        self.image.copy()
+    }
+
+    /// Has something happen after `left` more operations: reads count only where a read can fail by itself.
+    pub(super) fn arm(&self, left: u32, trip: Trip) {
+        self.fuse().armed = Some((left, trip));
+    }
+
+    /// What happened since this was last asked.
+    pub(super) fn take_tripped(&self) -> Option<Trip> {
+        self.fuse().tripped.take()
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.fuse().is_dead
+    }
+
+    /// Everything works again.
+    pub(super) fn heal(&self) {
+        let mut fuse = self.fuse();
+        *fuse = Fuse { written: fuse.written, ..Fuse::default() };
+    }
+
+    /// Power and space are back; what is armed stays.
+    pub(super) fn restart(&self) {
+        self.fuse().is_dead = false;
+    }
+
+    /// Looks without anything failing.
+    pub(super) fn watched<R>(&self, look: impl FnOnce() -> R) -> R {
+        self.fuse().is_watched = true;
+        let seen = look();
+        self.fuse().is_watched = false;
+        seen
+    }
+
+    /// A hash of all that was ever appended through this disk.
+    pub(super) fn written(&self) -> u64 {
+        self.fuse().written
+    }
+
+    fn fuse(&self) -> MutexGuard<'_, Fuse> {
+        self.fuse.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn operate<T>(
+        &self,
+        writes: bool,
+        carry_out: impl Fn(&MemoryStore) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let trip = {
+            let mut fuse = self.fuse();
+            if fuse.is_watched {
+                None
+            } else if fuse.is_dead {
+                return Err(failed("the power is off"));
+            } else if fuse.is_full && writes {
+                return Err(failed("no space is left"));
+            } else {
+                fuse.burn(writes)
+            }
+        };
+        match trip {
+            None => carry_out(&self.image),
+            Some(Trip::PowerBefore) => Err(failed("the power went")),
+            Some(Trip::PowerAfter) => carry_out(&self.image).and(Err(failed("the power went"))),
+            Some(Trip::Error) => Err(failed("an I/O error")),
+            Some(Trip::ErrorAfter) => carry_out(&self.image).and(Err(failed("an I/O error"))),
+            Some(Trip::Full) => Err(failed("no space is left")),
+        }
+    }
+}
+
+impl Fuse {
+    /// Counts an operation; what happens to it, if anything.
+    fn burn(&mut self, writes: bool) -> Option<Trip> {
+        let (left, trip) = self.armed?;
+        let counts = writes || trip == Trip::Error;
+        if !counts {
+            return None;
+        }
+        if left > 0 {
+            self.armed = Some((left - 1, trip));
+            return None;
+        }
+        self.armed = None;
+        self.tripped = Some(trip);
+        self.is_dead = matches!(trip, Trip::PowerBefore | Trip::PowerAfter);
+        self.is_full = trip == Trip::Full;
+        Some(trip)
+    }
+}
+
+fn failed(message: &str) -> StoreError {
+    StoreError::io("the simulated disk", message)
+}
+
+impl Store for Disk {
+    fn heads(&self) -> Result<Heads, StoreError> {
+        self.operate(false, |image| image.heads())
+    }
+
+    fn append(&self, expected: Position, commits: &[&[u8]]) -> Result<Position, StoreError> {
+        let last = self.operate(!commits.is_empty(), |image| image.append(expected, commits))?;
+        let mut fuse = self.fuse();
+        for commit in commits {
+            fuse.written = super::trace::mix(fuse.written, commit);
+        }
+        Ok(last)
+    }
+
+    fn journal(&self, from: Position, limit: usize) -> Result<Vec<(Position, Vec<u8>)>, StoreError> {
+        self.operate(false, |image| image.journal(from, limit))
+    }
+
+    fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+        self.operate(true, |image| image.checkpoint(checkpoint))
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.operate(false, |image| image.get(key))
+    }
+
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        self.operate(false, |image| image.range(from, to, limit))
+    }
+
+    fn reclaim(&self) -> Result<(), StoreError> {
+        self.operate(true, |image| image.reclaim())
+    }
+}

@@ -1,0 +1,255 @@
+//! What people do with their devices: write, fill in forms, settle conflicts, see to what was refused.
+
+use sync_core::{Action, Commit, EntityKey, Error, Life, Op, Replica};
+
+use super::fault::Fault;
+use super::ledger::{Write, plain};
+use super::subject::Act;
+use super::tally::Mark;
+use super::violation::{Holds, Rule, Violation, broken};
+use super::world::World;
+use crate::rng::Rng;
+
+/// Few entities, so that people meet.
+const IDS: [&str; 3] = ["x", "y", "z"];
+
+impl World<'_> {
+    /// Somebody writes, `count` things in one transaction.
+    pub(super) fn write(&mut self, at: usize, count: usize, rng: &mut Rng) -> Holds {
+        let Some(replica) = self.at_hand(at)? else { return Ok(()) };
+        let kinds = &self.kinds[self.devices[at].version];
+        let mut acts = Vec::with_capacity(count);
+        for _ in 0..count {
+            let kind = rng.pick(kinds).clone();
+            let id = *rng.pick(&IDS);
+            let Some(act) = self.act(at, &replica, kind.name(), id, rng)? else { return Ok(()) };
+            acts.push((kind, act, id, rng.bits()));
+        }
+        if self.trace.is_heard() {
+            for (kind, act, id, _) in &acts {
+                self.trace.say(format_args!("    {act:?} {} {id}", kind.name()));
+            }
+        }
+        let written = replica.transaction(|tx| {
+            acts.iter().try_for_each(|(kind, act, id, seed)| kind.act(tx, *act, id, &mut Rng::new(*seed)))
+        });
+        self.written(at, &replica, written, true, rng)
+    }
+
+    /// What somebody would do to an entity as it shows.
+    fn act(
+        &mut self,
+        at: usize,
+        replica: &Replica,
+        kind: &str,
+        id: &str,
+        rng: &mut Rng,
+    ) -> Result<Option<Act>, Violation> {
+        let shown = replica.raw().record(&EntityKey::new(kind, id));
+        self.note_trouble(at);
+        let life = match shown {
+            Ok(record) => record.life(),
+            Err(error) => return self.failed(at, &error).map(|()| None),
+        };
+        let chance = rng.below(100);
+        Ok(Some(match life {
+            Life::Unborn if chance < 80 => Act::Create,
+            Life::Unborn if chance < 95 => Act::Put,
+            Life::Alive { .. } if chance < 8 => Act::Put,
+            Life::Alive { .. } if chance < 22 => Act::Delete,
+            Life::Alive { .. } if chance < 24 => Act::Create,
+            Life::Deleted { .. } if chance < 40 => Act::Restore,
+            Life::Deleted { .. } if chance < 60 => Act::Put,
+            Life::Deleted { .. } if chance < 80 => Act::Delete,
+            _ => Act::Edit,
+        }))
+    }
+
+    /// Somebody opens a form and changes something in it.
+    pub(super) fn open_form(&mut self, at: usize, rng: &mut Rng) -> Holds {
+        let Some(replica) = self.at_hand(at)? else { return Ok(()) };
+        let kind = rng.pick(&self.kinds[self.devices[at].version]).clone();
+        match kind.draft(&replica, rng.pick::<&str>(&IDS), rng) {
+            Ok(form) => self.devices[at].form = Some(form),
+            Err(Error::NotFound { .. } | Error::Deleted { .. }) => {}
+            Err(error) => self.failed(at, &error)?,
+        }
+        self.note_trouble(at);
+        Ok(())
+    }
+
+    /// Somebody saves the form.
+    pub(super) fn save_form(&mut self, at: usize, rng: &mut Rng) -> Holds {
+        let Some(form) = self.devices[at].form.take() else { return Ok(()) };
+        let Some(replica) = self.at_hand(at)? else { return Ok(()) };
+        self.tally.mark(Mark::DraftSaved);
+        let saved = form.save();
+        self.written(at, &replica, saved, false, rng)
+    }
+
+    /// Somebody looks at the conflicts and settles one.
+    pub(super) fn settle_conflict(&mut self, at: usize, rng: &mut Rng) -> Holds {
+        let Some(replica) = self.at_hand(at)? else { return Ok(()) };
+        let listed = replica.raw_conflicts(None);
+        self.note_trouble(at);
+        let conflicts = match listed {
+            Ok(conflicts) if conflicts.is_empty() => return Ok(()),
+            Ok(conflicts) => conflicts,
+            Err(error) => return self.failed(at, &error),
+        };
+        let conflict = rng.pick(&conflicts);
+        let settled = match rng.percent(60) {
+            true => replica.take(conflict, rng.below(conflict.losers.len())),
+            false => replica.keep(conflict),
+        };
+        self.trace.say(format_args!(
+            "    settles {} {} of {} values",
+            conflict.key,
+            conflict.field,
+            conflict.losers.len() + 1
+        ));
+        self.tally.mark(Mark::Settled);
+        self.written(at, &replica, settled, true, rng)
+    }
+
+    /// Somebody sees to what was refused.
+    pub(super) fn see_to_refused(&mut self, at: usize, rng: &mut Rng) -> Holds {
+        let Some(replica) = self.at_hand(at)? else { return Ok(()) };
+        let refused = replica.rejected();
+        if refused.is_empty() {
+            return Ok(());
+        }
+        let aside = rng.pick(&refused);
+        let done = match rng.percent(75) {
+            true => {
+                self.tally.fault(Fault::Resubmit);
+                replica.resubmit(aside.number, |_| ())
+            }
+            false => replica.discard(aside.number),
+        };
+        self.trace.say(format_args!("    sees to {} {:?}", aside.number, aside.entry.key));
+        if done.is_ok() {
+            let write = aside.entry.intent.and_then(|intent| self.ledger.find(intent));
+            self.devices[at].file.forgotten.extend(write);
+        }
+        self.written(at, &replica, done, true, rng)
+    }
+
+    /// The replica of a device that runs; it is started if it can be.
+    pub(super) fn at_hand(&mut self, at: usize) -> Result<Option<Replica>, Violation> {
+        if !self.open(at)? {
+            return Ok(None);
+        }
+        Ok(self.devices[at].replica.clone())
+    }
+
+    /// A call failed: there must be a reason for it.
+    pub(super) fn failed(&mut self, at: usize, error: &Error) -> Holds {
+        self.note_trouble(at);
+        let device = &self.devices[at];
+        self.trace.say(format_args!("    fails: {error}"));
+        match error {
+            Error::Store(_) if device.trouble.is_some() => Ok(()),
+            _ => broken(Rule::NoFailure, format!("{}: {error} ({error:?})", device.name)),
+        }
+    }
+
+    /// A write was queued or refused: enters it into the account, and waits for it or not.
+    fn written<T>(
+        &mut self,
+        at: usize,
+        replica: &Replica,
+        written: Result<Commit<T>, Error>,
+        is_plain: bool,
+        rng: &mut Rng,
+    ) -> Holds {
+        let commit = match written {
+            Ok(commit) => commit,
+            Err(
+                Error::NotFound { .. }
+                | Error::Exists { .. }
+                | Error::Deleted { .. }
+                | Error::Invalid { .. }
+                | Error::TooLarge { .. },
+            ) => {
+                self.note_trouble(at);
+                return Ok(());
+            }
+            Err(error) => return self.failed(at, &error),
+        };
+        let new = self.enter(at, replica, is_plain);
+        if self.devices[at].trouble.is_none() && is_plain {
+            self.read_your_writes(at, replica, &new)?;
+        }
+        if rng.percent(70) {
+            match commit.wait() {
+                Ok(_) => {
+                    self.tally.add(Mark::Promised, new.len() as u64);
+                    for write in &new {
+                        self.ledger.get_mut(*write).is_promised = true;
+                    }
+                }
+                Err(error) => self.failed(at, &error)?,
+            }
+        }
+        self.note_trouble(at);
+        Ok(())
+    }
+
+    /// Enters a device's new entries into the account.
+    fn enter(&mut self, at: usize, replica: &Replica, is_plain: bool) -> Vec<usize> {
+        let mut entries = replica.unsynced();
+        let is_known = |intent: &Option<u128>| intent.is_some_and(|intent| self.ledger.find(intent).is_some());
+        let known = entries.iter().rposition(|entry| is_known(&entry.intent)).map_or(0, |last| last + 1);
+        let cursor = replica.cursor().seq;
+        let file = &mut self.devices[at].file;
+        let mut new = Vec::new();
+        for entry in entries.drain(known..) {
+            self.trace.note_bytes(&entry.origin.time.to_le_bytes());
+            self.trace.say(format_args!("    writes {}", entry.to_json(None)));
+            let write = self.ledger.add(Write {
+                intent: entry.intent.unwrap_or_default(),
+                fields: plain(&entry.fields),
+                key: entry.key,
+                action: entry.action,
+                is_promised: false,
+                before: file.last,
+                cursor,
+                is_plain,
+                was_refused: false,
+                accepted: None,
+            });
+            file.last = Some(write);
+            file.open.push(write);
+            new.push(write);
+        }
+        new
+    }
+
+    /// What was assigned last is what shows.
+    fn read_your_writes(&mut self, at: usize, replica: &Replica, new: &[usize]) -> Holds {
+        let mut last = std::collections::BTreeMap::new();
+        for write in new.iter().map(|write| self.ledger.get(*write)) {
+            if matches!(write.action, Action::Create | Action::Update) {
+                for (name, op) in &write.fields {
+                    if let Op::Assign(value) = op {
+                        last.insert((write.key.clone(), name.clone()), value.clone());
+                    }
+                }
+            }
+        }
+        let device = &self.devices[at];
+        for ((key, name), value) in last {
+            let record = device.disk.watched(|| replica.raw().record(&key));
+            let record = record.map_err(|error| Violation { rule: Rule::NoFailure, what: error.to_string() })?;
+            let family = sync_core::Family::Assign;
+            let shown =
+                record.get(&name, &family).and_then(|register| Some(register.ranked(&family).first()?.value.clone()));
+            if shown.as_ref() != Some(&value) {
+                let what = format!("{} wrote {value} to {name} of {key}, and shows {shown:?}", device.name);
+                return broken(Rule::ReadYourWrites, what);
+            }
+        }
+        Ok(())
+    }
+}

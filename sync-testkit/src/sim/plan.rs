@@ -1,0 +1,156 @@
+//! What is going to happen in one world: chosen anew for every seed, so that some seeds have few faults and others all.
+
+use sync_core::transport::Limits;
+
+use super::fault::{Fault, Faults};
+use super::{device, space};
+use crate::rng::Rng;
+
+/// One step of a history. It draws its chances from a seed of its own, so that the others stay as they are where it
+/// is taken out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// What happens.
+    pub what: What,
+    /// To whom: of as many as there are then.
+    pub on: usize,
+    /// Its own chances.
+    pub seed: u64,
+}
+
+/// What happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// Somebody writes.
+    Write,
+    /// Somebody writes a transaction.
+    Group,
+    /// Somebody opens a form.
+    OpenForm,
+    /// Somebody saves a form.
+    SaveForm,
+    /// Somebody settles a conflict.
+    Settle,
+    /// A sync begins.
+    Begin,
+    /// One request or reply of a sync arrives.
+    Net,
+    /// A sync, from beginning to end.
+    Sync,
+    /// A request arrives that was given up for lost.
+    Stray,
+    /// Time passes.
+    Tick,
+    /// A device's file is copied for later.
+    Backup,
+    /// A device is started again.
+    Reopen,
+    /// The hub is started again.
+    ReopenHub,
+    /// Something goes wrong.
+    Fault(Fault),
+}
+
+/// What is going to happen in one world.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// From which it was made.
+    pub seed: u64,
+    /// What can go wrong in it.
+    pub faults: Faults,
+    /// How many devices there are at the beginning.
+    pub devices: usize,
+    /// How many spaces.
+    pub spaces: usize,
+    /// What happens.
+    pub steps: Vec<Step>,
+    /// Of a hundred requests, how many each fault of the network meets.
+    pub(super) rates: [u8; 6],
+}
+
+/// Faults that meet requests on their way.
+pub(super) const ON_THE_WAY: [Fault; 6] =
+    [Fault::Drop, Fault::Duplicate, Fault::Reorder, Fault::ReplyLost, Fault::TornReply, Fault::Busy];
+
+impl Plan {
+    /// The plan of a seed, with faults from among those that are allowed.
+    pub fn new(seed: u64, allowed: Faults) -> Self {
+        let mut rng = Rng::new(seed ^ 0x5157_4d21_0b5e_55ed);
+        let density = *rng.pick(&[5, 25, 40, 40, 60, 90]);
+        let faults: Faults = allowed.iter().filter(|_| rng.percent(density)).collect();
+        let mut plan = Self {
+            seed,
+            faults,
+            devices: 2 + rng.below(3),
+            spaces: if rng.percent(15) { 2 } else { 1 },
+            steps: Vec::new(),
+            rates: [0; 6],
+        };
+        for (rate, fault) in plan.rates.iter_mut().zip(ON_THE_WAY) {
+            let chosen = *rng.pick(&[2, 5, 10, 25]);
+            *rate = if faults.has(fault) { chosen } else { 0 };
+        }
+        let deck = plan.deck(&mut rng);
+        let length = 20 + rng.below(*rng.clone().pick(&[30, 80, 140]));
+        plan.steps =
+            (0..length).map(|_| Step { what: *rng.pick(&deck), on: rng.below(1 << 20), seed: rng.bits() }).collect();
+        plan
+    }
+
+    /// What is drawn from, each thing as often as it is likely.
+    fn deck(&self, rng: &mut Rng) -> Vec<What> {
+        let mut deck = Vec::new();
+        let mut add = |what: What, weight: usize| deck.extend(std::iter::repeat_n(what, weight));
+        let interleaves = rng.percent(50);
+        add(What::Write, 24 + rng.below(20));
+        add(What::Group, rng.below(6));
+        add(What::OpenForm, rng.below(3));
+        add(What::SaveForm, 2);
+        add(What::Settle, rng.below(5));
+        add(What::Sync, 6 + rng.below(14));
+        add(What::Begin, if interleaves { 8 } else { 0 });
+        add(What::Net, if interleaves { 36 } else { 0 });
+        add(What::Tick, 6);
+        for fault in self.faults.iter().filter(|fault| !ON_THE_WAY.contains(fault)) {
+            add(What::Fault(fault), *rng.pick(&[1, 2, 4]));
+        }
+        let has = |fault| self.faults.has(fault);
+        if has(Fault::Duplicate) || has(Fault::Reorder) {
+            add(What::Stray, 6);
+        }
+        if has(Fault::Restore) {
+            add(What::Backup, 3);
+        }
+        if has(Fault::DeviceCrash) || has(Fault::DevicePower) || has(Fault::DeviceIo) || has(Fault::DeviceFull) {
+            add(What::Reopen, 4);
+        }
+        if has(Fault::HubCrash) || has(Fault::HubPower) || has(Fault::HubIo) || has(Fault::HubFull) {
+            add(What::ReopenHub, 4);
+        }
+        deck
+    }
+
+    /// How likely a fault is to meet a request, in percent.
+    pub(super) fn rate(&self, fault: Fault) -> usize {
+        let at = ON_THE_WAY.iter().position(|other| *other == fault);
+        at.filter(|_| self.faults.has(fault)).map_or(0, |at| usize::from(self.rates[at]))
+    }
+
+    pub(super) fn device_settings(&self, rng: &mut Rng) -> device::Settings {
+        let small = self.faults.has(Fault::SmallPages);
+        device::Settings {
+            checkpoint_after: *rng.pick(&[1, 3, 10, 4_096]),
+            page: if small { 1 + rng.below(5) as u64 } else { 1_000 },
+        }
+    }
+
+    pub(super) fn space_settings(&self, rng: &mut Rng) -> space::Settings {
+        let mut limits = Limits::default();
+        if self.faults.has(Fault::SmallPages) {
+            limits.batch_entries = 3 + rng.below(5) as u64;
+            limits.group_entries = limits.batch_entries;
+        }
+        let checkpoint_every = *rng.pick(&[1, 4, 20, 4_096]);
+        space::Settings { limits, checkpoint_every, judges: self.faults.has(Fault::Refusal) }
+    }
+}

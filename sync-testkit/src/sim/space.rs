@@ -1,0 +1,180 @@
+//! A simulated space: the hub's processes, their disk, and what an outsider reads in the log.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sync_core::hub::{Proposed, Validate};
+use sync_core::transport::{Limits, PullRequest, Rejection};
+use sync_core::{ClientId, Cursor, Entry, Error, Hub, Life, TransportError};
+
+use super::disk::{Disk, Trip};
+use super::hands::{Dice, Hands};
+use super::link::{Reply, Request};
+use super::trace;
+
+/// On whose behalf honest devices sync.
+pub(super) const HONEST: &str = "ada";
+
+/// A simulated space.
+pub(super) struct Space {
+    pub(super) name: String,
+    pub(super) disk: Disk,
+    pub(super) clock: Hands,
+    pub(super) dice: Arc<Dice>,
+    pub(super) mood: Arc<Mood>,
+    pub(super) settings: Settings,
+    /// The processes that serve it; none while it is down.
+    pub(super) hubs: Vec<Hub>,
+    /// Reads what is durable, and nothing else.
+    observer: Option<Hub>,
+    /// The log, as the observer read it.
+    pub(super) log: Vec<Logged>,
+    pub(super) cursor: Cursor,
+    /// How many entries of each client the log holds.
+    pub(super) known: BTreeMap<ClientId, u64>,
+    pub(super) foreign: BTreeSet<(ClientId, Arc<str>)>,
+    /// Requests that are still on their way, with the device that sent each and how many it had sent before.
+    pub(super) strays: Vec<Stray>,
+    pub(super) trouble: Option<Trip>,
+    /// What happened on its disk and was not counted yet.
+    pub(super) tripped: Option<Trip>,
+    /// How many pushes arrived: each may leave one row in the journal.
+    pub(super) pushes: u64,
+}
+
+/// How a space's hub is built.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settings {
+    pub(super) limits: Limits,
+    pub(super) checkpoint_every: usize,
+    /// Whether it has a validator.
+    pub(super) judges: bool,
+}
+
+/// An entry of the log.
+pub(super) struct Logged {
+    pub(super) entry: Arc<Entry>,
+    /// Which write it is; `None` if it is a foreign or hostile client's.
+    pub(super) write: Option<usize>,
+}
+
+/// A request that its sender gave up, and that arrives all the same.
+pub(super) struct Stray {
+    pub(super) request: Request,
+    pub(super) is_copy: bool,
+}
+
+/// What a hub refuses at the moment; 0 refuses nothing.
+#[derive(Default)]
+pub(super) struct Mood(AtomicU64);
+
+impl Mood {
+    pub(super) fn set(&self, mood: u64) {
+        self.0.store(mood, Ordering::Relaxed);
+    }
+}
+
+impl Validate for Mood {
+    fn validate(&self, change: &Proposed<'_>) -> Result<(), Rejection> {
+        let mood = self.0.load(Ordering::Relaxed);
+        if mood == 0 {
+            return Ok(());
+        }
+        let (kind, time) = match change.after.life() {
+            Life::Unborn => (0, 0),
+            Life::Alive { updated_at } => (1, updated_at),
+            Life::Deleted { updated_at } => (2, updated_at),
+        };
+        let hash = trace::mix(trace::mix_word(trace::mix_word(mood, kind), time), change.key.id.as_bytes());
+        if hash % 5 < 2 {
+            let message = "the hub is in no mood for this".to_owned();
+            return Err(Rejection { code: "mood".into(), message, field: None });
+        }
+        Ok(())
+    }
+}
+
+impl Space {
+    pub(super) fn new(name: &str, disk: Disk, clock: Hands, dice: Arc<Dice>, settings: Settings) -> Self {
+        Self {
+            name: name.to_owned(),
+            disk,
+            clock,
+            dice,
+            mood: Arc::default(),
+            settings,
+            hubs: Vec::new(),
+            observer: None,
+            log: Vec::new(),
+            cursor: Cursor::default(),
+            known: BTreeMap::new(),
+            foreign: BTreeSet::new(),
+            strays: Vec::new(),
+            trouble: None,
+            tripped: None,
+            pushes: 0,
+        }
+    }
+
+    /// Starts a process of the hub, with the power back on.
+    pub(super) fn start(&mut self) -> Result<(), Error> {
+        self.disk.restart();
+        let mut builder = Hub::builder().name("hub").space(self.name.clone()).limits(self.settings.limits);
+        builder = builder.clock(Arc::new(self.clock.clone())).random(self.dice.clone());
+        builder = builder.checkpoint_every(self.settings.checkpoint_every);
+        if self.settings.judges {
+            builder = builder.validate(self.mood.clone());
+        }
+        self.hubs.push(builder.open(self.disk.clone())?);
+        if self.observer.is_none() {
+            let observer = Hub::builder().clock(Arc::new(self.clock.clone())).random(Arc::new(Dice::new(7)));
+            self.observer = Some(observer.open(self.disk.image().clone())?);
+        }
+        Ok(())
+    }
+
+    /// Every process ends.
+    pub(super) fn stop(&mut self) {
+        self.hubs.clear();
+    }
+
+    /// Carries out a request at one of the processes.
+    pub(super) fn serve(&mut self, which: usize, principal: &str, request: &Request) -> Result<Reply, TransportError> {
+        let Some(hub) = self.hubs.get(which % self.hubs.len().max(1)) else {
+            return Err(TransportError::Offline { message: "the hub is down".to_owned() });
+        };
+        let served = match request {
+            Request::Hello(hello) => hub.hello(principal, hello).map(Reply::Hello),
+            Request::Push(push) => {
+                self.pushes += 1;
+                let offers = push.entries.iter().cloned().map(sync_core::Offer::Entry).collect();
+                hub.push(principal, push.attempt, offers).map(Reply::Push)
+            }
+            Request::Pull(pull) => hub.pull(pull).map(Reply::Pull),
+            Request::Snapshot(snapshot) => hub.snapshot(snapshot).map(|page| Reply::Snapshot(Box::new(page))),
+            Request::Join(page) => hub.join(principal, page).map(|()| Reply::Join),
+        };
+        if let Some(trip) = self.disk.take_tripped() {
+            self.tripped = Some(trip);
+        }
+        if self.disk.is_dead() {
+            self.stop();
+            return Err(TransportError::Offline { message: "the hub lost power".to_owned() });
+        }
+        served
+    }
+
+    /// What the log holds beyond what was read before.
+    pub(super) fn news(&mut self) -> Result<Vec<(u64, Arc<Entry>)>, TransportError> {
+        let Some(observer) = &self.observer else { return Ok(Vec::new()) };
+        let page = observer.pull(&PullRequest { since: self.cursor, limit: 10_000, have: None })?;
+        self.cursor = page.cursor;
+        Ok(page.entries)
+    }
+
+    /// The log's entries up to a number.
+    pub(super) fn up_to(&self, seq: u64) -> &[Logged] {
+        &self.log[..(seq as usize).min(self.log.len())]
+    }
+}
