@@ -106,9 +106,10 @@ fn main() -> Result<()> {
         let million = Input::new(args.seed, 1_000_000, false)?;
         add(durable::run("durable_1m", &million, Scale { repeats: 3, ..scale }))?;
     }
-    report::text::print(&tables);
-    println!("\n{}", report::target::markdown(&tables));
+    let report = report::text::markdown(&tables);
+    println!("{report}");
     std::fs::create_dir_all(&args.out)?;
+    std::fs::write(args.out.join("results.md"), report)?;
     std::fs::write(args.out.join("results.json"), serde_json::to_string_pretty(&tables)?)?;
     std::fs::write(args.out.join("results.svg"), report::chart::svg(&tables))?;
     let broken = if args.quick { report::target::broken(&tables) } else { Vec::new() };

@@ -90,7 +90,9 @@ impl Table {
 
     pub(crate) fn best(&self, who: Who) -> Option<&Row> {
         let rows = self.rows.iter().filter(|row| row.who == who);
-        rows.min_by(|a, b| if self.rate { b.median().total_cmp(&a.median()) } else { a.median().total_cmp(&b.median()) })
+        rows.min_by(
+            |a, b| if self.rate { b.median().total_cmp(&a.median()) } else { a.median().total_cmp(&b.median()) },
+        )
     }
 }
 
@@ -115,7 +117,10 @@ pub(crate) fn forget_peak() -> Result<()> {
 
 fn status(line: &str) -> Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let kb = status.lines().find_map(|l| l.strip_prefix(line)).and_then(|rest| rest.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+    let kb = status
+        .lines()
+        .find_map(|l| l.strip_prefix(line))
+        .and_then(|rest| rest.trim().strip_suffix(" kB")?.parse::<f64>().ok());
     Ok(kb.ok_or("no memory figures: /proc/self/status is read for them")? / 1024.0)
 }
 
@@ -125,7 +130,8 @@ pub(crate) fn same(who: &str, notes: &crate::workload::Notes, expected: &crate::
         return Ok(());
     }
     let differing = expected.iter().filter(|(id, content)| notes.get(*id) != Some(content)).count();
-    Err(format!("{who} shows {} notes, {} are expected, {differing} of them differ", notes.len(), expected.len()).into())
+    Err(format!("{who} shows {} notes, {} are expected, {differing} of them differ", notes.len(), expected.len())
+        .into())
 }
 
 /// Fails unless the same notes live: what concurrent writers make of a field differs from CRDT to CRDT.

@@ -21,7 +21,9 @@ pub(crate) fn binary(input: &Input, scale: Scale) -> Result<Table> {
         samples.push(clock.ms());
         drop(snapshot);
     }
-    table.push(Row::new(Who::Ours, "ours: reconcile alone, entries decoded before", samples).noted("part of the row above"));
+    table.push(
+        Row::new(Who::Ours, "ours: reconcile alone, entries decoded before", samples).noted("part of the row above"),
+    );
     Ok(table)
 }
 

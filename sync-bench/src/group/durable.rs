@@ -18,30 +18,42 @@ pub(crate) fn run(key: &'static str, input: &Input, scale: Scale) -> Result<Tabl
     let count = input.entries.len();
     let mut table = Table::new(key, format!("{count} actions onto disk, durable"), "ms");
     let canned = Canned::new(&input.entries, std::iter::repeat_n(BATCH, count.div_ceil(BATCH)));
-    table.push(Row::new(Who::Ours, OURS, times(scale, |dir| {
-        let replica = ours::on_disk(&dir.join("ours"))?;
-        let begin = Instant::now();
-        ours::sync(&replica, &canned)?;
-        let taken = ms(begin.elapsed());
-        measure::same(OURS, &workload::by_id(ours::list(&replica)?), &input.expected)?;
-        Ok(taken)
-    })?));
-    table.push(Row::new(Who::Peer, REDB, times(scale, |dir| {
-        let redb = RawRedb::open(&dir.join("redb"))?;
-        let begin = Instant::now();
-        redb.take_all(&input.plain)?;
-        let taken = ms(begin.elapsed());
-        measure::same(REDB, &redb.notes()?, &input.expected)?;
-        Ok(taken)
-    })?));
-    table.push(Row::new(Who::Peer, SQLITE, times(scale, |dir| {
-        let mut sqlite = Sqlite::open(Some(&dir.join("sqlite")))?;
-        let begin = Instant::now();
-        sqlite.take_all(&input.plain)?;
-        let taken = ms(begin.elapsed());
-        measure::same(SQLITE, &sqlite.notes()?, &input.expected)?;
-        Ok(taken)
-    })?));
+    table.push(Row::new(
+        Who::Ours,
+        OURS,
+        times(scale, |dir| {
+            let replica = ours::on_disk(&dir.join("ours"))?;
+            let begin = Instant::now();
+            ours::sync(&replica, &canned)?;
+            let taken = ms(begin.elapsed());
+            measure::same(OURS, &workload::by_id(ours::list(&replica)?), &input.expected)?;
+            Ok(taken)
+        })?,
+    ));
+    table.push(Row::new(
+        Who::Peer,
+        REDB,
+        times(scale, |dir| {
+            let redb = RawRedb::open(&dir.join("redb"))?;
+            let begin = Instant::now();
+            redb.take_all(&input.plain)?;
+            let taken = ms(begin.elapsed());
+            measure::same(REDB, &redb.notes()?, &input.expected)?;
+            Ok(taken)
+        })?,
+    ));
+    table.push(Row::new(
+        Who::Peer,
+        SQLITE,
+        times(scale, |dir| {
+            let mut sqlite = Sqlite::open(Some(&dir.join("sqlite")))?;
+            let begin = Instant::now();
+            sqlite.take_all(&input.plain)?;
+            let taken = ms(begin.elapsed());
+            measure::same(SQLITE, &sqlite.notes()?, &input.expected)?;
+            Ok(taken)
+        })?,
+    ));
     Ok(table)
 }
 

@@ -39,7 +39,8 @@ pub(crate) fn run(seed: u64, scale: Scale) -> Result<Vec<Table>> {
     let dir = tempfile::tempdir()?;
     let bodies = devices(seed, FEW, pushes, BATCH);
     let (ours, hub) = hub(dir.path(), "few")?;
-    let mut post = Table::of_rates("post", format!("POST of {BATCH} actions, durable, {FEW} connections"), "requests/s");
+    let mut post =
+        Table::of_rates("post", format!("POST of {BATCH} actions, durable, {FEW} connections"), "requests/s");
     let rate = |address, connections: &[Vec<Vec<u8>>]| -> Result<f64> {
         let count: usize = connections.iter().map(Vec::len).sum();
         Ok(count as f64 * 1e3 / send(address, connections)?)
@@ -48,7 +49,9 @@ pub(crate) fn run(seed: u64, scale: Scale) -> Result<Vec<Table>> {
     post.push(Row::one(Who::Limit, "POST that does nothing", rate(nothing.address, &bodies)?));
     post.push(Row::one(Who::Ours, POST, rate(ours.address, &bodies)?));
     let raw = raw(&dir.path().join("raw"))?;
-    post.push(Row::one(Who::Peer, POST_REDB, rate(raw.address, &bodies)?).noted("nothing is checked but that it is JSON"));
+    post.push(
+        Row::one(Who::Peer, POST_REDB, rate(raw.address, &bodies)?).noted("nothing is checked but that it is JSON"),
+    );
     let gets = gets(&hub, &ours, scale, &rate)?;
     let bodies = devices(seed + 1, MANY, scale.writes / 5, 1);
     let mut single = Table::of_rates("single", format!("POST of 1 action, durable, {MANY} connections"), "requests/s");
@@ -86,7 +89,11 @@ fn gets(
     table.push(Row::one(Who::Limit, GET_NOTHING, rate(ready.address, &repeated(""))?));
     table.push(Row::one(Who::Limit, "GET of the same bytes, compressed, ready", rate(packed.address, &repeated(""))?));
     table.push(Row::one(Who::Ours, GET, rate(ours.address, &repeated(""))?));
-    table.push(Row::one(Who::Ours, "ours: GET of 1000, zstd", rate(ours.address, &repeated("accept-encoding: zstd\r\n"))?));
+    table.push(Row::one(
+        Who::Ours,
+        "ours: GET of 1000, zstd",
+        rate(ours.address, &repeated("accept-encoding: zstd\r\n"))?,
+    ));
     Ok(table)
 }
 

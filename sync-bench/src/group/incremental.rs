@@ -31,10 +31,14 @@ pub(crate) fn run(key: &'static str, seed: u64, history: usize, scale: Scale, pe
     let mut map = OwnedById::new();
     fold_postcard(&mut map, before)?;
     let mut log = Log::create(&dir.path().join("log"))?;
-    table.push(Row::new(Who::Limit, LIMIT, each(after, |batch| {
-        log.append(batch)?;
-        fold_postcard(&mut map, std::slice::from_ref(batch))
-    })?));
+    table.push(Row::new(
+        Who::Limit,
+        LIMIT,
+        each(after, |batch| {
+            log.append(batch)?;
+            fold_postcard(&mut map, std::slice::from_ref(batch))
+        })?,
+    ));
     drop(map);
     ours(&mut table, &workload, history, batches, dir.path())?;
     let mut sqlite = Sqlite::open(Some(&dir.path().join("sqlite")))?;
@@ -43,16 +47,24 @@ pub(crate) fn run(key: &'static str, seed: u64, history: usize, scale: Scale, pe
     sqlite.settle()?;
     redb.take_all(before)?;
     let mut first = history as u64 + 1;
-    table.push(Row::new(Who::Peer, SQLITE, each(after, |batch| {
-        let actions: Vec<PlainAction<'_>> = postcard::from_bytes(batch)?;
-        first += SIZE as u64;
-        sqlite.take(first, &actions)
-    })?));
-    table.push(Row::new(Who::Peer, "raw redb, log and state", each(after, |batch| {
-        let actions: Vec<PlainAction<'_>> = postcard::from_bytes(batch)?;
-        first += SIZE as u64;
-        redb.take(first, &actions)
-    })?));
+    table.push(Row::new(
+        Who::Peer,
+        SQLITE,
+        each(after, |batch| {
+            let actions: Vec<PlainAction<'_>> = postcard::from_bytes(batch)?;
+            first += SIZE as u64;
+            sqlite.take(first, &actions)
+        })?,
+    ));
+    table.push(Row::new(
+        Who::Peer,
+        "raw redb, log and state",
+        each(after, |batch| {
+            let actions: Vec<PlainAction<'_>> = postcard::from_bytes(batch)?;
+            first += SIZE as u64;
+            redb.take(first, &actions)
+        })?,
+    ));
     if peers {
         crdts(&mut table, &workload, history, dir.path())?;
     }
@@ -90,7 +102,12 @@ fn crdts(table: &mut Table, workload: &Workload, history: usize, dir: &Path) -> 
     let ends: Vec<usize> = {
         let sessions = workload.sessions();
         let lengths = sessions.iter().flatten().map(|session| session.len());
-        lengths.scan(0, |end, length| { *end += length; Some(*end) }).collect()
+        lengths
+            .scan(0, |end, length| {
+                *end += length;
+                Some(*end)
+            })
+            .collect()
     };
     let first = ends.partition_point(|end| *end <= history);
     let scaled = |samples: Vec<f64>| -> Vec<f64> {

@@ -40,7 +40,8 @@ pub(crate) fn run(input: &Input, scale: Scale) -> Result<[Table; 3]> {
     let replica = ours::on_disk(&dir.path().join("ours"))?;
     let pages = input.entries.len().div_ceil(crate::input::BATCH);
     ours::sync(&replica, &Canned::new(&input.entries, std::iter::repeat_n(crate::input::BATCH, pages)))?;
-    let (redb, mut sqlite) = (RawRedb::open(&dir.path().join("redb"))?, Sqlite::open(Some(&dir.path().join("sqlite")))?);
+    let (redb, mut sqlite) =
+        (RawRedb::open(&dir.path().join("redb"))?, Sqlite::open(Some(&dir.path().join("sqlite")))?);
     redb.take_all(&input.plain)?;
     sqlite.take_all(&input.plain)?;
     sqlite.settle()?;
@@ -74,19 +75,29 @@ impl Bench<'_> {
         let steps = || 0..self.writes;
         let mut log = Log::create(&self.dir.join("log"))?;
         table.push(Row::new(Who::Limit, "append, fdatasync", each(steps(), |step| log.append(&row(step, "append")?))?));
-        table.push(Row::new(Who::Ours, OURS, each(steps(), |step| {
-            replica.edit(&self.id(step), |note| note.title = title(step))?.wait()?;
-            Ok(())
-        })?));
-        table.push(Row::new(Who::Peer, REDB, each(steps(), |step| {
-            redb.append(self.first(step), [&row(step, "redb")?[..]])
-        })?));
-        table.push(Row::new(Who::Peer, "raw redb, log and state", each(steps(), |step| {
-            redb.take(self.first(self.writes + step), [&self.plain(step, &title(step))])
-        })?));
-        table.push(Row::new(Who::Peer, SQLITE, each(steps(), |step| {
-            sqlite.take(self.first(step), [&self.plain(step, &title(step))])
-        })?));
+        table.push(Row::new(
+            Who::Ours,
+            OURS,
+            each(steps(), |step| {
+                replica.edit(&self.id(step), |note| note.title = title(step))?.wait()?;
+                Ok(())
+            })?,
+        ));
+        table.push(Row::new(
+            Who::Peer,
+            REDB,
+            each(steps(), |step| redb.append(self.first(step), [&row(step, "redb")?[..]]))?,
+        ));
+        table.push(Row::new(
+            Who::Peer,
+            "raw redb, log and state",
+            each(steps(), |step| redb.take(self.first(self.writes + step), [&self.plain(step, &title(step))]))?,
+        ));
+        table.push(Row::new(
+            Who::Peer,
+            SQLITE,
+            each(steps(), |step| sqlite.take(self.first(step), [&self.plain(step, &title(step))]))?,
+        ));
         if let Some(peers) = &self.input.peers {
             let action = |step: usize| Action {
                 client: 0,
@@ -96,22 +107,34 @@ impl Bench<'_> {
                 what: What::Update(Patch { title: Some(title(step)), ..Patch::default() }),
             };
             let doc = loro::import(std::slice::from_ref(&peers.loro.whole))?;
-            table.push(Row::new(Who::Peer, "loro, append", each(steps(), |step| {
-                let before = doc.oplog_vv();
-                loro::write(&doc, &self.input.workload, &action(step))?;
-                log.append(&loro::updates(&doc, &before)?)
-            })?));
+            table.push(Row::new(
+                Who::Peer,
+                "loro, append",
+                each(steps(), |step| {
+                    let before = doc.oplog_vv();
+                    loro::write(&doc, &self.input.workload, &action(step))?;
+                    log.append(&loro::updates(&doc, &before)?)
+                })?,
+            ));
             let peer = yrs::import(std::slice::from_ref(&peers.yrs.whole))?;
-            table.push(Row::new(Who::Peer, "yrs, append", each(steps(), |step| {
-                let before = peer.state();
-                peer.write(&self.input.workload, &action(step))?;
-                log.append(&peer.updates(&before))
-            })?));
+            table.push(Row::new(
+                Who::Peer,
+                "yrs, append",
+                each(steps(), |step| {
+                    let before = peer.state();
+                    peer.write(&self.input.workload, &action(step))?;
+                    log.append(&peer.updates(&before))
+                })?,
+            ));
             let mut doc = automerge::load(&peers.automerge.saved)?;
-            table.push(Row::new(Who::Peer, "automerge, append", each(steps(), |step| {
-                automerge::write(&mut doc, &self.input.workload, &action(step))?;
-                log.append(doc.get_last_local_change().ok_or("automerge wrote nothing")?.raw_bytes())
-            })?));
+            table.push(Row::new(
+                Who::Peer,
+                "automerge, append",
+                each(steps(), |step| {
+                    automerge::write(&mut doc, &self.input.workload, &action(step))?;
+                    log.append(doc.get_last_local_change().ok_or("automerge wrote nothing")?.raw_bytes())
+                })?,
+            ));
         }
         Ok(table)
     }
@@ -120,29 +143,48 @@ impl Bench<'_> {
         let mut table = Table::new("edits", format!("{GROUP} edits in one transaction, durable, each"), "us");
         let rounds = || 0..scale.repeats;
         // A thousandth of a millisecond for each of a thousand edits.
-        let per_edit = |samples: Vec<f64>| -> Vec<f64> { samples.into_iter().map(|ms| ms * 1e3 / GROUP as f64).collect() };
+        let per_edit =
+            |samples: Vec<f64>| -> Vec<f64> { samples.into_iter().map(|ms| ms * 1e3 / GROUP as f64).collect() };
         let base = |round: usize| (round + 1) * 1_000_000;
-        table.push(Row::new(Who::Ours, TOGETHER, per_edit(each(rounds(), |round| {
-            let edits = |tx: &mut sync_core::replica::Transaction<'_>| {
-                (0..GROUP).try_for_each(|step| tx.edit(&self.id(step), |note| note.title = title(base(round) + step)))
-            };
-            Ok(replica.transaction(edits)?.wait()?)
-        })?)));
-        table.push(Row::new(Who::Peer, "raw redb, log alone", per_edit(each(rounds(), |round| {
-            let rows: Vec<Vec<u8>> = (0..GROUP).map(|step| row(base(round) + step, "redb")).collect::<Result<_>>()?;
-            redb.append(self.first(base(round)), rows.iter().map(|row| &row[..]))
-        })?)));
+        table.push(Row::new(
+            Who::Ours,
+            TOGETHER,
+            per_edit(each(rounds(), |round| {
+                let edits = |tx: &mut sync_core::replica::Transaction<'_>| {
+                    (0..GROUP)
+                        .try_for_each(|step| tx.edit(&self.id(step), |note| note.title = title(base(round) + step)))
+                };
+                Ok(replica.transaction(edits)?.wait()?)
+            })?),
+        ));
+        table.push(Row::new(
+            Who::Peer,
+            "raw redb, log alone",
+            per_edit(each(rounds(), |round| {
+                let rows: Vec<Vec<u8>> =
+                    (0..GROUP).map(|step| row(base(round) + step, "redb")).collect::<Result<_>>()?;
+                redb.append(self.first(base(round)), rows.iter().map(|row| &row[..]))
+            })?),
+        ));
         let titles = |round: usize| -> Vec<String> { (0..GROUP).map(|step| title(base(round) + step)).collect() };
-        table.push(Row::new(Who::Peer, "raw redb, log and state", per_edit(each(rounds(), |round| {
-            let titles = titles(round);
-            let edits: Vec<_> = titles.iter().enumerate().map(|(step, title)| self.plain(step, title)).collect();
-            redb.take(self.first(base(round) + GROUP), &edits)
-        })?)));
-        table.push(Row::new(Who::Peer, SQLITE, per_edit(each(rounds(), |round| {
-            let titles = titles(round);
-            let edits: Vec<_> = titles.iter().enumerate().map(|(step, title)| self.plain(step, title)).collect();
-            sqlite.take(self.first(base(round)), &edits)
-        })?)));
+        table.push(Row::new(
+            Who::Peer,
+            "raw redb, log and state",
+            per_edit(each(rounds(), |round| {
+                let titles = titles(round);
+                let edits: Vec<_> = titles.iter().enumerate().map(|(step, title)| self.plain(step, title)).collect();
+                redb.take(self.first(base(round) + GROUP), &edits)
+            })?),
+        ));
+        table.push(Row::new(
+            Who::Peer,
+            SQLITE,
+            per_edit(each(rounds(), |round| {
+                let titles = titles(round);
+                let edits: Vec<_> = titles.iter().enumerate().map(|(step, title)| self.plain(step, title)).collect();
+                sqlite.take(self.first(base(round)), &edits)
+            })?),
+        ));
         Ok(table)
     }
 

@@ -17,7 +17,8 @@ pub(crate) const REDB: &str = "raw redb, open, iterate";
 
 pub(crate) fn run(input: &Input, scale: Scale) -> Result<Table> {
     let count = input.entries.len();
-    let mut table = Table::new("open", format!("open after {count} actions, list all {} notes typed", input.expected.len()), "ms");
+    let mut table =
+        Table::new("open", format!("open after {count} actions, list all {} notes typed", input.expected.len()), "ms");
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("postcard");
     let notes: Vec<(u128, &Content)> = input.expected.iter().map(|(id, content)| (id.as_u128(), content)).collect();

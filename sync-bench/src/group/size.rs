@@ -19,7 +19,8 @@ pub(crate) fn transfer(input: &Input) -> Result<Table> {
     let packed = |batches: &[Vec<u8>]| -> Result<f64> {
         Ok(each(batches.iter().map(|batch| Ok(zstd::bulk::compress(batch, LEVEL)?.len())).sum::<Result<usize>>()?))
     };
-    let texts = |range: std::ops::Range<usize>| -> Vec<u8> { input.workload.actions[range].iter().flat_map(text).collect() };
+    let texts =
+        |range: std::ops::Range<usize>| -> Vec<u8> { input.workload.actions[range].iter().flat_map(text).collect() };
     let count = input.entries.len();
     let floor: Vec<Vec<u8>> = (0..count).step_by(BATCH).map(|at| texts(at..(at + BATCH).min(count))).collect();
     table.push(Row::one(Who::Limit, "the texts alone, zstd", packed(&floor)?));
@@ -46,8 +47,11 @@ pub(crate) fn whole(input: &Input) -> Result<Table> {
         table.push(Row::one(Who::Peer, "loro updates", each(peers.loro.whole.len())));
         table.push(Row::one(Who::Peer, "loro updates, zstd", packed(&peers.loro.whole)?));
         table.push(Row::one(Who::Peer, "loro snapshot", each(peers.loro.snapshot.len())).noted("with the state"));
-        table.push(Row::one(Who::Peer, "yrs update", each(peers.yrs.whole.len())).noted("without what was overwritten"));
-        table.push(Row::one(Who::Peer, "yrs update, zstd", packed(&peers.yrs.whole)?).noted("without what was overwritten"));
+        table
+            .push(Row::one(Who::Peer, "yrs update", each(peers.yrs.whole.len())).noted("without what was overwritten"));
+        table.push(
+            Row::one(Who::Peer, "yrs update, zstd", packed(&peers.yrs.whole)?).noted("without what was overwritten"),
+        );
         table.push(Row::one(Who::Peer, "automerge save", each(peers.automerge.saved.len())));
     }
     Ok(table)

@@ -111,7 +111,8 @@ pub(crate) fn decode(changes: &[Vec<u8>]) -> Result<AutoCommit> {
 
 /// Changes as they are stored and sent.
 pub(crate) fn more(doc: &mut AutoCommit, changes: &[Vec<u8>]) -> Result<()> {
-    let changes: Vec<Change> = changes.iter().map(|bytes| Ok(Change::from_bytes(bytes.clone())?)).collect::<Result<_>>()?;
+    let changes: Vec<Change> =
+        changes.iter().map(|bytes| Ok(Change::from_bytes(bytes.clone())?)).collect::<Result<_>>()?;
     Ok(doc.apply_changes(changes)?)
 }
 

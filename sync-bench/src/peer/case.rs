@@ -36,24 +36,69 @@ pub(crate) struct Case {
 
 /// Binary forms.
 pub(crate) const BINARY: &[Case] = &[
-    Case { who: Who::Limit, name: LIMIT, form: Form::Postcard, run: |batches| Ok(Box::new(limit::from_postcard(batches)?)) },
-    Case { who: Who::Limit, name: OWNED, form: Form::Postcard, run: |batches| Ok(Box::new(limit::from_postcard_owned(batches)?)) },
+    Case {
+        who: Who::Limit,
+        name: LIMIT,
+        form: Form::Postcard,
+        run: |batches| Ok(Box::new(limit::from_postcard(batches)?)),
+    },
+    Case {
+        who: Who::Limit,
+        name: OWNED,
+        form: Form::Postcard,
+        run: |batches| Ok(Box::new(limit::from_postcard_owned(batches)?)),
+    },
     Case { who: Who::Ours, name: OURS, form: Form::Entries, run: |batches| Ok(Box::new(ours::fold(batches)?)) },
     Case { who: Who::Peer, name: "sqlite in memory, state only", form: Form::Postcard, run: sqlite_in_memory },
     Case { who: Who::Peer, name: LORO, form: Form::LoroWhole, run: |updates| Ok(Box::new(loro::import(updates)?)) },
-    Case { who: Who::Peer, name: "loro, one update, read typed", form: Form::LoroWhole, run: |updates| Ok(Box::new(loro::notes(&loro::import(updates)?)?)) },
-    Case { who: Who::Peer, name: "loro, an update a session", form: Form::LoroSessions, run: |updates| Ok(Box::new(loro::import(updates)?)) },
+    Case {
+        who: Who::Peer,
+        name: "loro, one update, read typed",
+        form: Form::LoroWhole,
+        run: |updates| Ok(Box::new(loro::notes(&loro::import(updates)?)?)),
+    },
+    Case {
+        who: Who::Peer,
+        name: "loro, an update a session",
+        form: Form::LoroSessions,
+        run: |updates| Ok(Box::new(loro::import(updates)?)),
+    },
     Case { who: Who::Peer, name: YRS, form: Form::YrsWhole, run: |updates| Ok(Box::new(yrs::import(updates)?)) },
-    Case { who: Who::Peer, name: "yrs, an update a session", form: Form::YrsSessions, run: |updates| Ok(Box::new(yrs::import(updates)?)) },
-    Case { who: Who::Peer, name: AUTOMERGE, form: Form::AutomergeChanges, run: |changes| Ok(Box::new(automerge::decode(changes)?)) },
-    Case { who: Who::Peer, name: "automerge, load what it saved", form: Form::AutomergeSaved, run: |saved| Ok(Box::new(automerge::load(&saved[0])?)) },
-    Case { who: Who::Peer, name: "automerge, load, read with autosurgeon", form: Form::AutomergeSaved, run: |saved| Ok(Box::new(automerge::notes(&automerge::load(&saved[0])?)?)) },
+    Case {
+        who: Who::Peer,
+        name: "yrs, an update a session",
+        form: Form::YrsSessions,
+        run: |updates| Ok(Box::new(yrs::import(updates)?)),
+    },
+    Case {
+        who: Who::Peer,
+        name: AUTOMERGE,
+        form: Form::AutomergeChanges,
+        run: |changes| Ok(Box::new(automerge::decode(changes)?)),
+    },
+    Case {
+        who: Who::Peer,
+        name: "automerge, load what it saved",
+        form: Form::AutomergeSaved,
+        run: |saved| Ok(Box::new(automerge::load(&saved[0])?)),
+    },
+    Case {
+        who: Who::Peer,
+        name: "automerge, load, read with autosurgeon",
+        form: Form::AutomergeSaved,
+        run: |saved| Ok(Box::new(automerge::notes(&automerge::load(&saved[0])?)?)),
+    },
 ];
 
 /// Lines and pages of JSON.
 pub(crate) const JSON: &[Case] = &[
     Case { who: Who::Limit, name: JSON_LIMIT, form: Form::Lines, run: |lines| Ok(Box::new(limit::from_json(lines)?)) },
-    Case { who: Who::Limit, name: "serde_json alone", form: Form::Lines, run: |lines| Ok(Box::new(limit::parse_json(lines)?)) },
+    Case {
+        who: Who::Limit,
+        name: "serde_json alone",
+        form: Form::Lines,
+        run: |lines| Ok(Box::new(limit::parse_json(lines)?)),
+    },
     Case { who: Who::Ours, name: JSON_OURS, form: Form::Pages, run: |pages| Ok(Box::new(ours::fold_json(pages)?)) },
 ];
 

@@ -106,9 +106,12 @@ pub(crate) fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<
         if let Some(end) = buffer[..filled].windows(4).position(|bytes| bytes == b"\r\n\r\n") {
             let head = std::str::from_utf8(&buffer[..end])?.to_ascii_lowercase();
             if !head.starts_with("http/1.1 200") {
-                return Err(format!("the server answered {head}\n{}", String::from_utf8_lossy(&buffer[end..filled])).into());
+                return Err(
+                    format!("the server answered {head}\n{}", String::from_utf8_lossy(&buffer[end..filled])).into()
+                );
             }
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse::<usize>().ok());
+            let length =
+                head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse::<usize>().ok());
             break (end + 4, length.ok_or("the reply has no length")?);
         }
     };

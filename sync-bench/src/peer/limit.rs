@@ -25,7 +25,15 @@ pub(crate) struct Slot<T> {
 
 impl<T> Slot<T> {
     /// One action's effect.
-    fn take(&mut self, kind: u8, stamp: u64, title: Option<T>, body: Option<T>, pinned: Option<bool>, tags: Option<Vec<T>>) {
+    fn take(
+        &mut self,
+        kind: u8,
+        stamp: u64,
+        title: Option<T>,
+        body: Option<T>,
+        pinned: Option<bool>,
+        tags: Option<Vec<T>>,
+    ) {
         self.created |= kind == 0;
         self.deleted |= kind == 2;
         put(&mut self.stamps[0], stamp, &mut self.title, title);

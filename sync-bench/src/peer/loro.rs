@@ -49,7 +49,8 @@ pub(crate) fn doc(peer: u64) -> Result<LoroDoc> {
 /// Carries out one action as one commit.
 pub(crate) fn write(doc: &LoroDoc, workload: &Workload, action: &Action) -> Result<()> {
     let (notes, id) = (doc.get_map("notes"), workload.ids[action.note].to_string());
-    let strings = |tags: &[String]| LoroValue::from(tags.iter().map(|tag| LoroValue::from(&tag[..])).collect::<Vec<_>>());
+    let strings =
+        |tags: &[String]| LoroValue::from(tags.iter().map(|tag| LoroValue::from(&tag[..])).collect::<Vec<_>>());
     match &action.what {
         What::Create(content) => {
             let note = notes.insert_container(&id, LoroMap::new())?;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use sync_core::model::entry::{decode_batch, encode_batch};
 use sync_core::transport::{
-    ClientStanding, Hello, HelloRequest, Limits, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest,
+    ClientStanding, Hello, HelloRequest, Limits, Page, PullRequest, PushReply, PushRequest, SnapshotPage,
+    SnapshotRequest,
 };
 use sync_core::{
-    BoxFuture, Clock, Cursor, Digest, Entity, Entry, Family, Fields, Record, Replica, Snapshot, Store, StoreError, SystemClock,
-    Transport, TransportError, reconcile,
+    BoxFuture, Clock, Cursor, Digest, Entity, Entry, Family, Fields, Record, Replica, Snapshot, Store, StoreError,
+    SystemClock, Transport, TransportError, reconcile,
 };
 use sync_redb::RedbStore;
 
@@ -191,7 +192,10 @@ impl Transport for Canned {
         Box::pin(async { Err(unserved()) })
     }
 
-    fn snapshot<'a>(&'a self, _: &'a SnapshotRequest) -> BoxFuture<'a, std::result::Result<SnapshotPage, TransportError>> {
+    fn snapshot<'a>(
+        &'a self,
+        _: &'a SnapshotRequest,
+    ) -> BoxFuture<'a, std::result::Result<SnapshotPage, TransportError>> {
         Box::pin(async { Err(unserved()) })
     }
 

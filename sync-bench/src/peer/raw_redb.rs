@@ -70,7 +70,9 @@ impl RawRedb {
                     std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
                     std::collections::hash_map::Entry::Vacant(unknown) => {
                         let stored = states.get(action.note)?;
-                        unknown.insert(stored.map(|row| postcard::from_bytes(row.value())).transpose()?.unwrap_or_default())
+                        unknown.insert(
+                            stored.map(|row| postcard::from_bytes(row.value())).transpose()?.unwrap_or_default(),
+                        )
                     }
                 };
                 state.take(action);
@@ -86,7 +88,8 @@ impl RawRedb {
 
     /// Batches, all in one transaction.
     pub(crate) fn take_all(&self, batches: &[Vec<u8>]) -> Result<()> {
-        let read: Vec<Vec<PlainAction<'_>>> = batches.iter().map(|batch| Ok(postcard::from_bytes(batch)?)).collect::<Result<_>>()?;
+        let read: Vec<Vec<PlainAction<'_>>> =
+            batches.iter().map(|batch| Ok(postcard::from_bytes(batch)?)).collect::<Result<_>>()?;
         self.take(1, read.iter().flatten())
     }
 

@@ -40,7 +40,11 @@ impl Sqlite {
     }
 
     /// Takes actions, the first of which is the `first` of the log, in one transaction.
-    pub(crate) fn take<'a>(&mut self, first: u64, actions: impl IntoIterator<Item = &'a PlainAction<'a>>) -> Result<()> {
+    pub(crate) fn take<'a>(
+        &mut self,
+        first: u64,
+        actions: impl IntoIterator<Item = &'a PlainAction<'a>>,
+    ) -> Result<()> {
         let transaction = self.0.transaction()?;
         {
             let mut log = transaction.prepare_cached("INSERT INTO log VALUES (?1, ?2, ?3)")?;
@@ -55,7 +59,8 @@ impl Sqlite {
 
     /// Batches, all in one transaction.
     pub(crate) fn take_all(&mut self, batches: &[Vec<u8>]) -> Result<()> {
-        let read: Vec<Vec<PlainAction<'_>>> = batches.iter().map(|batch| Ok(postcard::from_bytes(batch)?)).collect::<Result<_>>()?;
+        let read: Vec<Vec<PlainAction<'_>>> =
+            batches.iter().map(|batch| Ok(postcard::from_bytes(batch)?)).collect::<Result<_>>()?;
         self.take(1, read.iter().flatten())
     }
 
@@ -73,7 +78,8 @@ impl Sqlite {
     }
 
     pub(crate) fn list(&self) -> Result<Vec<(Uuid, Content)>> {
-        let mut select = self.0.prepare_cached("SELECT id, title, body, pinned, tags FROM note WHERE created AND NOT deleted")?;
+        let mut select =
+            self.0.prepare_cached("SELECT id, title, body, pinned, tags FROM note WHERE created AND NOT deleted")?;
         let rows = select.query_map([], |row| {
             let (id, tags): ([u8; 16], String) = (row.get(0)?, row.get(4)?);
             Ok((id, Content { title: row.get(1)?, body: row.get(2)?, pinned: row.get(3)?, tags: Vec::new() }, tags))

@@ -2,18 +2,22 @@
 
 use crate::measure::{Row, Table, Who};
 
-pub(crate) fn print(tables: &[Table]) {
-    for table in tables {
-        println!("\n{}", markdown(table));
-    }
+/// All tables, and what was aimed at.
+pub(crate) fn markdown(tables: &[Table]) -> String {
+    let tables_text: Vec<String> = tables.iter().map(one).collect();
+    format!("{}\n{}", super::target::markdown(tables), tables_text.join("\n"))
 }
 
-pub(crate) fn markdown(table: &Table) -> String {
+fn one(table: &Table) -> String {
     let mut out = format!("### {} (`{}`)\n\n", table.title, table.key);
-    out += &format!("| | {} | least - most | x limit | x best peer | peak MB | |\n|---|--:|--:|--:|--:|--:|---|\n", table.unit);
+    out += &format!(
+        "| | {} | least - most | x limit | x best peer | peak MB | |\n|---|--:|--:|--:|--:|--:|---|\n",
+        table.unit
+    );
     let (limit, peer) = (table.rows.iter().find(|row| row.who == Who::Limit), table.best(Who::Peer));
     for row in &table.rows {
-        let beside = |other: Option<&Row>| other.map_or_else(String::new, |other| format!("{:.2}", table.ratio(row, other)));
+        let beside =
+            |other: Option<&Row>| other.map_or_else(String::new, |other| format!("{:.2}", table.ratio(row, other)));
         let name = if row.who == Who::Ours { format!("**{}**", row.name) } else { row.name.clone() };
         let range = match &row.samples[..] {
             [first, .., last] => format!("{} - {}", number(*first), number(*last)),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sync_core::model::stamp::{Name, Origin};
 use sync_core::model::value::Value;
-use sync_core::{Action as Does, ClientId, Dot, Entry, EntityKey, Op, Tombstone};
+use sync_core::{Action as Does, ClientId, Dot, EntityKey, Entry, Op, Tombstone};
 
 use super::{Action, Content, Patch, What, Workload};
 

@@ -173,7 +173,12 @@ impl Workload {
 }
 
 fn content(words: &words::Words, random: &mut Random) -> Content {
-    Content { title: words.text(random, 30), body: words.text(random, 200), pinned: random.below(4) == 0, tags: tags(words, random) }
+    Content {
+        title: words.text(random, 30),
+        body: words.text(random, 200),
+        pinned: random.below(4) == 0,
+        tags: tags(words, random),
+    }
 }
 
 fn tags(words: &words::Words, random: &mut Random) -> Vec<String> {

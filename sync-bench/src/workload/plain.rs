@@ -68,8 +68,12 @@ fn plain<'a>(workload: &Workload, action: &'a super::Action) -> PlainAction<'a> 
         tags: tags.map(|tags| tags.iter().map(String::as_str).collect()),
     };
     match &action.what {
-        What::Create(Content { title, body, pinned, tags }) => head(0, Some(title), Some(body), Some(*pinned), Some(tags)),
-        What::Update(Patch { title, body, pinned, tags }) => head(1, title.as_deref(), body.as_deref(), *pinned, tags.as_deref()),
+        What::Create(Content { title, body, pinned, tags }) => {
+            head(0, Some(title), Some(body), Some(*pinned), Some(tags))
+        }
+        What::Update(Patch { title, body, pinned, tags }) => {
+            head(1, title.as_deref(), body.as_deref(), *pinned, tags.as_deref())
+        }
         What::Delete => head(2, None, None, None, None),
     }
 }

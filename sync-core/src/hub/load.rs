@@ -78,15 +78,18 @@ impl Inner {
             Err(error) => return Err(error),
         };
         let store = self.store();
-        if forgotten || folded_elsewhere {
+        let caught_up = if forgotten || folded_elsewhere {
             let fresh = load(store)?;
             self.rows.forget_recent();
             *state = fresh;
+            Ok(())
         } else {
-            catch_up(state, store, |position, row| self.rows.remember(position, row))?;
-        }
+            catch_up(state, store, |position, row| self.rows.remember(position, row))
+        };
+        // Also where reading stopped half-way: the state goes up to there, and nobody may wait for rows beyond the
+        // journal's end.
         self.journal.restart(state.position);
         self.watchers.wake();
-        Ok(())
+        Ok(caught_up?)
     }
 }

@@ -70,9 +70,8 @@ impl Replica {
             Ok(Conflict { id, raw })
         };
         // Conflicts of fields that the type does not have are for the program that has them.
-        let is_ours = |raw: &RawConflict| {
-            raw.field == LIFECYCLE || T::SCHEMA.fields.iter().any(|field| field.name == raw.field)
-        };
+        let is_ours =
+            |raw: &RawConflict| raw.field == LIFECYCLE || T::SCHEMA.fields.iter().any(|field| field.name == raw.field);
         self.raw_conflicts(Some(T::SCHEMA.name))?.into_iter().filter(is_ours).map(typed).collect()
     }
 
