@@ -27,9 +27,9 @@ const SWEEP: usize = 1_024;
 
 impl Replica {
     /// Takes the hub's snapshot as this replica's records. Entries that are pending stay pending, but for those that
-    /// name what the snapshot does not contain. With `as_another` the hub's history is not this replica's: it goes
+    /// name what the snapshot does not contain. With `other`, the clients of which the hub holds other entries, the hub's history is not this replica's: it goes
     /// on under a new client id, and what only this replica held is set aside.
-    pub(super) async fn take_snapshot(&self, transport: &dyn Transport, as_another: bool) -> Result<(), Error> {
+    pub(super) async fn take_snapshot(&self, transport: &dyn Transport, other: Option<BTreeSet<ClientId>>) -> Result<(), Error> {
         let (table, mut token) = self.offload(|replica| replica.resume_snapshot()).await?;
         let last = loop {
             let page = match transport.snapshot(&SnapshotRequest { page: token.clone() }).await {
@@ -53,7 +53,7 @@ impl Replica {
                 None => break page,
             }
         };
-        self.offload(move |replica| replica.switch_to(table, &last, as_another)).await
+        self.offload(move |replica| replica.switch_to(table, &last, other)).await
     }
 
     /// The table that a snapshot goes into, and the page to go on with.
@@ -117,18 +117,21 @@ impl Replica {
     }
 
     /// The snapshot is complete: from here on it is what this replica shows.
-    fn switch_to(&self, table: Table, last: &SnapshotPage, as_another: bool) -> Result<(), Error> {
+    fn switch_to(&self, table: Table, last: &SnapshotPage, other: Option<BTreeSet<ClientId>>) -> Result<(), Error> {
         let vector: VersionVector = last.vector.iter().cloned().collect();
-        if !as_another {
+        if other.is_none() {
             self.state().check_contained(&vector)?;
         }
         let before = self.state().table;
-        let kept = if as_another { self.only_here(&vector, table)? } else { Vec::new() };
-        if as_another || self.state().own_chain(&vector) == OwnChain::Forked {
-            let client = ClientId::from_random(self.inner.random.bits());
+        let mut trusted = vector.clone();
+        other.iter().flatten().for_each(|client| trusted.forget(client));
+        let kept = if other.is_some() { self.only_here(&trusted, table)? } else { Vec::new() };
+        if other.is_some() || self.state().own_chain(&vector) == OwnChain::Forked {
+            let before = self.state().client.clone();
+            let client = self.inner.name.fresh(&*self.inner.random, Some(&before));
             self.commit_between_writes(&Row::Client(client))?;
         }
-        let aside = self.state().stranded(&vector);
+        let aside = self.state().stranded(&trusted);
         let row = Row::Adopted { epoch: table.0, cursor: last.cursor, vector: last.vector.clone(), aside, kept };
         let position = self.commit_between_writes(&row)?;
         self.inner.journal.wait(position)?;

@@ -99,7 +99,7 @@ impl Replica {
         };
         self.progress(|status| status.total = Some(hello.head.seq));
         if self.state().cursor.seq + 1 < hello.tail {
-            match self.take_snapshot(transport, false).await {
+            match self.take_snapshot(transport, None).await {
                 Err(Error::HubLostData { message }) => {
                     let lost = Lost { message, may_join: hello.may_join };
                     self.restore_hub(transport, lost, &mut report).await?;
@@ -151,8 +151,12 @@ impl Replica {
         if !lost.may_join {
             return Err(Error::HubLostData { message: lost.message });
         }
+        if let Some(client) = self.distrusted(transport).await?.first() {
+            let message = format!("what it has of client {client} cannot be proven to be how this replica's entries of it begin");
+            return Err(Error::Diverged { message });
+        }
         self.give_back(transport).await?;
-        self.take_snapshot(transport, false).await?;
+        self.take_snapshot(transport, None).await?;
         report.hub_restored = true;
         match self.greet(transport, report, false).await? {
             Greeted::Known(hello) => Ok(hello),
@@ -257,7 +261,7 @@ impl Replica {
                 Ok(Pulled::Forked) => return Ok(true),
                 // The log was cut behind this replica since it was greeted.
                 Err(Error::Transport(TransportError::Expired)) if !report.bootstrapped => {
-                    self.take_snapshot(transport, false).await?;
+                    self.take_snapshot(transport, None).await?;
                     report.bootstrapped = true;
                 }
                 Err(error) => return Err(error),
@@ -276,7 +280,8 @@ impl Replica {
         let request = self.state().hello();
         let hello = transport.hello(&request).await?;
         self.bind(&hello)?;
-        self.take_snapshot(transport, true).await?;
+        let distrusted = self.distrusted(transport).await?;
+        self.take_snapshot(transport, Some(distrusted)).await?;
         let mut report = self.sync(transport).await?;
         report.bootstrapped = true;
         Ok(report)

@@ -3,6 +3,7 @@
 mod adopt;
 mod aside;
 mod builder;
+mod chain;
 mod checkpoint;
 mod conflict;
 mod cycle;

@@ -55,6 +55,8 @@ pub(crate) struct State {
     pub(crate) wiped: bool,
     /// A checkpoint that failed, and may have been carried out.
     pub(super) doubt: Option<Written>,
+    /// Digests of clients' entries up to these, noted as they are folded.
+    pub(crate) asked: HashMap<Dot, Option<crate::model::stamp::Digest>>,
     /// What became of pending entries while drafts are open that may name them.
     pub(crate) landed: Landed,
 }
@@ -114,6 +116,7 @@ impl State {
             dropped: Vec::new(),
             wiped: false,
             doubt: None,
+            asked: HashMap::new(),
             landed: Landed::default(),
         }
     }
@@ -307,6 +310,9 @@ impl State {
             self.clock.see(entry.origin.time);
         }
         self.vector.push(&dot, entry.hash());
+        if let Some(noted) = self.asked.get_mut(&dot) {
+            *noted = Some(self.vector.get(&dot.client).digest);
+        }
         self.changed.push(entry.key.clone());
         if let Some(local) = self.pending_as(&entry.key, &dot) {
             self.settle(local, &dot);

@@ -1,0 +1,78 @@
+//! Proving that what this replica and a hub have of a client begins as one sequence.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::Replica;
+use super::builder::read_row;
+use super::row::Row;
+use super::state::State;
+use crate::error::Error;
+use crate::model::stamp::{ClientId, Digest, Dot, Known};
+use crate::transport::{HelloRequest, Transport};
+
+/// How many clients are asked for at a time.
+const AT_ONCE: usize = 32;
+
+impl Replica {
+    /// The clients of which hub and replica hold different entries under one number, or may, for all that can be
+    /// proven: the replica has more of them than the hub, and its journal does not reach back to where the hub ends.
+    pub(super) async fn distrusted(&self, transport: &dyn Transport) -> Result<BTreeSet<ClientId>, Error> {
+        let (clients, cursor) = {
+            let state = self.state();
+            let known: Vec<(ClientId, Known)> = state.vector.iter().map(|(client, known)| (client.clone(), known)).collect();
+            (known, state.cursor)
+        };
+        let mut distrusted = BTreeSet::new();
+        let mut open = Vec::new();
+        for clients in clients.chunks(AT_ONCE) {
+            let request = HelloRequest { clients: clients.to_vec(), cursor };
+            let hello = transport.hello(&request).await?;
+            for ((client, ours), theirs) in request.clients.iter().zip(&hello.clients) {
+                let there = theirs.known;
+                if there.n >= ours.n {
+                    if theirs.digest_there.is_some_and(|digest| digest != ours.digest) {
+                        distrusted.insert(client.clone());
+                    }
+                } else if there.n > 0 {
+                    open.push((Dot::new(client.clone(), there.n), there.digest));
+                }
+            }
+        }
+        if !open.is_empty() {
+            let dots: Vec<Dot> = open.iter().map(|(dot, _)| dot.clone()).collect();
+            let ours = self.offload(move |replica| replica.digests_at(&dots)).await?;
+            for (dot, theirs) in open {
+                if ours.get(&dot) != Some(&theirs) {
+                    distrusted.insert(dot.client);
+                }
+            }
+        }
+        Ok(distrusted)
+    }
+
+    /// The digests of the clients' entries up to these, as far as the journal reaches back.
+    fn digests_at(&self, dots: &[Dot]) -> Result<HashMap<Dot, Digest>, Error> {
+        self.flush()?;
+        let store = self.inner.journal.store();
+        let mut state = State::new(self.state().client.clone());
+        state.asked = dots.iter().map(|dot| (dot.clone(), None)).collect();
+        if store.heads()?.first > 1 {
+            return Ok(HashMap::new());
+        }
+        let mut from = 0;
+        loop {
+            let rows = store.journal(from, 256)?;
+            let Some((last, _)) = rows.last() else { break };
+            from = last + 1;
+            for (position, bytes) in rows {
+                match read_row(position, &bytes)? {
+                    Row::Client(client) if position == 1 => state.client = client,
+                    row => state.apply(&row),
+                }
+                state.records.clear();
+                state.changed.clear();
+            }
+        }
+        Ok(state.asked.into_iter().filter_map(|(dot, digest)| Some((dot, digest?))).collect())
+    }
+}
