@@ -219,11 +219,6 @@ impl VersionVector {
         self.0.insert(client, known);
     }
 
-    /// Forgets what is known of a client.
-    pub(crate) fn forget(&mut self, client: &ClientId) {
-        self.0.remove(client);
-    }
-
     /// Takes the next entry of a client. The caller has seen that it is the next one.
     pub fn push(&mut self, dot: &Dot, hash: Digest) {
         match self.0.get_mut(&dot.client) {

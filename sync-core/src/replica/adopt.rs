@@ -1,7 +1,7 @@
 //! Taking over a hub's snapshot: a new replica's first sync, one whose cursor the log no longer reaches, and the
 //! way out where hub and replica hold what cannot be proven to be one history.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Replica;
@@ -14,7 +14,7 @@ use crate::model::entry::{Action, EntityKey, Entry};
 use crate::model::op::{Family, Op};
 use crate::model::record::Record;
 use crate::model::register::Register;
-use crate::model::stamp::{ClientId, Dot, Name, Origin, VersionVector};
+use crate::model::stamp::{ClientId, Dot, Known, Name, Origin, VersionVector};
 use crate::records::Table;
 use crate::seal;
 use crate::store::Checkpoint;
@@ -29,7 +29,11 @@ impl Replica {
     /// Takes the hub's snapshot as this replica's records. Entries that are pending stay pending, but for those that
     /// name what the snapshot does not contain. With `other`, the clients of which the hub holds other entries, the hub's history is not this replica's: it goes
     /// on under a new client id, and what only this replica held is set aside.
-    pub(super) async fn take_snapshot(&self, transport: &dyn Transport, other: Option<BTreeSet<ClientId>>) -> Result<(), Error> {
+    pub(super) async fn take_snapshot(
+        &self,
+        transport: &dyn Transport,
+        other: Option<BTreeMap<ClientId, u64>>,
+    ) -> Result<(), Error> {
         let (table, mut token) = self.offload(|replica| replica.resume_snapshot()).await?;
         let last = loop {
             let page = match transport.snapshot(&SnapshotRequest { page: token.clone() }).await {
@@ -117,14 +121,21 @@ impl Replica {
     }
 
     /// The snapshot is complete: from here on it is what this replica shows.
-    fn switch_to(&self, table: Table, last: &SnapshotPage, other: Option<BTreeSet<ClientId>>) -> Result<(), Error> {
+    fn switch_to(
+        &self,
+        table: Table,
+        last: &SnapshotPage,
+        other: Option<BTreeMap<ClientId, u64>>,
+    ) -> Result<(), Error> {
         let vector: VersionVector = last.vector.iter().cloned().collect();
         if other.is_none() {
             self.state().check_contained(&vector)?;
         }
         let before = self.state().table;
         let mut trusted = vector.clone();
-        other.iter().flatten().for_each(|client| trusted.forget(client));
+        for (client, same) in other.iter().flatten() {
+            trusted.set(client.clone(), Known { n: *same, ..Known::default() });
+        }
         let kept = if other.is_some() { self.only_here(&trusted, table)? } else { Vec::new() };
         if other.is_some() || self.state().own_chain(&vector) == OwnChain::Forked {
             let before = self.state().client.clone();
@@ -182,7 +193,7 @@ impl State {
             }
             let dot = Dot::new(self.client.clone(), known.n + 1);
             let hash = self.with_names_of_numbers(self.numbered(*local, dot.clone())).hash();
-            known = crate::model::stamp::Known { n: dot.n, digest: known.digest.then(hash) };
+            known = Known { n: dot.n, digest: known.digest.then(hash) };
         }
         if theirs.n < known.n || known == theirs { OwnChain::Ours(theirs.n) } else { OwnChain::Forked }
     }

@@ -1,6 +1,6 @@
 //! Proving that what this replica and a hub have of a client begins as one sequence.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use super::Replica;
 use super::builder::read_row;
@@ -16,13 +16,15 @@ const AT_ONCE: usize = 32;
 impl Replica {
     /// The clients of which hub and replica hold different entries under one number, or may, for all that can be
     /// proven: the replica has more of them than the hub, and its journal does not reach back to where the hub ends.
-    pub(super) async fn distrusted(&self, transport: &dyn Transport) -> Result<BTreeSet<ClientId>, Error> {
+    /// With each how many of its entries are proven to be the same.
+    pub(super) async fn distrusted(&self, transport: &dyn Transport) -> Result<BTreeMap<ClientId, u64>, Error> {
         let (clients, cursor) = {
             let state = self.state();
-            let known: Vec<(ClientId, Known)> = state.vector.iter().map(|(client, known)| (client.clone(), known)).collect();
+            let known: Vec<(ClientId, Known)> =
+                state.vector.iter().map(|(client, known)| (client.clone(), known)).collect();
             (known, state.cursor)
         };
-        let mut distrusted = BTreeSet::new();
+        let mut distrusted = BTreeMap::new();
         let mut open = Vec::new();
         for clients in clients.chunks(AT_ONCE) {
             let request = HelloRequest { clients: clients.to_vec(), cursor };
@@ -31,7 +33,7 @@ impl Replica {
                 let there = theirs.known;
                 if there.n >= ours.n {
                     if theirs.digest_there.is_some_and(|digest| digest != ours.digest) {
-                        distrusted.insert(client.clone());
+                        distrusted.insert(client.clone(), ours.n);
                     }
                 } else if there.n > 0 {
                     open.push((Dot::new(client.clone(), there.n), there.digest));
@@ -43,11 +45,35 @@ impl Replica {
             let ours = self.offload(move |replica| replica.digests_at(&dots)).await?;
             for (dot, theirs) in open {
                 if ours.get(&dot) != Some(&theirs) {
-                    distrusted.insert(dot.client);
+                    distrusted.insert(dot.client, dot.n);
                 }
             }
         }
+        for (client, most) in &mut distrusted {
+            *most = self.common(transport, client, *most).await?;
+        }
         Ok(distrusted)
+    }
+
+    /// How many of a client's first entries, `most` at the most, are proven to be the same here and there.
+    async fn common(&self, transport: &dyn Transport, client: &ClientId, most: u64) -> Result<u64, Error> {
+        let dots: Vec<Dot> = (1..=most).map(|n| Dot::new(client.clone(), n)).collect();
+        let ours = self.offload(move |replica| replica.digests_at(&dots)).await?;
+        let cursor = self.state().cursor;
+        let (mut same, mut differs) = (0, most + 1);
+        while same + 1 < differs {
+            let middle = same + (differs - same) / 2;
+            let digest = ours.get(&Dot::new(client.clone(), middle)).copied();
+            let known = Known { n: middle, digest: digest.unwrap_or_default() };
+            let hello = transport.hello(&HelloRequest { clients: vec![(client.clone(), known)], cursor }).await?;
+            let there = hello.clients.first().and_then(|standing| standing.digest_there);
+            if digest.is_some() && there == digest {
+                same = middle;
+            } else {
+                differs = middle;
+            }
+        }
+        Ok(same)
     }
 
     /// The digests of the clients' entries up to these, as far as the journal reaches back.

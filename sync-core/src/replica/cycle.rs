@@ -151,8 +151,9 @@ impl Replica {
         if !lost.may_join {
             return Err(Error::HubLostData { message: lost.message });
         }
-        if let Some(client) = self.distrusted(transport).await?.first() {
-            let message = format!("what it has of client {client} cannot be proven to be how this replica's entries of it begin");
+        if let Some(client) = self.distrusted(transport).await?.keys().next() {
+            let message =
+                format!("what it has of client {client} cannot be proven to be how this replica's entries of it begin");
             return Err(Error::Diverged { message });
         }
         self.give_back(transport).await?;

@@ -11,7 +11,7 @@ use super::cycle::Report;
 use super::row::Account;
 use crate::error::Error;
 use crate::model::entry::{EntityKey, Entry};
-use crate::model::stamp::ClientId;
+use crate::model::stamp::{ClientId, VersionVector};
 use crate::transport::Cursor;
 
 /// Where a sync is.
@@ -116,6 +116,12 @@ impl Replica {
     /// The part of the hub's log that is here, with its digest.
     pub fn cursor(&self) -> Cursor {
         self.state().cursor
+    }
+
+    /// Which accepted entries are here: of each client how many, and their digest. Two replicas of one space with equal
+    /// vectors and nothing pending show the same.
+    pub fn vector(&self) -> VersionVector {
+        self.state().vector.clone()
     }
 
     /// How many entries of one entity the hub has not accepted yet: none means that it is safe there.
