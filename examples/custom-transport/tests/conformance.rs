@@ -19,10 +19,18 @@ async fn a_command_serves_a_hub_that_outlives_it() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut names = Vec::new();
     for _ in 0..2 {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_custom-transport"));
-        let command = command.arg("hub").arg(dir.path().join("hub.redb"));
-        let transport = PipeTransport::spawn(command).expect("it starts");
-        names.push(transport.hello(&HelloRequest::default()).await.expect("it answers").hub);
+        // The command before may still be closing the file: it is locked until then.
+        let mut tries = 0..50;
+        let hello = loop {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_custom-transport"));
+            let command = command.arg("hub").arg(dir.path().join("hub.redb"));
+            let transport = PipeTransport::spawn(command).expect("it starts");
+            match transport.hello(&HelloRequest::default()).await {
+                Err(_) if tries.next().is_some() => std::thread::sleep(std::time::Duration::from_millis(100)),
+                hello => break hello.expect("it answers"),
+            }
+        };
+        names.push(hello.hub);
     }
     assert_eq!(names[0], names[1]);
 }
