@@ -4,18 +4,26 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use sync_testkit::sim::{Simulator, Tally, minimise};
+use sync_testkit::sim::{Fault, Faults, Simulator, Tally, minimise};
 
 const USAGE: &str = "usage: sync-testkit soak [--hours N | --seeds N] [--from SEED]
        sync-testkit replay SEED     tells the history of a seed
-       sync-testkit small SEED      tells the smallest history that breaks the same rule";
+       sync-testkit small SEED      tells the smallest history that breaks the same rule
+       with --only FAULT,FAULT... or --without FAULT,FAULT... of the faults that the report names";
 
 fn main() -> ExitCode {
     // A panic in a history is a violation, and told as one.
     std::panic::set_hook(Box::new(|_| ()));
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let simulator = Simulator::new();
+    let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut faults = Faults::all();
+    while let Some(at) = words.iter().position(|word| ["--only", "--without"].contains(word)) {
+        let Some(names) = words.get(at + 1) else { return usage() };
+        let is_named = |fault: &Fault| names.split(',').any(|name| name == fault.name());
+        faults = faults.iter().filter(|fault| is_named(fault) == (words[at] == "--only")).collect();
+        words.drain(at..at + 2);
+    }
+    let simulator = Simulator::new().allow(faults);
     match words[..] {
         ["soak", ref options @ ..] => match soak_options(options) {
             Some((limit, from)) => soak(&simulator, limit, from),

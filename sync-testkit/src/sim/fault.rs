@@ -52,6 +52,14 @@ pub enum Fault {
     Compact,
     /// A checkpoint of the hub at any time.
     HubCheckpoint,
+    /// The hub drops the log's beginning.
+    HubCompact,
+    /// The hub purges what was deleted.
+    Purge,
+    /// The hub's store is put back as it was.
+    HubRestored,
+    /// The hub's store is lost, and it begins anew.
+    HubEmptied,
     /// A device takes over the hub's snapshot.
     Bootstrap,
     /// The hub refuses what it took before, and takes what it refused.
@@ -78,7 +86,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 35] = [
+    pub const ALL: [Fault; 39] = [
         Fault::Drop,
         Fault::Duplicate,
         Fault::Reorder,
@@ -103,6 +111,10 @@ impl Fault {
         Fault::SmallPages,
         Fault::Compact,
         Fault::HubCheckpoint,
+        Fault::HubCompact,
+        Fault::Purge,
+        Fault::HubRestored,
+        Fault::HubEmptied,
         Fault::Bootstrap,
         Fault::Refusal,
         Fault::Resubmit,

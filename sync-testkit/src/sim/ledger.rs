@@ -3,12 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 
 use sync_core::model::stamp::Name;
-use sync_core::{Action, EntityKey, Entry, Op};
+use sync_core::{Action, EntityKey, Entry, Op, VersionVector};
 
 /// One write of somebody's: an intent, whatever it is called later.
 #[derive(Debug, Clone)]
 pub(super) struct Write {
     pub(super) intent: u128,
+    pub(super) space: usize,
     pub(super) key: EntityKey,
     pub(super) action: Action,
     pub(super) fields: Vec<(Name, Op)>,
@@ -16,14 +17,18 @@ pub(super) struct Write {
     pub(super) is_promised: bool,
     /// The write before it in the same file.
     pub(super) before: Option<usize>,
-    /// How much of the hub's log its author had seen.
-    pub(super) cursor: u64,
+    /// What its author had seen of what the hub accepted.
+    pub(super) seen: VersionVector,
     /// Whether it names all that its author saw, or only what a form or a list had shown.
     pub(super) is_plain: bool,
     /// Whether a device ever listed it as refused.
     pub(super) was_refused: bool,
-    /// Where in the hub's log it was accepted.
-    pub(super) accepted: Option<u64>,
+    /// Whether its user took it back, or wrote it anew.
+    pub(super) is_given_up: bool,
+    /// Whether it was lost with the last file that held it.
+    pub(super) is_excused: bool,
+    /// Whether the hub has it.
+    pub(super) is_accepted: bool,
 }
 
 /// Every write, in the order in which they were made.
@@ -51,6 +56,11 @@ impl Ledger {
 
     pub(super) fn get_mut(&mut self, at: usize) -> &mut Write {
         &mut self.writes[at]
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = (usize, &Write)> {
+        self.writes.iter().enumerate()
     }
 
     /// The writes of a file, the last one first.

@@ -76,6 +76,9 @@ impl World<'_> {
             }
             Fault::Compact => self.compact(device, rng.percent(50))?,
             Fault::HubCheckpoint => self.hub_checkpoint(space)?,
+            Fault::HubCompact => self.hub_compact(space, rng)?,
+            Fault::Purge => self.purge(space, rng)?,
+            Fault::HubRestored | Fault::HubEmptied => self.lose_hub(fault, space)?,
             Fault::Bootstrap => self.begin(device, true, rng)?,
             Fault::Refusal => self.spaces[space].mood.set(if rng.percent(30) { 0 } else { rng.bits() }),
             Fault::Resubmit => self.see_to_refused(device, rng)?,
@@ -124,6 +127,7 @@ impl World<'_> {
                     device.file = file;
                     (device.trouble, device.is_counted) = (None, false);
                     self.open(at)?;
+                    self.excuse(self.devices[at].space)?;
                 }
             }
             _ => {
@@ -133,6 +137,7 @@ impl World<'_> {
                 device.file = File::default();
                 device.is_bound = false;
                 (device.trouble, device.is_counted) = (None, false);
+                self.excuse(self.devices[at].space)?;
             }
         }
         Ok(())
@@ -177,6 +182,37 @@ impl World<'_> {
             }
             _ => self.observe(at, &[]),
         }
+    }
+
+    /// The hub drops the log's beginning.
+    fn hub_compact(&mut self, at: usize, rng: &mut Rng) -> Holds {
+        let Some(hub) = self.spaces[at].hubs.first().cloned() else { return Ok(()) };
+        self.tally.fault(Fault::HubCompact);
+        let done = hub.compact(*rng.pick(&[0, 1, 5, 20]));
+        self.note_hub_trouble(at);
+        match done {
+            Err(error) if self.spaces[at].trouble.is_none() => {
+                broken(Rule::NoFailure, format!("the hub's compaction: {error} ({error:?})"))
+            }
+            _ => self.observe(at, &[]),
+        }
+    }
+
+    /// The hub purges what was deleted.
+    fn purge(&mut self, at: usize, rng: &mut Rng) -> Holds {
+        let Some(hub) = self.spaces[at].hubs.first().cloned() else { return Ok(()) };
+        let done = hub.purge(if rng.percent(70) { u64::MAX } else { hub.now() });
+        self.spaces[at].rows += 1;
+        self.note_hub_trouble(at);
+        match done {
+            Ok(purged) => {
+                self.trace.say(format_args!("    {purged} purged"));
+                (0..purged).for_each(|_| self.tally.fault(Fault::Purge));
+            }
+            Err(_) if self.spaces[at].trouble.is_some() => {}
+            Err(error) => return broken(Rule::NoFailure, format!("the hub's purge: {error} ({error:?})")),
+        }
+        self.observe(at, &[])
     }
 
     /// A device goes on with another version of the program.

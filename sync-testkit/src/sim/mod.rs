@@ -1,6 +1,7 @@
 //! A deterministic simulator of devices, hubs, disks, networks and clocks around the production code.
 
 mod check;
+mod chronicle;
 mod device;
 mod disk;
 mod fault;
@@ -8,8 +9,10 @@ mod hands;
 mod kinds;
 mod ledger;
 mod link;
+mod loss;
 mod minimise;
 mod mishap;
+mod observe;
 mod people;
 mod plan;
 mod rest;

@@ -131,6 +131,9 @@ impl World<'_> {
         if done.is_ok() {
             let write = aside.entry.intent.and_then(|intent| self.ledger.find(intent));
             self.devices[at].file.forgotten.extend(write);
+            if let Some(write) = write {
+                self.ledger.get_mut(write).is_given_up = true;
+            }
         }
         self.written(at, &replica, done, true, rng)
     }
@@ -150,6 +153,8 @@ impl World<'_> {
         self.trace.say(format_args!("    fails: {error}"));
         match error {
             Error::Store(_) if device.trouble.is_some() => Ok(()),
+            // Somebody who keeps to no rule wrote what does not fit the type: that entity cannot be read, others can.
+            Error::Field { .. } if self.plan.faults.has(Fault::Hostile) => Ok(()),
             _ => broken(Rule::NoFailure, format!("{}: {error} ({error:?})", device.name)),
         }
     }
@@ -201,7 +206,8 @@ impl World<'_> {
         let mut entries = replica.unsynced();
         let is_known = |intent: &Option<u128>| intent.is_some_and(|intent| self.ledger.find(intent).is_some());
         let known = entries.iter().rposition(|entry| is_known(&entry.intent)).map_or(0, |last| last + 1);
-        let cursor = replica.cursor().seq;
+        let seen = replica.vector();
+        let space = self.devices[at].space;
         let file = &mut self.devices[at].file;
         let mut new = Vec::new();
         for entry in entries.drain(known..) {
@@ -209,15 +215,18 @@ impl World<'_> {
             self.trace.say(format_args!("    writes {}", entry.to_json(None)));
             let write = self.ledger.add(Write {
                 intent: entry.intent.unwrap_or_default(),
+                space,
                 fields: plain(&entry.fields),
                 key: entry.key,
                 action: entry.action,
                 is_promised: false,
                 before: file.last,
-                cursor,
+                seen: seen.clone(),
                 is_plain,
                 was_refused: false,
-                accepted: None,
+                is_given_up: false,
+                is_excused: false,
+                is_accepted: false,
             });
             file.last = Some(write);
             file.open.push(write);

@@ -43,6 +43,8 @@ pub enum What {
     Tick,
     /// A device's file is copied for later.
     Backup,
+    /// The hub's store is copied for later.
+    BackupHub,
     /// A device is started again.
     Reopen,
     /// The hub is started again.
@@ -121,6 +123,9 @@ impl Plan {
         if has(Fault::Restore) {
             add(What::Backup, 3);
         }
+        if has(Fault::HubRestored) {
+            add(What::BackupHub, 3);
+        }
         if has(Fault::DeviceCrash) || has(Fault::DevicePower) || has(Fault::DeviceIo) || has(Fault::DeviceFull) {
             add(What::Reopen, 4);
         }
@@ -150,7 +155,13 @@ impl Plan {
             limits.batch_entries = 3 + rng.below(5) as u64;
             limits.group_entries = limits.batch_entries;
         }
-        let checkpoint_every = *rng.pick(&[1, 4, 20, 4_096]);
-        space::Settings { limits, checkpoint_every, judges: self.faults.has(Fault::Refusal) }
+        let compacts = self.faults.has(Fault::HubCompact) && rng.percent(30);
+        space::Settings {
+            limits,
+            checkpoint_every: *rng.pick(&[1, 4, 20, 4_096]),
+            judges: self.faults.has(Fault::Refusal),
+            allows_join: rng.percent(75),
+            keep_entries: compacts.then(|| 20 + rng.below(20) as u64),
+        }
     }
 }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use sync_core::{EntityKey, Hub, MemoryStore, Record, Store};
+use sync_core::{EntityKey, Error, Hub, MemoryStore, Record, Store, TransportError};
 
 use super::check::{forms, shown};
 use super::hands::Dice;
 use super::ledger::File;
+use super::tally::Mark;
 use super::violation::{Holds, Rule, Violation, broken};
 use super::world::World;
 use crate::oracle::{difference, oracle};
@@ -113,7 +114,7 @@ impl World<'_> {
         match ended {
             Ok(report) => {
                 self.trace.say(format_args!("    {} synced: {report:?}", self.devices[at].name));
-                if report.forked && !self.devices[at].file.is_copied {
+                if report.forked && !self.may_be_doubted(at) {
                     return broken(
                         Rule::NoFailure,
                         format!("{} takes itself for a copy, and there was none", self.devices[at].name),
@@ -121,9 +122,11 @@ impl World<'_> {
                 }
                 Ok(report.uploaded + report.downloaded + report.rejected + report.pending > 0)
             }
-            // A copy may have made later attempts under the same name: a few tries overtake them.
-            Err(sync_core::Error::Transport(sync_core::TransportError::Superseded))
-                if self.devices[at].file.is_copied =>
+            Err(error) if self.is_way_out(at, &error) => self.adopt_undisturbed(at),
+            // A copy may have made later attempts under the same name: a few tries overtake them. Whoever gave
+            // something back to the hub is not interrupted.
+            Err(Error::Transport(TransportError::Superseded | TransportError::Busy { .. }))
+                if self.may_be_doubted(at) =>
             {
                 Ok(true)
             }
@@ -134,9 +137,38 @@ impl World<'_> {
         }
     }
 
+    /// Whether hub and device may hold what cannot be proven to be one history.
+    fn may_be_doubted(&self, at: usize) -> bool {
+        self.devices[at].file.is_copied || self.spaces[self.devices[at].space].losses > 0
+    }
+
+    /// Whether the device's user is asked to take over the hub's state.
+    fn is_way_out(&self, at: usize, error: &Error) -> bool {
+        let diverged = matches!(error, Error::Diverged { .. } | Error::Transport(TransportError::Diverged { .. }));
+        let refused = matches!(error, Error::HubLostData { .. });
+        (diverged && self.may_be_doubted(at)) || (refused && self.spaces[self.devices[at].space].losses > 0)
+    }
+
+    /// A device takes over the hub's state, without any fault.
+    fn adopt_undisturbed(&mut self, at: usize) -> Result<bool, Violation> {
+        self.tally.mark(Mark::Diverged);
+        self.trace.say(format_args!("    {} takes over the hub's state", self.devices[at].name));
+        self.begin(at, true, &mut Rng::new(1))?;
+        while self.devices[at].task.is_some() {
+            self.undisturbed(at)?;
+        }
+        Ok(true)
+    }
+
     /// The hub, every device, and everybody who begins anew show what the log's entries make.
     fn compare(&mut self, at: usize) -> Holds {
-        let expected = oracle(self.spaces[at].log.iter().map(|logged| &*logged.entry));
+        let vector = self.spaces[at].vector().or_else(|error| broken(Rule::NoFailure, error.to_string()))?;
+        if vector != self.spaces[at].chronicle.now.vector {
+            return broken(Rule::Named, "the hub does not have what it accepted".to_owned());
+        }
+        let present = self.spaces[at].chronicle.contents(&vector);
+        let present = present.or_else(|dot| broken(Rule::Named, format!("nobody ever accepted {dot}")))?;
+        let expected = oracle(present.iter().map(|logged| &*logged.entry));
         let hub = self.spaces[at].hubs.first().cloned();
         let Some(hub) = hub else { return broken(Rule::Quiet, "the hub is down") };
         let records = hub_records(&hub, expected.keys())?;
@@ -149,6 +181,7 @@ impl World<'_> {
             return broken(Rule::Converges, what);
         }
         self.bounded(at)?;
+        self.all_kept(at)?;
         self.conflicts(at, &expected)?;
         for device in (0..self.devices.len()).filter(|device| self.devices[*device].space == at).collect::<Vec<_>>() {
             self.same_on(device, &records)?;
@@ -231,8 +264,8 @@ impl World<'_> {
         let space = &self.spaces[at];
         let heads = space.disk.heads().or_else(|error| broken(Rule::NoFailure, error.to_string()))?;
         let foreign = space.foreign.len() as u64;
-        if heads.last > space.pushes + foreign + 1 {
-            let what = format!("after {} pushes the hub's journal has {} rows", space.pushes + foreign, heads.last);
+        if heads.last > space.rows + foreign + 1 + u64::from(space.losses) {
+            let what = format!("after {} requests the hub's journal has {} rows", space.rows + foreign, heads.last);
             return broken(Rule::Bounded, what);
         }
         Ok(())

@@ -1,13 +1,14 @@
 //! A simulated space: the hub's processes, their disk, and what an outsider reads in the log.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sync_core::hub::{Proposed, Validate};
-use sync_core::transport::{Limits, PullRequest, Rejection};
-use sync_core::{ClientId, Cursor, Entry, Error, Hub, Life, TransportError};
+use sync_core::transport::{Limits, PullRequest, Rejection, SnapshotPage, SnapshotRequest};
+use sync_core::{ClientId, Entry, Error, Hub, Life, MemoryStore, TransportError, VersionVector};
 
+use super::chronicle::{Chronicle, Standing};
 use super::disk::{Disk, Trip};
 use super::hands::{Dice, Hands};
 use super::link::{Reply, Request};
@@ -28,19 +29,20 @@ pub(super) struct Space {
     pub(super) hubs: Vec<Hub>,
     /// Reads what is durable, and nothing else.
     observer: Option<Hub>,
-    /// The log, as the observer read it.
-    pub(super) log: Vec<Logged>,
-    pub(super) cursor: Cursor,
-    /// How many entries of each client the log holds.
-    pub(super) known: BTreeMap<ClientId, u64>,
+    /// What it accepted, as the observer read it.
+    pub(super) chronicle: Chronicle,
     pub(super) foreign: BTreeSet<(ClientId, Arc<str>)>,
     /// Requests that are still on their way, with the device that sent each and how many it had sent before.
     pub(super) strays: Vec<Stray>,
     pub(super) trouble: Option<Trip>,
     /// What happened on its disk and was not counted yet.
     pub(super) tripped: Option<Trip>,
-    /// How many pushes arrived: each may leave one row in the journal.
-    pub(super) pushes: u64,
+    /// How many requests arrived that may each leave one row in the journal.
+    pub(super) rows: u64,
+    /// A copy of the store, and what was in it.
+    pub(super) backup: Option<(MemoryStore, Standing)>,
+    /// How often it lost data.
+    pub(super) losses: u32,
 }
 
 /// How a space's hub is built.
@@ -50,13 +52,10 @@ pub(super) struct Settings {
     pub(super) checkpoint_every: usize,
     /// Whether it has a validator.
     pub(super) judges: bool,
-}
-
-/// An entry of the log.
-pub(super) struct Logged {
-    pub(super) entry: Arc<Entry>,
-    /// Which write it is; `None` if it is a foreign or hostile client's.
-    pub(super) write: Option<usize>,
+    /// Whether replicas may give back what it lost.
+    pub(super) allows_join: bool,
+    /// How many entries of the log are kept; `None` keeps all.
+    pub(super) keep_entries: Option<u64>,
 }
 
 /// A request that its sender gave up, and that arrives all the same.
@@ -106,14 +105,14 @@ impl Space {
             settings,
             hubs: Vec::new(),
             observer: None,
-            log: Vec::new(),
-            cursor: Cursor::default(),
-            known: BTreeMap::new(),
+            chronicle: Chronicle::default(),
             foreign: BTreeSet::new(),
             strays: Vec::new(),
             trouble: None,
             tripped: None,
-            pushes: 0,
+            rows: 0,
+            backup: None,
+            losses: 0,
         }
     }
 
@@ -122,7 +121,10 @@ impl Space {
         self.disk.restart();
         let mut builder = Hub::builder().name("hub").space(self.name.clone()).limits(self.settings.limits);
         builder = builder.clock(Arc::new(self.clock.clone())).random(self.dice.clone());
-        builder = builder.checkpoint_every(self.settings.checkpoint_every);
+        builder = builder.checkpoint_every(self.settings.checkpoint_every).allow_join(self.settings.allows_join);
+        if let Some(keep) = self.settings.keep_entries {
+            builder = builder.keep_entries(keep);
+        }
         if self.settings.judges {
             builder = builder.validate(self.mood.clone());
         }
@@ -147,13 +149,16 @@ impl Space {
         let served = match request {
             Request::Hello(hello) => hub.hello(principal, hello).map(Reply::Hello),
             Request::Push(push) => {
-                self.pushes += 1;
+                self.rows += 1;
                 let offers = push.entries.iter().cloned().map(sync_core::Offer::Entry).collect();
                 hub.push(principal, push.attempt, offers).map(Reply::Push)
             }
             Request::Pull(pull) => hub.pull(pull).map(Reply::Pull),
             Request::Snapshot(snapshot) => hub.snapshot(snapshot).map(|page| Reply::Snapshot(Box::new(page))),
-            Request::Join(page) => hub.join(principal, page).map(|()| Reply::Join),
+            Request::Join(page) => {
+                self.rows += 1;
+                hub.join(principal, page).map(|()| Reply::Join)
+            }
         };
         if let Some(trip) = self.disk.take_tripped() {
             self.tripped = Some(trip);
@@ -165,16 +170,46 @@ impl Space {
         served
     }
 
-    /// What the log holds beyond what was read before.
-    pub(super) fn news(&mut self) -> Result<Vec<(u64, Arc<Entry>)>, TransportError> {
-        let Some(observer) = &self.observer else { return Ok(Vec::new()) };
-        let page = observer.pull(&PullRequest { since: self.cursor, limit: 10_000, have: None })?;
-        self.cursor = page.cursor;
-        Ok(page.entries)
+    /// What the log holds beyond what was read before; `None` if it began anew, with a joined state.
+    pub(super) fn news(&mut self) -> Result<Option<Vec<(u64, Arc<Entry>)>>, TransportError> {
+        let Some(observer) = &self.observer else { return Ok(Some(Vec::new())) };
+        let since = self.chronicle.now.cursor;
+        match observer.pull(&PullRequest { since, limit: 10_000, have: None }) {
+            Ok(page) => {
+                self.chronicle.now.cursor = page.cursor;
+                Ok(Some(page.entries))
+            }
+            Err(TransportError::Expired) => {
+                let page = snapshot(observer)?;
+                self.chronicle.begin_anew(page.cursor, page.vector.into_iter().collect());
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
-    /// The log's entries up to a number.
-    pub(super) fn up_to(&self, seq: u64) -> &[Logged] {
-        &self.log[..(seq as usize).min(self.log.len())]
+    /// The store is another one from here on, and it holds this.
+    pub(super) fn replace(&mut self, image: MemoryStore, standing: Standing) {
+        self.stop();
+        self.observer = None;
+        self.disk = Disk::new(image);
+        self.chronicle.now = standing;
+        (self.trouble, self.tripped) = (None, None);
+        self.losses += 1;
     }
+
+    /// Which entries the hub says that it has.
+    pub(super) fn vector(&self) -> Result<VersionVector, TransportError> {
+        let Some(hub) = self.hubs.first() else { return Ok(VersionVector::default()) };
+        Ok(snapshot(hub)?.vector.into_iter().collect())
+    }
+}
+
+/// The last page of a hub's snapshot.
+fn snapshot(hub: &Hub) -> Result<SnapshotPage, TransportError> {
+    let mut page = hub.snapshot(&SnapshotRequest::default())?;
+    while let Some(next) = page.next {
+        page = hub.snapshot(&SnapshotRequest { page: next })?;
+    }
+    Ok(page)
 }

@@ -80,7 +80,7 @@ impl World<'_> {
 
     /// Foreign clients see what is in the log, and the time is later than all of it.
     fn foreign_entry(&mut self, at: usize, rng: &mut Rng) -> Entry {
-        let seen = self.spaces[at].log.iter().map(|logged| logged.entry.origin.time).max().unwrap_or(0);
+        let seen = self.spaces[at].chronicle.now.log.iter().map(|logged| logged.entry.origin.time).max().unwrap_or(0);
         let wall = self.devices[0].clock.now();
         self.strangers.greatest = self.strangers.greatest.max(seen.saturating_add(1));
         self.strangers.made += 1;
@@ -120,16 +120,17 @@ impl World<'_> {
             matches!(&pushed, Ok(reply) if reply.verdicts.iter().any(|(_, v)| matches!(v, Verdict::Accepted { .. })));
         self.trace.say(format_args!("    the hub answers {pushed:?}"));
         self.tally.mark(if taken { Mark::HostileAccepted } else { Mark::HostileRefused });
-        self.spaces[at].pushes += 1;
-        self.observe(at, &entries)
+        self.spaces[at].rows += 1;
+        self.observe(at, &[])
     }
 
     fn hostile_entries(&mut self, at: usize, rng: &mut Rng) -> Vec<Entry> {
         self.strangers.made += 1;
-        let log = &self.spaces[at].log;
+        let now = &self.spaces[at].chronicle.now;
+        let log = &now.log;
         let own = ClientId::new("mallory-1");
-        let next = self.spaces[at].known.get(&own).copied().unwrap_or(0) + 1;
-        let clients: Vec<&ClientId> = self.spaces[at].known.keys().collect();
+        let next = now.vector.get(&own).n + 1;
+        let clients: Vec<&ClientId> = now.vector.iter().map(|(client, _)| client).collect();
         let now = self.devices[0].clock.now();
         let key = EntityKey::new(*rng.pick(&["note", "reading", "thing"]), *rng.pick(&["x", "y", "z", "w"]));
         let origin = Origin { dot: Dot::new(own.clone(), next), time: now, author: None };
@@ -188,7 +189,7 @@ impl World<'_> {
 
     /// Cursors and pages that nobody was given.
     fn forged_reads(&mut self, at: usize, hub: &sync_core::Hub, rng: &mut Rng) -> Holds {
-        let head = self.spaces[at].cursor.seq;
+        let head = self.spaces[at].chronicle.now.cursor.seq;
         let seq = *rng.pick(&[head + 1, u64::MAX, head, 1]);
         let since = Cursor { seq, digest: Digest(u128::from(rng.bits()) | 1) };
         let pulled = hub.pull(&PullRequest { since, limit: 5, have: None });

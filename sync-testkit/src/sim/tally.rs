@@ -43,6 +43,14 @@ pub enum Mark {
     Glance,
     /// Of which some writes were pending.
     GlancePending,
+    /// A write was lost with the last file that held it.
+    LostWithFile,
+    /// A device that took over the hub's state listed what only it had held.
+    SetAsideState,
+    /// A hub was given back what it had lost.
+    HubGivenBack,
+    /// A replica and a hub could not be proven to hold one history.
+    Diverged,
     /// A page ended before the log did.
     PageMore,
 }

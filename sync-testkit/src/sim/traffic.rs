@@ -4,7 +4,7 @@ use std::task::Poll;
 
 use sync_core::replica::Report;
 use sync_core::transport::{PushReply, PushRequest};
-use sync_core::{Error, TransportError, Verdict};
+use sync_core::{Error, TransportError, Verdict, VersionVector};
 
 use super::fault::Fault;
 use super::link::{Reply, Request};
@@ -183,9 +183,10 @@ impl World<'_> {
             match verdict {
                 Verdict::Accepted { seq, known_as } => {
                     let named = known_as.as_ref().unwrap_or(entry.dot());
-                    let logged = seq.checked_sub(1).and_then(|at| usize::try_from(at).ok());
-                    let logged = logged.and_then(|place| self.spaces[at].log.get(place));
-                    if logged.is_none_or(|logged| logged.entry.dot() != named) {
+                    let now = &self.spaces[at].chronicle.now;
+                    // Of what came back after a loss the place is not known.
+                    let is_elsewhere = now.at(*seq).is_some_and(|logged| logged.entry.dot() != named);
+                    if is_elsewhere || !now.vector.covers(named) {
                         return broken(
                             Rule::Kept,
                             format!("{id} was accepted at {seq}, and the durable log does not have it there"),
@@ -232,19 +233,27 @@ impl World<'_> {
         match result {
             Ok(report) => {
                 self.trace.say(format_args!("    {} synced: {report:?}", self.devices[at].name));
-                self.devices[at].is_bound = true;
-                self.took(at, &report, task.adopts)?;
+                self.devices[at].is_bound |= report.uploaded + report.downloaded > 0;
+                self.took(at, &report, task.adopts.as_ref())?;
                 self.glance(at)
             }
             Err(error) => {
                 self.trace.say(format_args!("    {} did not sync: {error}", self.devices[at].name));
                 let device = &self.devices[at];
+                let has_lost = self.spaces[device.space].losses > 0;
                 let is_excused = match &error {
                     Error::Store(_) => device.trouble.is_some(),
                     // A copy may have made later attempts under the same name.
                     Error::Transport(TransportError::Superseded | TransportError::Forked { .. }) => {
-                        device.file.is_copied
+                        device.file.is_copied || has_lost
                     }
+                    Error::HubLostData { .. } => has_lost,
+                    // The hub no longer knows enough to prove that a copy is one.
+                    Error::Diverged { .. } | Error::Transport(TransportError::Diverged { .. }) => {
+                        self.tally.mark(Mark::Diverged);
+                        device.file.is_copied || has_lost
+                    }
+                    Error::Transport(TransportError::Busy { .. } | TransportError::Expired) if has_lost => true,
                     error => task.excuses.contains(&error.code()),
                 };
                 if is_excused {
@@ -256,26 +265,30 @@ impl World<'_> {
         }
     }
 
-    fn took(&mut self, at: usize, report: &Report, adopts: bool) -> Holds {
+    fn took(&mut self, at: usize, report: &Report, adopts: Option<&VersionVector>) -> Holds {
         self.trace.note(report.uploaded << 32 | report.downloaded << 8 | report.rejected);
         let device = &self.devices[at];
-        if report.forked && !device.file.is_copied {
+        if report.forked && !device.file.is_copied && self.spaces[device.space].losses == 0 {
             return broken(Rule::NoFailure, format!("{} takes itself for a copy, and there was none", device.name));
         }
         let marks = [
             (Mark::Forked, report.forked),
             (Mark::ClockCorrected, report.clock_corrected.is_some()),
             (Mark::Bootstrapped, report.bootstrapped),
+            (Mark::HubGivenBack, report.hub_restored),
         ];
         for (mark, was) in marks {
             if was {
                 self.tally.mark(mark);
             }
         }
-        if adopts {
-            self.tally.fault(Fault::Bootstrap);
+        match adopts {
+            Some(before) => {
+                self.tally.fault(Fault::Bootstrap);
+                self.adopted(at, before)
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// A request arrives that its sender gave up, or once more.

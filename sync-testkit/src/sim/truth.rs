@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use sync_core::model::stamp::Name;
 use sync_core::{Action, Dot, EntityKey, Family};
 
+use super::chronicle::Logged;
 use super::ledger::Write;
-use super::space::Logged;
 use super::tally::Mark;
 use super::violation::{Holds, Rule, broken};
 use super::world::World;
@@ -22,7 +22,14 @@ impl World<'_> {
         self.tally.add(Mark::Conflict, listed);
         let mut registers: BTreeMap<(&EntityKey, &Name, Family), Vec<&Logged>> = BTreeMap::new();
         let mut uncertain: BTreeSet<(&EntityKey, &Name, Family)> = BTreeSet::new();
-        let log = &self.spaces[at].log;
+        if self.spaces[at].losses > 0 {
+            // A name may have had two contents: who had seen which is not known here.
+            return Ok(());
+        }
+        let log = &self.spaces[at].chronicle.now.log;
+        if self.spaces[at].chronicle.now.base > 0 {
+            return Ok(());
+        }
         for logged in log {
             // What one copy of a file took for refused, and another one had accepted, was not replaced by the former.
             let is_plain = |account: &Write| account.is_plain && !account.was_refused;
@@ -42,8 +49,13 @@ impl World<'_> {
                 }
             }
         }
+        let purges = log.iter().filter(|logged| logged.entry.action == Action::Purge);
+        let purged: BTreeSet<&EntityKey> = purges.map(|logged| &logged.entry.key).collect();
         for (register, writes) in registers {
-            if uncertain.contains(&register) || !matches!(register.2, Family::Assign | Family::First) {
+            if uncertain.contains(&register)
+                || purged.contains(register.0)
+                || !matches!(register.2, Family::Assign | Family::First)
+            {
                 continue;
             }
             let (key, name, family) = register;
@@ -64,16 +76,13 @@ impl World<'_> {
 
     /// Whether the author of `later` had seen `earlier` and wrote over it.
     fn had_seen(&self, later: &Logged, earlier: &Logged) -> bool {
-        let (Some(later_write), Some(seq)) = (later.write, earlier.write.map(|write| self.ledger.get(write).accepted))
-        else {
-            return false;
-        };
+        let (Some(later_write), Some(_)) = (later.write, earlier.write) else { return false };
         // A create replaces nothing.
         if later.entry.dot() == earlier.entry.dot() || later.entry.action == Action::Create {
             return false;
         }
         let account = self.ledger.get(later_write);
-        seq.is_some_and(|seq| seq <= account.cursor)
+        account.seen.covers(earlier.entry.dot())
             || self.ledger.lineage(account.before).any(|before| earlier.write == Some(before))
     }
 }

@@ -89,7 +89,7 @@ impl<'a> World<'a> {
         self.trace.note(step.seed);
         if self.trace.is_heard() {
             let on = match step.what {
-                What::ReopenHub | What::Stray | What::Tick => self.spaces[space].name.clone(),
+                What::ReopenHub | What::BackupHub | What::Stray | What::Tick => self.spaces[space].name.clone(),
                 _ => self.devices[device].name.clone(),
             };
             self.trace.say(format_args!("{:3} {:?} on {on}", self.at, step.what));
@@ -109,6 +109,10 @@ impl<'a> World<'a> {
                 Ok(())
             }
             What::Backup => self.back_up(device),
+            What::BackupHub => {
+                self.back_up_hub(space);
+                Ok(())
+            }
             What::Reopen => self.reopen(device, &mut rng),
             What::ReopenHub => self.reopen_hub(space),
             What::Fault(fault) => self.fault(fault, device, space, &mut rng),
