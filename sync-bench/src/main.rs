@@ -59,6 +59,13 @@ fn main() -> Result<()> {
     let actions = if args.quick { 10_000 } else { args.actions };
     let scale = if args.quick { Scale { repeats: 5, writes: 200 } } else { Scale { repeats: 9, writes: 500 } };
     let wanted = |key: &str| args.only.is_empty() || args.only.iter().any(|only| only == key);
+    let busy = std::fs::read_to_string("/proc/loadavg")?;
+    if busy.split(' ').next().and_then(|load| load.parse::<f64>().ok()).is_some_and(|load| load > 1.0) {
+        eprintln!(
+            "the machine is busy (load {}): waiting for a disk takes longer then, and hides differences",
+            busy.trim()
+        );
+    }
     let input = Input::new(args.seed, actions, !args.without_crdts && !args.quick)?;
     let mut tables: Vec<Table> = Vec::new();
     let mut add = |made: Result<Table>| made.map(|table| tables.push(table));

@@ -130,13 +130,13 @@ fn crdts(table: &mut Table, workload: &Workload, history: usize, dir: &Path) -> 
         peer.apply(update)
     })?;
     table.push(Row::new(Who::Peer, "yrs, append", scaled(samples)).noted(note));
-    // One change an action, and one before all for the map of notes.
-    let made = automerge::history(workload)?.changes;
-    let mut doc = automerge::decode(&made[..history + 1])?;
-    let samples = each(made[history + 1..].chunks(SIZE), |changes| {
+    let made = automerge::history(workload)?;
+    let mut doc = automerge::decode(&made.changes[..made.ends[first - 1]])?;
+    let samples = each(first..ends.len(), |at| {
+        let changes = &made.changes[made.ends[at - 1]..made.ends[at]];
         log.append(&changes.concat())?;
         automerge::more(&mut doc, changes)
     })?;
-    table.push(Row::new(Who::Peer, "automerge, append", samples));
+    table.push(Row::new(Who::Peer, "automerge, append", scaled(samples)).noted(note));
     Ok(())
 }

@@ -13,6 +13,8 @@ use crate::workload::{Action, Content, Notes, What, Workload};
 /// The workload's history as automerge's changes, and saved.
 pub(crate) struct History {
     pub(crate) changes: Vec<Vec<u8>>,
+    /// How many changes there are up to the end of each session: writing what was there already makes none.
+    pub(crate) ends: Vec<usize>,
     pub(crate) saved: Vec<u8>,
 }
 
@@ -38,7 +40,7 @@ pub(crate) fn history(workload: &Workload) -> Result<History> {
     for client in &workload.clients {
         docs.push(AutoCommit::load(&root)?.with_actor(ActorId::from(&client.to_be_bytes())));
     }
-    let mut changes = first.get_changes(&[]);
+    let (mut changes, mut ends) = (first.get_changes(&[]), Vec::new());
     for round in workload.sessions() {
         let mut written = Vec::new();
         for session in round {
@@ -51,10 +53,13 @@ pub(crate) fn history(workload: &Workload) -> Result<History> {
             let others = written.iter().filter(|(author, _)| *author != client);
             doc.apply_changes(others.flat_map(|(_, changes)| changes).cloned().collect::<Vec<_>>())?;
         }
-        changes.extend(written.into_iter().flat_map(|(_, changes)| changes));
+        for (_, session) in written {
+            changes.extend(session);
+            ends.push(changes.len());
+        }
     }
     let changes = changes.iter().map(|change| change.raw_bytes().to_vec()).collect();
-    Ok(History { changes, saved: docs[0].save() })
+    Ok(History { changes, ends, saved: docs[0].save() })
 }
 
 /// The object that holds the notes.

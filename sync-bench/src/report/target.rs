@@ -31,7 +31,7 @@ pub(crate) const TARGETS: &[Target] = &[
         ("cold", case::OURS),
         ("cold", case::LIMIT),
         1.5,
-        Some(200.0),
+        Some(45.0),
     ),
     target("cold, binary, beside loro's one update", ("cold", case::OURS), ("cold", case::LORO), 1.0 / 8.0, None),
     target("cold, binary, beside yrs' one update", ("cold", case::OURS), ("cold", case::YRS), 1.0 / 30.0, None),
