@@ -13,7 +13,7 @@ use crate::model::codec::Reader;
 use crate::model::entry::{Action, EntityKey, Entry};
 use crate::model::op::{Family, Op};
 use crate::model::record::Record;
-use crate::model::register::Register;
+use crate::model::register::{Register, Sibling};
 use crate::model::stamp::{ClientId, Dot, Known, Name, Origin, VersionVector};
 use crate::records::Table;
 use crate::seal;
@@ -238,10 +238,21 @@ pub(super) fn lost_writes(key: &EntityKey, ours: &Record, theirs: &Record, vecto
     let lacks = |dot: &Dot| !vector.covers(dot);
     let mut latest: Option<&Origin> = None;
     let mut fields: Vec<(Name, Op)> = Vec::new();
+    let mut beside: BTreeMap<&Dot, (&Origin, Vec<(Name, Op)>)> = BTreeMap::new();
     for (name, family, register) in ours.registers() {
         let op = match register {
             Register::Siblings(_) => {
-                let winner = register.ranked(family).into_iter().find(|s| lacks(&s.origin.dot));
+                let ranked = register.ranked(family);
+                let mut lost = ranked.into_iter().filter(|s| lacks(&s.origin.dot));
+                let winner = lost.next();
+                // Those beside it are conflicts, or operations that count as well: they have entries of their own.
+                let counts = |s: &&Sibling| {
+                    matches!(family, Family::Own(_)) || winner.is_some_and(|winner| winner.value != s.value)
+                };
+                for s in lost.filter(counts) {
+                    let (_, writes) = beside.entry(&s.origin.dot).or_insert_with(|| (&s.origin, Vec::new()));
+                    writes.push((name.clone(), assigned(family, s.value.clone())));
+                }
                 winner.map(|s| {
                     latest = latest.max(Some(&s.origin));
                     assigned(family, s.value.clone())
@@ -271,6 +282,11 @@ pub(super) fn lost_writes(key: &EntityKey, ours: &Record, theirs: &Record, vecto
             entry.fields = fields;
             entries.push(entry);
         }
+    }
+    for (origin, fields) in beside.into_values() {
+        let mut entry = Entry::new(origin.clone(), key.clone(), Action::Update);
+        entry.fields = fields;
+        entries.push(entry);
     }
     for write in ours.lifecycle().iter().filter(|write| lacks(&write.origin.dot)) {
         let action = write.delete.map_or(Action::Restore, Action::Delete);

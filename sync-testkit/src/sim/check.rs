@@ -38,6 +38,12 @@ impl World<'_> {
             return broken(Rule::Kept, format!("{} no longer has {account:?}, and the hub neither", device.name));
         }
         device.file.open = held.into_iter().collect();
+        let vector = replica.vector();
+        let before = std::mem::replace(&mut device.file.vector, vector.clone());
+        // Only where histories may differ does a device ever give one up for another.
+        if vector != before && (self.spaces[space].losses > 0 || self.devices[at].file.is_copied) {
+            self.adopted(at, &replica, &before, reopened)?;
+        }
         self.check_cursor(at, &replica, reopened)
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use sync_core::replica::{Report, SyncOptions};
-use sync_core::{Error, MemoryStore, Replica, VersionVector};
+use sync_core::{Error, MemoryStore, Replica};
 
 use super::disk::{Disk, Trip};
 use super::hands::{Dice, Hands};
@@ -61,8 +61,8 @@ pub(super) struct Task {
     pub(super) excuses: Vec<&'static str>,
     /// Requests so far.
     pub(super) requests: u32,
-    /// Of a sync that takes over the hub's state, what the device had before.
-    pub(super) adopts: Option<VersionVector>,
+    /// Whether it takes over the hub's state.
+    pub(super) adopts: bool,
 }
 
 impl Device {
@@ -88,7 +88,6 @@ impl Device {
 
     /// Begins a sync.
     pub(super) fn begin(&mut self, replica: &Replica, adopts: bool) {
-        let before = replica.vector();
         let (link, replica) = (Link::default(), replica.clone());
         let transport = link.clone();
         let mut options = SyncOptions::default();
@@ -98,7 +97,6 @@ impl Device {
         } else {
             Box::pin(async move { replica.sync_with(&transport, options).await })
         };
-        let adopts = adopts.then(|| before);
         self.task = Some(Task { running, link, underway: None, excuses: Vec::new(), requests: 0, adopts });
     }
 

@@ -80,8 +80,10 @@ pub(super) struct File {
     pub(super) forgotten: BTreeSet<usize>,
     /// Whether it is a copy, was copied, or was put back.
     pub(super) is_copied: bool,
-    /// The furthest that its cursor ever was.
+    /// Its cursor when last looked at.
     pub(super) cursor: u64,
+    /// Which accepted entries were in it then.
+    pub(super) vector: VersionVector,
 }
 
 impl Write {

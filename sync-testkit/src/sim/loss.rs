@@ -93,8 +93,7 @@ impl World<'_> {
     }
 
     /// A device took over the hub's state: what only it held is listed.
-    pub(super) fn adopted(&mut self, at: usize, before: &VersionVector) -> Holds {
-        let Some(replica) = self.devices[at].replica.clone() else { return Ok(()) };
+    pub(super) fn adopted(&mut self, at: usize, replica: &Replica, before: &VersionVector, reopened: bool) -> Holds {
         let space = self.devices[at].space;
         let contents = |vector: &VersionVector| -> Result<BTreeMap<Dot, &Entry>, Violation> {
             let contents = self.spaces[space].chronicle.contents(vector);
@@ -106,10 +105,17 @@ impl World<'_> {
         if !had.keys().any(is_lost) {
             return Ok(());
         }
-        self.tally.mark(Mark::SetAsideState);
         let listed = replica.rejected();
+        for aside in &listed {
+            self.trace.say(format_args!("    lists {} {:?}", aside.entry.to_json(None), aside.rejection.code));
+        }
         let listed: Vec<&Entry> =
             listed.iter().map(|aside| &aside.entry).filter(|entry| entry.intent.is_none()).collect();
+        if reopened && listed.is_empty() {
+            // It was not durable yet that the device had it.
+            return Ok(());
+        }
+        self.tally.mark(Mark::SetAsideState);
         for (key, form) in oracle(had.values().copied()) {
             if let Some(what) = unlisted(&key, &form, &listed, &is_lost) {
                 return broken(
@@ -136,9 +142,8 @@ fn unlisted(key: &EntityKey, form: &EntityForm, listed: &[&Entry], is_lost: &imp
     for ((name, family), field) in &form.fields {
         let missing = |what: &dyn std::fmt::Display| Some(format!("{what} of {name} ({family:?}) of {key}"));
         let ops: Vec<&Op> = ops(name).into_iter().filter(|op| op.family() == *family).collect();
-        if let Some(lost) = field.ranked.iter().find(|s| is_lost(&s.origin.dot))
-            && !ops.iter().any(|op| value(op) == Some(&lost.value))
-        {
+        let is_listed = |value_lost: &Value| ops.iter().any(|op| value(op) == Some(value_lost));
+        if let Some(lost) = field.ranked.iter().find(|s| is_lost(&s.origin.dot) && !is_listed(&s.value)) {
             return missing(&lost.value);
         }
         let inserts = |element: &str| {

@@ -120,7 +120,8 @@ impl World<'_> {
                         format!("{} takes itself for a copy, and there was none", self.devices[at].name),
                     );
                 }
-                Ok(report.uploaded + report.downloaded + report.rejected + report.pending > 0)
+                let moved = report.uploaded + report.downloaded + report.rejected + report.pending > 0;
+                Ok(moved || report.hub_restored || report.bootstrapped)
             }
             Err(error) if self.is_way_out(at, &error) => self.adopt_undisturbed(at),
             // A copy may have made later attempts under the same name: a few tries overtake them. Whoever gave

@@ -4,7 +4,7 @@ use std::task::Poll;
 
 use sync_core::replica::Report;
 use sync_core::transport::{PushReply, PushRequest};
-use sync_core::{Error, TransportError, Verdict, VersionVector};
+use sync_core::{Error, TransportError, Verdict};
 
 use super::fault::Fault;
 use super::link::{Reply, Request};
@@ -169,6 +169,14 @@ impl World<'_> {
             self.trace.say(format_args!("    the hub answers: {error}"));
             self.trace.note_bytes(error.code().as_bytes());
         }
+        if let Ok(Reply::Snapshot(page)) = &served {
+            self.trace.say(format_args!(
+                "      {} records at {}, {:?}",
+                page.records.len(),
+                page.cursor.seq,
+                page.vector
+            ));
+        }
         let entries = if let Request::Push(push) = request { &push.entries[..] } else { &[] };
         self.observe(at, entries)?;
         if let (Ok(Reply::Push(reply)), Request::Push(push)) = (&served, request) {
@@ -234,7 +242,7 @@ impl World<'_> {
             Ok(report) => {
                 self.trace.say(format_args!("    {} synced: {report:?}", self.devices[at].name));
                 self.devices[at].is_bound |= report.uploaded + report.downloaded > 0;
-                self.took(at, &report, task.adopts.as_ref())?;
+                self.took(at, &report, task.adopts)?;
                 self.glance(at)
             }
             Err(error) => {
@@ -265,7 +273,7 @@ impl World<'_> {
         }
     }
 
-    fn took(&mut self, at: usize, report: &Report, adopts: Option<&VersionVector>) -> Holds {
+    fn took(&mut self, at: usize, report: &Report, adopts: bool) -> Holds {
         self.trace.note(report.uploaded << 32 | report.downloaded << 8 | report.rejected);
         let device = &self.devices[at];
         if report.forked && !device.file.is_copied && self.spaces[device.space].losses == 0 {
@@ -282,13 +290,10 @@ impl World<'_> {
                 self.tally.mark(mark);
             }
         }
-        match adopts {
-            Some(before) => {
-                self.tally.fault(Fault::Bootstrap);
-                self.adopted(at, before)
-            }
-            None => Ok(()),
+        if adopts {
+            self.tally.fault(Fault::Bootstrap);
         }
+        Ok(())
     }
 
     /// A request arrives that its sender gave up, or once more.
