@@ -95,7 +95,12 @@ impl Default for Reading {
 impl Reading {
     fn take(&mut self, row: Row) {
         match row {
-            Row::Client(client) => self.client = client,
+            Row::Client(client) => {
+                self.client = client;
+                // What comes down under the names from before is another copy's: this file's entries get new ones.
+                self.by_name.clear();
+                self.offered.clear();
+            }
             Row::Write { entries, .. } => {
                 for entry in entries {
                     self.own.insert(entry.dot().n, self.lines.len());

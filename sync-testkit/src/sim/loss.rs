@@ -57,17 +57,12 @@ impl World<'_> {
         Ok(())
     }
 
-    /// The writes that a device's file holds in any way, whether it runs or not.
+    /// The writes that a device's file holds in any way: what is not durable is not in it.
     fn holdings(&mut self, at: usize) -> Result<BTreeSet<usize>, Violation> {
-        let replica = match &self.devices[at].replica {
-            Some(replica) => replica.clone(),
-            None => {
-                let builder =
-                    Replica::builder().clock(self.devices[at].clock.clone()).random(Dice::new(3)).threadless();
-                let opened = builder.open(self.devices[at].disk.copy());
-                opened.or_else(|error| broken(Rule::NoFailure, format!("a copy of a file does not open: {error}")))?
-            }
-        };
+        let builder = Replica::builder().clock(self.devices[at].clock.clone()).random(Dice::new(3)).threadless();
+        let opened = builder.open(self.devices[at].disk.copy());
+        let opened = opened.or_else(|error| broken(Rule::NoFailure, format!("a copy of a file does not open: {error}")));
+        let replica = opened?;
         let mut held = self.held(at, &replica)?;
         held.extend(self.writes_in(self.devices[at].space, &replica.vector())?.into_keys());
         Ok(held)
