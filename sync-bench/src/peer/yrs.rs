@@ -82,10 +82,18 @@ impl Peer {
             }
             What::Update(patch) => {
                 let Some(Out::YMap(note)) = self.notes.get(&txn, &id) else { return Err("yrs lacks a note".into()) };
-                patch.title.iter().for_each(|title| drop(note.insert(&mut txn, "title", &title[..])));
-                patch.body.iter().for_each(|body| drop(note.insert(&mut txn, "body", &body[..])));
-                patch.pinned.iter().for_each(|pinned| drop(note.insert(&mut txn, "pinned", *pinned)));
-                patch.tags.iter().for_each(|tags| drop(note.insert(&mut txn, "tags", strings(tags))));
+                if let Some(title) = &patch.title {
+                    note.insert(&mut txn, "title", &title[..]);
+                }
+                if let Some(body) = &patch.body {
+                    note.insert(&mut txn, "body", &body[..]);
+                }
+                if let Some(pinned) = patch.pinned {
+                    note.insert(&mut txn, "pinned", pinned);
+                }
+                if let Some(tags) = &patch.tags {
+                    note.insert(&mut txn, "tags", strings(tags));
+                }
             }
             What::Delete => drop(self.notes.remove(&mut txn, &id)),
         }

@@ -123,12 +123,12 @@ impl Workload {
         let longest = count.div_ceil(turns);
         for round in 0..rounds {
             let (mut created, mut deleted) = (Vec::new(), HashSet::new());
-            for client in 0..devices {
+            for (client, number) in numbers.iter_mut().enumerate() {
                 let end = (round * devices + client + 1) * count / turns;
                 let mut own = alive.clone();
                 for step in 0..end - done {
                     let kind = random.below(100);
-                    numbers[client] += 1;
+                    *number += 1;
                     // The devices write at the same time, in between each other.
                     let time = BEGIN + ((round * longest + step) * devices + client) as u64 * 10;
                     let (note, what) = if kind < 10 || own.is_empty() {
@@ -144,7 +144,7 @@ impl Workload {
                         deleted.insert(note);
                         (note, What::Delete)
                     };
-                    this.actions.push(Action { client, n: numbers[client], time, note, what });
+                    this.actions.push(Action { client, n: *number, time, note, what });
                 }
                 done = end;
             }
