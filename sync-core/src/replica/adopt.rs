@@ -137,12 +137,13 @@ impl Replica {
             trusted.set(client.clone(), Known { n: *same, ..Known::default() });
         }
         let kept = if other.is_some() { self.only_here(&trusted, table)? } else { Vec::new() };
-        if other.is_some() || self.state().own_chain(&vector) == OwnChain::Forked {
+        let is_copy = self.state().own_chain(&vector) == OwnChain::Forked;
+        if other.is_some() || is_copy {
             let before = self.state().client.clone();
             let client = self.inner.name.fresh(&*self.inner.random, Some(&before));
             self.commit_between_writes(&Row::Client(client))?;
         }
-        let aside = self.state().stranded(&trusted);
+        let aside = if is_copy { self.state().doubtful() } else { self.state().stranded(&trusted) };
         let row = Row::Adopted { epoch: table.0, cursor: last.cursor, vector: last.vector.clone(), aside, kept };
         let position = self.commit_between_writes(&row)?;
         self.inner.journal.wait(position)?;
@@ -213,6 +214,15 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// The pending entries of a file that turned out to be a copy only when the log no longer reached back: the hub may
+    /// have accepted them from the other copy so long ago, or before a loss, that it does not know their intents.
+    fn doubtful(&self) -> Vec<(u64, Rejection)> {
+        let reason =
+            || diverged("this file is a copy, and the hub may have it from the other one: look before writing it anew");
+        let undecided = self.pending.iter().filter(|(_, pending)| pending.accepted_as.is_none());
+        undecided.map(|(local, _)| (*local, reason())).collect()
     }
 
     /// The pending entries that name what a snapshot does not contain.

@@ -61,7 +61,8 @@ impl World<'_> {
     fn holdings(&mut self, at: usize) -> Result<BTreeSet<usize>, Violation> {
         let builder = Replica::builder().clock(self.devices[at].clock.clone()).random(Dice::new(3)).threadless();
         let opened = builder.open(self.devices[at].disk.copy());
-        let opened = opened.or_else(|error| broken(Rule::NoFailure, format!("a copy of a file does not open: {error}")));
+        let opened =
+            opened.or_else(|error| broken(Rule::NoFailure, format!("a copy of a file does not open: {error}")));
         let replica = opened?;
         let mut held = self.held(at, &replica)?;
         held.extend(self.writes_in(self.devices[at].space, &replica.vector())?.into_keys());

@@ -50,6 +50,7 @@ impl World<'_> {
                 entry.origin.time
             ));
         }
+        self.spaces[at].rows += 1;
         let pushed = hub.push_foreign(HONEST, batch.iter().cloned().map(Offer::Entry).collect());
         self.note_hub_trouble(at);
         self.observe(at, &[])?;
