@@ -43,16 +43,7 @@ impl Replica {
     }
 
     fn checkpoint_dropping(&self, drop: bool) -> Result<(), Error> {
-        if !self.inner.checkpointer.begin() {
-            self.inner.checkpointer.wait();
-            if !drop {
-                return Ok(());
-            }
-            return self.checkpoint_dropping(drop);
-        }
-        let result = self.fold_checkpoint(drop);
-        self.inner.checkpointer.end();
-        result
+        self.with_checkpointer(|| self.fold_checkpoint(drop))
     }
 
     fn fold_checkpoint(&self, drop: bool) -> Result<(), Error> {
@@ -165,6 +156,8 @@ impl Replica {
         }
         #[cfg(all(feature = "system", not(target_arch = "wasm32")))]
         if self.inner._flusher.is_some() {
+            // Before the thread says so it is nobody's: whoever waits, waits, and this thread too.
+            self.inner.checkpointer.hand_over();
             let (replica, checkpointer) = (self.clone(), self.inner.checkpointer.clone());
             let work = move || {
                 checkpointer.is_here();
@@ -232,7 +225,7 @@ pub(super) struct Checkpointer {
 }
 
 #[derive(Clone, Copy)]
-struct Busy(ThreadId);
+struct Busy(Option<ThreadId>);
 
 impl Checkpointer {
     /// Takes the right to make one, if nobody has it.
@@ -240,14 +233,19 @@ impl Checkpointer {
         let mut busy = self.busy();
         let free = busy.is_none();
         if free {
-            *busy = Some(Busy(std::thread::current().id()));
+            *busy = Some(Busy(Some(std::thread::current().id())));
         }
         free
     }
 
+    /// Another thread is going to make it.
+    fn hand_over(&self) {
+        *self.busy() = Some(Busy(None));
+    }
+
     /// It is this thread that makes it.
     fn is_here(&self) {
-        *self.busy() = Some(Busy(std::thread::current().id()));
+        *self.busy() = Some(Busy(Some(std::thread::current().id())));
     }
 
     fn end(&self) {
@@ -259,7 +257,7 @@ impl Checkpointer {
     fn wait(&self) {
         let this = std::thread::current().id();
         let mut busy = self.busy();
-        while busy.is_some_and(|Busy(thread)| thread != this) {
+        while busy.is_some_and(|Busy(thread)| thread != Some(this)) {
             busy = self.ended.wait(busy).unwrap_or_else(PoisonError::into_inner);
         }
     }

@@ -75,10 +75,14 @@ impl State {
     /// Has the pending entries of an entity name what became of one of them.
     fn rename(&mut self, key: &EntityKey, local: u64, fate: &Fate) {
         self.landed.note(local, fate);
+        let was = Dot::local(local);
         for other in self.pending_of.get(key).cloned().unwrap_or_default() {
             let Some(pending) = self.pending.get_mut(&other) else { continue };
+            if !pending.entry.named().any(|named| *named == was) {
+                continue;
+            }
             let mut entry = (*pending.entry).clone();
-            fate.rename(&Dot::local(local), &mut entry);
+            fate.rename(&was, &mut entry);
             if entry != *pending.entry {
                 pending.entry = Arc::new(entry);
                 pending.stored = false;

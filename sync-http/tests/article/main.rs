@@ -7,6 +7,7 @@ mod api_client;
 mod contracts;
 mod device;
 mod domain;
+mod replicas;
 mod served;
 mod wal_store;
 
