@@ -85,6 +85,10 @@ impl Facts {
     pub(super) fn place(&self, dot: &Dot) -> Option<&Place> {
         self.dots.get(dot)
     }
+
+    pub(super) fn intent(&self, intent: u128) -> Option<&Intended> {
+        self.intents.get(&intent)
+    }
 }
 
 /// The state together with what the checkpoint says: all that a decision looks at.

@@ -119,7 +119,7 @@ impl Inner {
             // Somebody pushed in between: the replica offers again.
             return Err(TransportError::Busy { after: 100 });
         }
-        self.check_prefixes(&state, &page.vector)?;
+        self.check_provable(&state, page)?;
         let (we, they) = (context(vector(&state)), context(page.vector.clone()));
         let both = we.join(&they).map_err(|forked| TransportError::Diverged { message: forked.to_string() })?;
         // The lock of the state is held over this: nobody may be told anything of a state that is about to change.
@@ -142,15 +142,23 @@ impl Inner {
         self.sweep(before).map_err(failed)
     }
 
-    /// Where the hub still knows how a client's entries up to the replica's number began, they must be the same.
-    fn check_prefixes(&self, state: &State, theirs: &[(ClientId, Known)]) -> Result<(), TransportError> {
-        let dots = theirs.iter().map(|(client, known)| Dot::new(client.clone(), known.n)).collect();
-        let questions = Questions { covers: state.covers, table: state.table, dots, ..Questions::default() };
+    /// Where the hub still knows how a client's entries up to the replica's number began, they must be the same; and
+    /// nothing that was written once may be in both under two names.
+    fn check_provable(&self, state: &State, page: &SnapshotPage) -> Result<(), TransportError> {
+        let dots = page.vector.iter().map(|(client, known)| Dot::new(client.clone(), known.n)).collect();
+        let intents = page.intents.iter().map(|(intent, _)| *intent).collect();
+        let questions = Questions { covers: state.covers, table: state.table, dots, intents, ..Questions::default() };
         let facts = questions.answer(self.store()).map_err(failed)?;
-        for (client, known) in theirs {
+        for (client, known) in &page.vector {
             let dot = Dot::new(client.clone(), known.n);
             if facts.place(&dot).is_some_and(|place| place.running != known.digest) {
                 let message = format!("the first {} entries of client {client} are not the same", known.n);
+                return Err(TransportError::Diverged { message });
+            }
+        }
+        for (intent, dot) in &page.intents {
+            if let Some(known) = facts.intent(*intent).filter(|known| known.dot != *dot) {
+                let message = format!("what is {dot} there was accepted here as {} since", known.dot);
                 return Err(TransportError::Diverged { message });
             }
         }

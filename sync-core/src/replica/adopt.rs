@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Replica;
+use super::cycle::Report;
 use super::query::Scan;
-use super::row::{Kept, Row};
+use super::row::{Decision, Kept, Row};
 use super::state::State;
 use crate::error::Error;
 use crate::model::codec::Reader;
@@ -77,6 +78,20 @@ impl Replica {
         Ok((table, String::new()))
     }
 
+    /// Before the hub is given back what it lost: it has lost which entries it had from other copies of this file, too.
+    pub(super) fn doubt_copies(&self, report: &mut Report) -> Result<(), Error> {
+        let doubtful = {
+            let state = self.state();
+            state.doubtful(state.copied)
+        };
+        if !doubtful.is_empty() {
+            report.rejected += doubtful.len() as u64;
+            let decisions = doubtful.into_iter().map(|(local, rejection)| (local, Decision::Rejected(rejection)));
+            self.commit_between_writes(&Row::Verdicts { decisions: decisions.collect(), gone: Vec::new() })?;
+        }
+        Ok(())
+    }
+
     /// Drops what a table holds.
     pub(super) fn sweep(&self, table: Table) -> Result<(), Error> {
         let store = self.inner.journal.store();
@@ -143,7 +158,7 @@ impl Replica {
             let client = self.inner.name.fresh(&*self.inner.random, Some(&before));
             self.commit_between_writes(&Row::Client(client))?;
         }
-        let aside = if is_copy { self.state().doubtful() } else { self.state().stranded(&trusted) };
+        let aside = if is_copy { self.state().doubtful(u64::MAX) } else { self.state().stranded(&trusted) };
         let row = Row::Adopted { epoch: table.0, cursor: last.cursor, vector: last.vector.clone(), aside, kept };
         let position = self.commit_between_writes(&row)?;
         self.inner.journal.wait(position)?;
@@ -216,12 +231,12 @@ impl State {
         Ok(())
     }
 
-    /// The pending entries of a file that turned out to be a copy only when the log no longer reached back: the hub may
-    /// have accepted them from the other copy so long ago, or before a loss, that it does not know their intents.
-    fn doubtful(&self) -> Vec<(u64, Rejection)> {
+    /// The pending entries up to this number, of a file that is a copy: the hub may have accepted them from another one,
+    /// and no longer know their intents.
+    fn doubtful(&self, before: u64) -> Vec<(u64, Rejection)> {
         let reason =
-            || diverged("this file is a copy, and the hub may have it from the other one: look before writing it anew");
-        let undecided = self.pending.iter().filter(|(_, pending)| pending.accepted_as.is_none());
+            || diverged("this file is a copy, and the hub may have it from another one: look before writing it anew");
+        let undecided = self.pending.range(..before).filter(|(_, pending)| pending.accepted_as.is_none());
         undecided.map(|(local, _)| (*local, reason())).collect()
     }
 

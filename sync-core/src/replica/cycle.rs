@@ -156,6 +156,7 @@ impl Replica {
                 format!("what it has of client {client} cannot be proven to be how this replica's entries of it begin");
             return Err(Error::Diverged { message });
         }
+        self.doubt_copies(report)?;
         self.give_back(transport).await?;
         self.take_snapshot(transport, None).await?;
         report.hub_restored = true;

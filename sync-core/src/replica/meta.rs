@@ -28,7 +28,7 @@ pub(super) fn row(state: &State) -> (Vec<u8>, Vec<u8>) {
     let mut w = Writer::with_table();
     w.client(&state.client);
     w.list(&state.former, Writer::client);
-    for number in [state.accepted, state.attempt, state.next_local] {
+    for number in [state.copied, state.accepted, state.attempt, state.next_local] {
         w.u64(number);
     }
     for number in [state.clock.own, state.clock.accepted, state.clock.foreign] {
@@ -73,6 +73,7 @@ fn read(body: &[u8]) -> codec::Result<State> {
     let mut r = Reader::with_table(body)?;
     let mut state = State::new(r.client()?);
     state.former = r.list(Reader::client)?;
+    state.copied = r.u64()?;
     state.accepted = r.u64()?;
     state.attempt = r.u64()?;
     state.next_local = r.u64()?;

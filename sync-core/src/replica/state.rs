@@ -20,6 +20,8 @@ pub(crate) struct State {
     pub(crate) client: ClientId,
     /// Under which they were before this file was found to be a copy.
     pub(crate) former: Vec<ClientId>,
+    /// The number of the first entry written here since: the others may be pending in another copy too.
+    pub(crate) copied: u64,
     /// How many entries of `client` were accepted.
     pub(crate) accepted: u64,
     /// The last push's.
@@ -96,6 +98,7 @@ impl State {
         Self {
             client,
             former: Vec::new(),
+            copied: 0,
             accepted: 0,
             attempt: 0,
             next_local: 1,
@@ -181,6 +184,7 @@ impl State {
                 self.records.clear();
                 self.accepted = self.vector.get(&self.client).n;
                 self.settle_offered();
+                self.take_back();
                 for (local, rejection) in aside {
                     self.set_aside_whole(*local, rejection);
                 }
@@ -194,6 +198,15 @@ impl State {
                     self.land(local);
                 }
             }
+        }
+    }
+
+    /// Entries that were accepted, and that the hub has lost since, are offered again.
+    fn take_back(&mut self) {
+        let vector = &self.vector;
+        let is_lost = |pending: &Pending| pending.accepted_as.as_ref().is_some_and(|dot| !vector.covers(dot));
+        for pending in self.pending.values_mut().filter(|pending| is_lost(pending)) {
+            (pending.accepted_as, pending.offered, pending.stored) = (None, None, false);
         }
     }
 
@@ -213,6 +226,7 @@ impl State {
         if self.client != client {
             let former = std::mem::replace(&mut self.client, client);
             self.former.push(former);
+            self.copied = self.next_local;
         }
         self.accepted = 0;
         for pending in self.pending.values_mut() {
