@@ -258,12 +258,15 @@ fn diverged(message: &str) -> Rejection {
     Rejection { code: "diverged".into(), message: message.into(), field: None }
 }
 
+/// One write's values that did not win, and where it came from.
+type Beside<'a> = (&'a Origin, Vec<(Name, Op)>);
+
 /// The writes of a record that a vector does not cover, as entries.
 pub(super) fn lost_writes(key: &EntityKey, ours: &Record, theirs: &Record, vector: &VersionVector) -> Vec<Entry> {
     let lacks = |dot: &Dot| !vector.covers(dot);
     let mut latest: Option<&Origin> = None;
     let mut fields: Vec<(Name, Op)> = Vec::new();
-    let mut beside: BTreeMap<&Dot, (&Origin, Vec<(Name, Op)>)> = BTreeMap::new();
+    let mut beside: BTreeMap<&Dot, Beside<'_>> = BTreeMap::new();
     for (name, family, register) in ours.registers() {
         let op = match register {
             Register::Siblings(_) => {

@@ -69,11 +69,6 @@ impl Chronicle {
         Ok(contents)
     }
 
-    /// What the hub has, in the order in which it was accepted as far as that is known.
-    pub(super) fn present(&self) -> Result<Vec<&Logged>, Dot> {
-        if self.now.base == 0 { Ok(self.now.log.iter().collect()) } else { self.contents(&self.now.vector) }
-    }
-
     /// The hub's state was joined with another one: from here on its log begins anew.
     pub(super) fn begin_anew(&mut self, cursor: Cursor, vector: VersionVector) {
         self.now = Standing { log: Vec::new(), base: cursor.seq, cursor, vector };

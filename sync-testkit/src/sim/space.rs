@@ -171,7 +171,7 @@ impl Space {
     }
 
     /// What the log holds beyond what was read before; `None` if it began anew, with a joined state.
-    pub(super) fn news(&mut self) -> Result<Option<Vec<(u64, Arc<Entry>)>>, TransportError> {
+    pub(super) fn news(&mut self) -> Result<Option<Vec<Numbered>>, TransportError> {
         let Some(observer) = &self.observer else { return Ok(Some(Vec::new())) };
         let since = self.chronicle.now.cursor;
         match observer.pull(&PullRequest { since, limit: 10_000, have: None }) {
@@ -204,6 +204,9 @@ impl Space {
         Ok(snapshot(hub)?.vector.into_iter().collect())
     }
 }
+
+/// An entry with its place in the log.
+type Numbered = (u64, Arc<Entry>);
 
 /// The last page of a hub's snapshot.
 fn snapshot(hub: &Hub) -> Result<SnapshotPage, TransportError> {
