@@ -28,8 +28,9 @@ const SWEEP: usize = 1_024;
 
 impl Replica {
     /// Takes the hub's snapshot as this replica's records. Entries that are pending stay pending, but for those that
-    /// name what the snapshot does not contain. With `other`, the clients of which the hub holds other entries, the hub's history is not this replica's: it goes
-    /// on under a new client id, and what only this replica held is set aside.
+    /// name what the snapshot does not contain. With `other`, the clients of which the hub holds other entries, the
+    /// hub's history is not this replica's: it goes on under a new client id, and what only this replica held is set
+    /// aside.
     pub(super) async fn take_snapshot(
         &self,
         transport: &dyn Transport,

@@ -61,6 +61,12 @@ impl Replica {
         });
         let mut lines: Vec<LogEntry> = early.collect();
         lines.extend(reading.finish());
+        // What went with another entry that was refused, with its create or its transaction, has no row of its own.
+        for line in lines.iter_mut().filter(|line| line.state == LogState::Pending) {
+            if let Some(aside) = line.number.and_then(|number| state.aside.get(&number)) {
+                line.state = LogState::Rejected(aside.rejection.clone());
+            }
+        }
         Ok(lines)
     }
 }
@@ -118,7 +124,10 @@ impl Reading {
             Row::Verdicts { decisions, .. } => {
                 decisions.into_iter().for_each(|(local, decision)| self.decide(local, decision))
             }
-            Row::Page { entries, .. } => {
+            Row::Page { entries, gone, .. } => {
+                for (local, _) in gone {
+                    self.reject(local, &super::purge::gone());
+                }
                 for entry in entries {
                     // One of this device's own, whose verdict was lost.
                     match self.by_name.get(entry.dot()).copied().filter(|local| !self.named.contains_key(local)) {
@@ -130,6 +139,14 @@ impl Reading {
                         }),
                     }
                 }
+            }
+            Row::Adopted { vector, aside, .. } => {
+                // Those whose verdict was lost, and that the snapshot contains.
+                let known = vector.iter().find(|(client, _)| *client == self.client).map_or(0, |(_, known)| known.n);
+                let settled = self.offered.iter().filter(|(local, dot)| dot.n <= known && !self.named.contains_key(local));
+                let settled: Vec<_> = settled.map(|(local, dot)| (*local, dot.clone())).collect();
+                settled.into_iter().for_each(|(local, dot)| self.accept(local, dot));
+                aside.iter().for_each(|(local, rejection)| self.reject(*local, rejection));
             }
             _ => {}
         }
@@ -143,12 +160,14 @@ impl Reading {
                 }
             }
             Decision::KnownAs(dot) => self.accept(local, dot),
-            Decision::Rejected(rejection) => {
-                if let Some(line) = self.own.get(&local).and_then(|at| self.lines.get_mut(*at)) {
-                    line.state = LogState::Rejected(rejection);
-                }
-            }
+            Decision::Rejected(rejection) => self.reject(local, &rejection),
             Decision::Again => {}
+        }
+    }
+
+    fn reject(&mut self, local: u64, rejection: &Rejection) {
+        if let Some(line) = self.own.get(&local).and_then(|at| self.lines.get_mut(*at)) {
+            line.state = LogState::Rejected(rejection.clone());
         }
     }
 
