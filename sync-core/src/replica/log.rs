@@ -143,7 +143,8 @@ impl Reading {
             Row::Adopted { vector, aside, .. } => {
                 // Those whose verdict was lost, and that the snapshot contains.
                 let known = vector.iter().find(|(client, _)| *client == self.client).map_or(0, |(_, known)| known.n);
-                let settled = self.offered.iter().filter(|(local, dot)| dot.n <= known && !self.named.contains_key(local));
+                let settled =
+                    self.offered.iter().filter(|(local, dot)| dot.n <= known && !self.named.contains_key(local));
                 let settled: Vec<_> = settled.map(|(local, dot)| (*local, dot.clone())).collect();
                 settled.into_iter().for_each(|(local, dot)| self.accept(local, dot));
                 aside.iter().for_each(|(local, rejection)| self.reject(*local, rejection));

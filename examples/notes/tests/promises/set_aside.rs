@@ -73,6 +73,9 @@ fn what_cannot_be_proven_equal_is_refused_until_the_hub_is_adopted() {
     let of_waits = refused.as_array().unwrap().iter().filter(|entry| entry.to_string().contains("Waits"));
     let numbers: Vec<String> = of_waits.map(|entry| entry["number"].to_string()).collect();
     assert_eq!(numbers.len(), 2, "the notebook, and the note that is in it: {refused:#}");
+    let log = ana.ok(&["log", "--json"]);
+    let is_refused = |line: &str| line.contains("Waits") && line.contains(r#""state":"rejected""#);
+    assert_eq!(log.lines().filter(|line| is_refused(line)).count(), 2, "{log}");
     for number in &numbers {
         ana.ok(&["refused", "--resubmit", number]);
     }
