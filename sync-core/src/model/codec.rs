@@ -1,6 +1,5 @@
 //! The compact binary form: variable-length integers, texts, and tables of texts that repeat.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -39,19 +38,6 @@ impl Writer {
     /// A writer whose output depends on what is written alone: for hashing, and for single rows.
     pub(crate) fn plain() -> Self {
         Self::default()
-    }
-
-    /// The hash of what is written plainly. The buffer is kept for the thread's next one.
-    pub(crate) fn hash(write: impl FnOnce(&mut Self)) -> Digest {
-        thread_local! {
-            static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-        }
-        let mut w = Self { bytes: BUFFER.take(), table: None };
-        w.bytes.clear();
-        write(&mut w);
-        let digest = Digest(xxhash_rust::xxh3::xxh3_128(&w.bytes));
-        BUFFER.set(w.bytes);
-        digest
     }
 
     pub(crate) fn finish(self) -> Vec<u8> {

@@ -1,9 +1,11 @@
 //! Entries: immutable records of intent, what the log is made of.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use super::codec::{self, CodecError, Reader, Writer};
+use super::hash;
 use super::op::Op;
 use super::stamp::{ClientId, Digest, Dot, Name, Origin};
 use super::value::Value;
@@ -34,6 +36,9 @@ impl fmt::Display for EntityKey {
     }
 }
 
+/// Something for each entity. Seeded at random, as ids come from others: nothing may depend on its order.
+pub(crate) type Map<T> = HashMap<EntityKey, T, foldhash::fast::RandomState>;
+
 /// What an entry does to its entity.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
@@ -48,6 +53,33 @@ pub enum Action {
     Restore,
     /// Drops the creates that it names, and all that stood on them alone. Only a hub writes it.
     Purge,
+}
+
+const ACTIONS: [Action; 6] = [
+    Action::Create,
+    Action::Update,
+    Action::Delete(Tombstone::DeleteWins),
+    Action::Delete(Tombstone::LastWriterWins),
+    Action::Restore,
+    Action::Purge,
+];
+
+impl Action {
+    /// Its number in bytes and hashes.
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Action::Create => 0,
+            Action::Update => 1,
+            Action::Delete(Tombstone::DeleteWins) => 2,
+            Action::Delete(Tombstone::LastWriterWins) => 3,
+            Action::Restore => 4,
+            Action::Purge => 5,
+        }
+    }
+
+    pub(super) fn from_code(code: u8) -> Option<Self> {
+        ACTIONS.get(usize::from(code)).copied()
+    }
 }
 
 /// Consecutive entries of one client that stand or fall together.
@@ -105,7 +137,12 @@ impl Entry {
 
     /// The creates on which what it writes stands: its own dot, or those its author saw.
     pub fn grounds(&self) -> Vec<Dot> {
-        if self.action == Action::Create { vec![self.origin.dot.clone()] } else { self.of.clone() }
+        self.stands_on().to_vec()
+    }
+
+    /// The same, borrowed.
+    pub(crate) fn stands_on(&self) -> &[Dot] {
+        if self.action == Action::Create { std::slice::from_ref(&self.origin.dot) } else { &self.of }
     }
 
     /// The siblings of `field` that it replaces.
@@ -142,23 +179,11 @@ impl Entry {
 
     /// The hash of all that is immutable in it: everything but its intent.
     pub fn hash(&self) -> Digest {
-        Writer::hash(|w| self.write_body(w))
+        hash::of(self)
     }
 
     pub(crate) fn write(&self, w: &mut Writer) {
-        self.write_body(w);
-        w.option(self.intent.as_ref(), |w, intent| w.u128(*intent));
-    }
-
-    fn write_body(&self, w: &mut Writer) {
-        w.u8(match self.action {
-            Action::Create => 0,
-            Action::Update => 1,
-            Action::Delete(Tombstone::DeleteWins) => 2,
-            Action::Delete(Tombstone::LastWriterWins) => 3,
-            Action::Restore => 4,
-            Action::Purge => 5,
-        });
+        w.u8(self.action.code());
         w.origin(&self.origin);
         w.option(self.foreign_id.as_ref(), |w, id| w.text(id));
         w.name(&self.key.entity_type);
@@ -178,18 +203,11 @@ impl Entry {
             w.u64(group.count);
         });
         w.option(self.unknown.as_ref(), Writer::value);
+        w.option(self.intent.as_ref(), |w, intent| w.u128(*intent));
     }
 
     pub(crate) fn read(r: &mut Reader<'_>) -> codec::Result<Entry> {
-        let action = match r.u8()? {
-            0 => Action::Create,
-            1 => Action::Update,
-            2 => Action::Delete(Tombstone::DeleteWins),
-            3 => Action::Delete(Tombstone::LastWriterWins),
-            4 => Action::Restore,
-            5 => Action::Purge,
-            _ => return Err(CodecError { expected: "an action" }),
-        };
+        let action = Action::from_code(r.u8()?).ok_or(CodecError { expected: "an action" })?;
         Ok(Entry {
             action,
             origin: r.origin()?,

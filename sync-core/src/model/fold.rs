@@ -3,7 +3,7 @@
 use super::entry::{Action, Entry, LIFECYCLE};
 use super::op::{Family, Op};
 use super::record::{Create, Lifecycle, Record, Slot};
-use super::register::{Grounds, InLogOrder, Knowledge, Register, Sibling};
+use super::register::{InLogOrder, Knowledge, Register, Sibling};
 use super::stamp::{Dot, Name, Origin};
 use super::value::Value;
 use crate::entity::Tombstone;
@@ -15,8 +15,7 @@ impl Record {
     }
 
     /// Folds an entry in that was not folded before.
-    pub(crate) fn apply(&mut self, entry: &Entry, knowledge: &dyn Knowledge) {
-        let of: Grounds = entry.grounds().into();
+    pub(crate) fn apply(&mut self, entry: &Entry, knowledge: &impl Knowledge) {
         match entry.action {
             Action::Create => {
                 let purged = self.was_missing(&Slot::Create, entry.dot());
@@ -33,9 +32,9 @@ impl Record {
         }
         // What is replaced is replaced even if the one who replaced it is dropped at once for want of a create.
         let writes_fields = matches!(entry.action, Action::Create | Action::Update);
-        for (name, dots) in &entry.replaces {
+        for (name, dots) in entry.replaces.iter().filter(|(_, dots)| !dots.is_empty()) {
             if writes_fields {
-                self.replace(&Slot::Field(name.clone()), dots, knowledge);
+                self.replace_in_field(name, dots, knowledge);
             } else if &**name == LIFECYCLE {
                 self.replace(&Slot::Lifecycle, dots, knowledge);
             }
@@ -43,36 +42,38 @@ impl Record {
         if writes_fields {
             self.remove_elements(entry, knowledge);
         }
-        if !self.stands(&of, knowledge) {
-            self.forget_missing(entry.dot());
-            return;
+        let of = entry.stands_on();
+        if self.stands(of, knowledge) {
+            self.expect(of, knowledge);
+            if matches!(entry.action, Action::Update | Action::Restore) {
+                self.touch(&entry.origin, of);
+            }
+            match entry.action {
+                Action::Create | Action::Update => self.write_fields(entry, of, knowledge),
+                Action::Delete(policy) => self.live(entry, of, Some(policy)),
+                Action::Restore => self.live(entry, of, None),
+                Action::Purge => {}
+            }
         }
-        match entry.action {
-            Action::Update | Action::Restore => self.touch(&entry.origin, &of, knowledge),
-            _ => self.expect(&of, knowledge),
-        }
-        match entry.action {
-            Action::Create | Action::Update => self.write_fields(entry, &of, knowledge),
-            Action::Delete(policy) => self.live(entry, of, Some(policy)),
-            Action::Restore => self.live(entry, of, None),
-            Action::Purge => {}
+        // Only now: nearly every register that was emptied is one that was written.
+        if !entry.replaces.is_empty() {
+            self.drop_empty();
         }
         self.forget_missing(entry.dot());
     }
 
-    fn write_fields(&mut self, entry: &Entry, of: &Grounds, knowledge: &dyn Knowledge) {
+    fn write_fields(&mut self, entry: &Entry, of: &[Dot], knowledge: &impl Knowledge) {
         for (name, op) in &entry.fields {
-            let family = op.family();
             let value = match op {
                 Op::Assign(value) | Op::First(value) | Op::Own { body: value, .. } => {
-                    if self.is_missing(&Slot::Field(name.clone()), entry.dot()) {
+                    if !self.missing.is_empty() && self.is_missing(&Slot::Field(name.clone()), entry.dot()) {
                         continue;
                     }
                     value
                 }
                 Op::Max(value) | Op::Min(value) => value,
                 Op::Add(delta) => {
-                    self.register(name, family).add(entry.dot(), of, *delta, knowledge);
+                    self.register(name, op.family()).add(entry.dot(), of, *delta, knowledge);
                     continue;
                 }
                 Op::Set { insert, .. } => {
@@ -80,12 +81,13 @@ impl Record {
                     continue;
                 }
             };
-            let sibling = Sibling { origin: entry.origin.clone(), of: of.clone(), value: value.clone() };
+            let family = op.family();
+            let sibling = Sibling { origin: entry.origin.clone(), of: of.into(), value: value.clone() };
             self.register(name, family.clone()).insert(&family, sibling);
         }
     }
 
-    fn insert_elements(&mut self, entry: &Entry, of: &Grounds, name: &Name, insert: &[Value]) {
+    fn insert_elements(&mut self, entry: &Entry, of: &[Dot], name: &Name, insert: &[Value]) {
         for element in insert {
             if self.is_missing(&Slot::Element(name.clone(), element.clone()), entry.dot()) {
                 continue;
@@ -94,13 +96,13 @@ impl Record {
             let insertions = elements.entry(element.clone()).or_default();
             let place = insertions.binary_search_by(|(origin, _)| origin.dot.cmp(entry.dot()));
             if let Err(place) = place {
-                insertions.insert(place, (entry.origin.clone(), of.clone()));
+                insertions.insert(place, (entry.origin.clone(), of.into()));
             }
         }
         self.drop_empty();
     }
 
-    fn remove_elements(&mut self, entry: &Entry, knowledge: &dyn Knowledge) {
+    fn remove_elements(&mut self, entry: &Entry, knowledge: &impl Knowledge) {
         for (name, op) in &entry.fields {
             let Op::Set { remove, .. } = op else { continue };
             for (element, dots) in remove {
@@ -109,14 +111,14 @@ impl Record {
         }
     }
 
-    fn live(&mut self, entry: &Entry, of: Grounds, delete: Option<Tombstone>) {
+    fn live(&mut self, entry: &Entry, of: &[Dot], delete: Option<Tombstone>) {
         if self.is_missing(&Slot::Lifecycle, entry.dot()) {
             return;
         }
         let mut saw = entry.saw.clone();
         saw.sort();
         saw.dedup();
-        let write = Lifecycle { origin: entry.origin.clone(), of, delete, saw };
+        let write = Lifecycle { origin: entry.origin.clone(), of: of.into(), delete, saw };
         let place = self.lifecycle.binary_search_by(|l| l.origin.dot.cmp(entry.dot()));
         if let Err(place) = place {
             self.lifecycle.insert(place, write);
@@ -124,30 +126,21 @@ impl Record {
     }
 
     /// Removes what these dots wrote into a slot, and remembers those that have not arrived.
-    pub(super) fn replace(&mut self, slot: &Slot, dots: &[Dot], knowledge: &dyn Knowledge) {
-        if dots.is_empty() {
-            return;
-        }
-        for dot in dots.iter().filter(|dot| !knowledge.knows(dot)) {
-            let missing = (slot.clone(), dot.clone());
-            if let Err(place) = self.missing.binary_search(&missing) {
-                self.missing.insert(place, missing);
-            }
-        }
+    pub(super) fn replace(&mut self, slot: &Slot, dots: &[Dot], knowledge: &impl Knowledge) {
         match slot {
-            Slot::Create => {}
-            Slot::Lifecycle => self.lifecycle.retain(|l| !dots.contains(&l.origin.dot)),
+            Slot::Create => self.await_missing(slot, dots, knowledge),
+            Slot::Lifecycle => {
+                self.await_missing(slot, dots, knowledge);
+                self.lifecycle.retain(|l| !dots.contains(&l.origin.dot));
+            }
             Slot::Field(name) => {
-                for (field, family, register) in &mut self.fields {
-                    // A maximum is never lowered, a sum never taken back: replacing is for writes that stand side by side.
-                    if field == name && matches!(family, Family::Assign | Family::First | Family::Own(_)) {
-                        register.retain(|dot, _| !dots.contains(dot));
-                    }
-                }
+                self.replace_in_field(name, dots, knowledge);
+                self.drop_empty();
             }
             Slot::Element(name, element) => {
-                for (field, _, register) in &mut self.fields {
-                    if let (true, Register::Set(elements)) = (field == name, register)
+                self.await_missing(slot, dots, knowledge);
+                for (_, _, register) in self.registers_of(name) {
+                    if let Register::Set(elements) = register
                         && let Some(insertions) = elements.get_mut(element)
                     {
                         insertions.retain(|(origin, _)| !dots.contains(&origin.dot));
@@ -156,26 +149,48 @@ impl Record {
                         }
                     }
                 }
+                self.drop_empty();
             }
         }
-        self.drop_empty();
     }
 
-    fn purge(&mut self, creates: &[Dot], knowledge: &dyn Knowledge) {
-        self.creates.retain(|create| !creates.contains(&create.dot));
-        for dot in creates.iter().filter(|dot| !knowledge.knows(dot)) {
-            let missing = (Slot::Create, dot.clone());
+    /// The same in the registers of a field; those that it empties stay, to be written.
+    fn replace_in_field(&mut self, name: &Name, dots: &[Dot], knowledge: &impl Knowledge) {
+        let mut removed = 0;
+        for (_, family, register) in self.registers_of(name) {
+            // A maximum is never lowered, a sum never taken back: replacing is for writes that stand side by side.
+            if let (Family::Assign | Family::First | Family::Own(_), Register::Siblings(siblings)) = (family, register)
+            {
+                let before = siblings.len();
+                siblings.retain(|sibling| !dots.contains(&sibling.origin.dot));
+                removed += before - siblings.len();
+            }
+        }
+        // What was there is known.
+        if removed != 1 || dots.len() != 1 {
+            self.await_missing(&Slot::Field(name.clone()), dots, knowledge);
+        }
+    }
+
+    fn await_missing(&mut self, slot: &Slot, dots: &[Dot], knowledge: &impl Knowledge) {
+        for dot in dots.iter().filter(|dot| !knowledge.knows(dot)) {
+            let missing = (slot.clone(), dot.clone());
             if let Err(place) = self.missing.binary_search(&missing) {
                 self.missing.insert(place, missing);
             }
         }
+    }
+
+    fn purge(&mut self, creates: &[Dot], knowledge: &impl Knowledge) {
+        self.creates.retain(|create| !creates.contains(&create.dot));
+        self.await_missing(&Slot::Create, creates, knowledge);
         self.drop_fallen(knowledge);
     }
 
     /// Drops every write none of whose creates lives any more.
-    pub(super) fn drop_fallen(&mut self, knowledge: &dyn Knowledge) {
+    pub(super) fn drop_fallen(&mut self, knowledge: &impl Knowledge) {
         let (creates, missing) = (&self.creates, &self.missing);
-        let stands = |of: &Grounds| of.iter().any(|dot| stands(creates, missing, dot, knowledge));
+        let stands = |of: &[Dot]| of.iter().any(|dot| stands(creates, missing, dot, knowledge));
         for (_, _, register) in &mut self.fields {
             register.retain(|_, of| stands(of));
         }
@@ -187,25 +202,24 @@ impl Record {
         self.fields.retain(|(_, _, register)| !register.is_empty());
     }
 
-    fn stands(&self, of: &Grounds, knowledge: &dyn Knowledge) -> bool {
+    fn stands(&self, of: &[Dot], knowledge: &impl Knowledge) -> bool {
         of.iter().any(|dot| stands(&self.creates, &self.missing, dot, knowledge))
     }
 
     /// Notes an update's stamp on each create that it stands on.
-    fn touch(&mut self, origin: &Origin, of: &Grounds, knowledge: &dyn Knowledge) {
-        self.expect(of, knowledge);
-        let stamp = origin.stamp();
+    fn touch(&mut self, origin: &Origin, of: &[Dot]) {
         for create in &mut self.creates {
-            if of.contains(&create.dot) && create.updated.as_ref().is_none_or(|seen| *seen < stamp) {
-                create.updated = Some(stamp.clone());
+            if of.contains(&create.dot) && create.updated.as_ref().is_none_or(|seen| origin.is_after(seen)) {
+                create.updated = Some(origin.stamp());
             }
         }
     }
 
     /// Makes room for creates that are named and have not arrived.
-    fn expect(&mut self, of: &Grounds, knowledge: &dyn Knowledge) {
-        for dot in of.iter() {
-            if !knowledge.knows(dot) && stands(&self.creates, &self.missing, dot, knowledge) {
+    fn expect(&mut self, of: &[Dot], knowledge: &impl Knowledge) {
+        for dot in of {
+            let is_here = self.creates.iter().any(|create| create.dot == *dot);
+            if !is_here && stands(&self.creates, &self.missing, dot, knowledge) {
                 self.create(dot);
             }
         }
@@ -230,6 +244,12 @@ impl Record {
         &mut self.fields[place].2
     }
 
+    /// A field's registers, of whatever family.
+    fn registers_of(&mut self, name: &Name) -> impl Iterator<Item = &mut (Name, Family, Register)> {
+        let first = self.fields.partition_point(|(n, _, _)| n < name);
+        self.fields[first..].iter_mut().take_while(move |(n, _, _)| n == name)
+    }
+
     fn is_missing(&self, slot: &Slot, dot: &Dot) -> bool {
         self.missing.iter().any(|(s, d)| s == slot && d == dot)
     }
@@ -252,7 +272,7 @@ impl Record {
     }
 
     /// Takes in that more entries are known now.
-    pub(crate) fn settle(&mut self, knowledge: &dyn Knowledge) {
+    pub(crate) fn settle(&mut self, knowledge: &impl Knowledge) {
         self.missing.retain(|(_, dot)| !knowledge.knows(dot));
         let expected = self.creates.len();
         // What was taken for a create on its way turned out to be something else.
@@ -267,7 +287,7 @@ impl Record {
 }
 
 /// Whether a create lives, or may still arrive and live.
-fn stands(creates: &[Create], missing: &[(Slot, Dot)], dot: &Dot, knowledge: &dyn Knowledge) -> bool {
+fn stands(creates: &[Create], missing: &[(Slot, Dot)], dot: &Dot, knowledge: &impl Knowledge) -> bool {
     let purged = || missing.iter().any(|(slot, missing)| *slot == Slot::Create && missing == dot);
     creates.iter().any(|c| c.dot == *dot) || (!knowledge.knows(dot) && !purged())
 }

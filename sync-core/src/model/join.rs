@@ -1,5 +1,7 @@
 //! Joining: the record that the entries of two sides make.
 
+use smallvec::SmallVec;
+
 use super::record::{Create, Record, Slot};
 use super::register::{InLogOrder, Register, join_lists};
 use super::stamp::{Context, Dot};
@@ -37,7 +39,7 @@ impl Record {
         joined
     }
 
-    fn join_creates(&self, we: &Context, other: &Record, they: &Context) -> Vec<Create> {
+    fn join_creates(&self, we: &Context, other: &Record, they: &Context) -> SmallVec<[Create; 1]> {
         let mut joined = join_lists(&self.creates, we, &other.creates, they, |c| &c.dot);
         for create in &mut joined {
             let sides = [self, other].map(|side| side.creates.iter().find(|c| c.dot == create.dot));
@@ -46,6 +48,6 @@ impl Record {
                 create.updated = create.updated.take().max(side.updated.clone());
             }
         }
-        joined
+        joined.into()
     }
 }

@@ -7,6 +7,7 @@ pub mod codec;
 pub mod conflict;
 pub mod entry;
 mod fold;
+mod hash;
 mod join;
 pub mod json;
 pub mod op;

@@ -2,7 +2,7 @@
 
 mod check;
 
-use std::sync::Arc;
+use smallvec::SmallVec;
 
 use super::codec::{self, CodecError, Reader, Writer};
 use super::op::Family;
@@ -14,7 +14,8 @@ use crate::entity::Tombstone;
 /// One entity's registers. Equal entries make equal records, in whatever order they came.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Record {
-    pub(super) creates: Vec<Create>,
+    /// Nearly always one.
+    pub(super) creates: SmallVec<[Create; 1]>,
     pub(super) lifecycle: Vec<Lifecycle>,
     pub(super) fields: Vec<(Name, Family, Register)>,
     /// What was said to be replaced before it arrived.
@@ -220,9 +221,10 @@ impl Record {
         let stamp = |r: &mut Reader<'_>| Ok(Stamp { time: r.u64()?, client: r.client()?, n: r.u64()? });
         Ok(Record {
             creates: r
-                .list(|r| Ok(Create { dot: r.dot()?, origin: r.option(Reader::origin)?, updated: r.option(stamp)? }))?,
+                .list(|r| Ok(Create { dot: r.dot()?, origin: r.option(Reader::origin)?, updated: r.option(stamp)? }))?
+                .into(),
             lifecycle: r.list(|r| {
-                let (origin, of) = (r.origin()?, Arc::from(r.dots()?));
+                let (origin, of) = (r.origin()?, r.dots()?.into());
                 let delete = match r.u8()? {
                     0 => None,
                     1 => Some(Tombstone::DeleteWins),

@@ -2,15 +2,19 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use super::codec::{self, CodecError, Reader, Writer};
 use super::op::Family;
 use super::stamp::{ClientId, Context, Dot, Origin};
 use super::value::Value;
 
-/// The creates on which a write stands: it is dropped when none of them lives any more.
-pub type Grounds = Arc<[Dot]>;
+/// The creates on which a write stands: it is dropped when none of them lives any more. Nearly always one.
+pub type Grounds = SmallVec<[Dot; 1]>;
+
+/// The writes of a register that nobody replaced: nearly always one.
+pub type Siblings = SmallVec<[Sibling; 1]>;
 
 /// What a fold knows of other entries.
 pub trait Knowledge {
@@ -89,7 +93,7 @@ pub struct Addend {
 #[non_exhaustive]
 pub enum Register {
     /// Writes by dot: those nobody replaced; for `max` and `min`, those no other one dominates.
-    Siblings(Vec<Sibling>),
+    Siblings(Siblings),
     /// A sum for each client, and additions that arrived early.
     Counter {
         /// By client and grounds.
@@ -106,7 +110,7 @@ impl Register {
         match family {
             Family::Counter => Register::Counter { parts: Vec::new(), early: Vec::new() },
             Family::Set => Register::Set(BTreeMap::new()),
-            _ => Register::Siblings(Vec::new()),
+            _ => Register::Siblings(Siblings::new()),
         }
     }
 
@@ -173,17 +177,17 @@ impl Register {
         prune(siblings, family);
     }
 
-    pub(crate) fn add(&mut self, dot: &Dot, of: &Grounds, delta: i64, knowledge: &dyn Knowledge) {
+    pub(crate) fn add(&mut self, dot: &Dot, of: &[Dot], delta: i64, knowledge: &impl Knowledge) {
         let Register::Counter { parts, early } = self else { return };
         if dot.n <= knowledge.known_to(&dot.client) {
             add_to_part(parts, dot, of, i128::from(delta));
         } else if let Err(place) = early.binary_search_by(|a| a.dot.cmp(dot)) {
-            early.insert(place, Addend { dot: dot.clone(), of: of.clone(), delta });
+            early.insert(place, Addend { dot: dot.clone(), of: of.into(), delta });
         }
     }
 
     /// Additions that are no longer beyond a gap go into their client's sum.
-    pub(crate) fn settle(&mut self, knowledge: &dyn Knowledge) {
+    pub(crate) fn settle(&mut self, knowledge: &impl Knowledge) {
         let Register::Counter { parts, early } = self else { return };
         early.retain(|addend| {
             let settled = addend.dot.n <= knowledge.known_to(&addend.dot.client);
@@ -260,7 +264,7 @@ impl Register {
     pub(crate) fn join(family: &Family, ours: &Register, we: &Context, theirs: &Register, they: &Context) -> Register {
         match (ours, theirs) {
             (Register::Siblings(a), Register::Siblings(b)) => {
-                let mut joined = join_lists(a, we, b, they, |s| &s.origin.dot);
+                let mut joined = join_lists(a, we, b, they, |s| &s.origin.dot).into();
                 prune(&mut joined, family);
                 Register::Siblings(joined)
             }
@@ -333,11 +337,12 @@ impl Register {
 
     pub(crate) fn read(r: &mut Reader<'_>) -> codec::Result<Register> {
         fn grounds(r: &mut Reader<'_>) -> codec::Result<Grounds> {
-            r.dots().map(Arc::from)
+            r.dots().map(Grounds::from)
         }
         Ok(match r.u8()? {
             0 => {
-                Register::Siblings(r.list(|r| Ok(Sibling { origin: r.origin()?, of: grounds(r)?, value: r.value()? }))?)
+                let siblings = r.list(|r| Ok(Sibling { origin: r.origin()?, of: grounds(r)?, value: r.value()? }))?;
+                Register::Siblings(siblings.into())
             }
             1 => Register::Counter {
                 parts: r
@@ -369,7 +374,7 @@ pub(crate) fn rank(family: &Family, a: &Sibling, b: &Sibling) -> Ordering {
 
 /// For `max` and `min`: drops what another one dominates, in value and in the creates it stands on.
 /// Maximal elements of a partial order: whatever the order of arrival, the same remain.
-fn prune(siblings: &mut Vec<Sibling>, family: &Family) {
+fn prune(siblings: &mut Siblings, family: &Family) {
     if siblings.len() < 2 || !matches!(family, Family::Max | Family::Min) {
         return;
     }
@@ -381,15 +386,15 @@ fn prune(siblings: &mut Vec<Sibling>, family: &Family) {
     });
 }
 
-fn add_to_part(parts: &mut Vec<Part>, dot: &Dot, of: &Grounds, delta: i128) {
-    let place = parts.binary_search_by(|p| (&p.client, &p.of).cmp(&(&dot.client, of)));
+fn add_to_part(parts: &mut Vec<Part>, dot: &Dot, of: &[Dot], delta: i128) {
+    let place = parts.binary_search_by(|p| (&p.client, &p.of[..]).cmp(&(&dot.client, of)));
     match place {
         Ok(place) => {
             parts[place].n = parts[place].n.max(dot.n);
             parts[place].sum = parts[place].sum.saturating_add(delta);
         }
         Err(place) => {
-            parts.insert(place, Part { client: dot.client.clone(), of: of.clone(), n: dot.n, sum: delta });
+            parts.insert(place, Part { client: dot.client.clone(), of: of.into(), n: dot.n, sum: delta });
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::entry::{EntityKey, Entry};
+use super::entry::{EntityKey, Entry, Map};
 use super::op::Op;
 use super::record::Record;
 use super::stamp::{Context, Dot, Forked};
@@ -10,7 +10,8 @@ use super::stamp::{Context, Dot, Forked};
 /// The state that a set of entries makes: every entity's record, and which entries are in it.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    records: BTreeMap<EntityKey, Record>,
+    /// Never iterated in its own order.
+    records: Map<Record>,
     context: Context,
     /// Which records wait for which entries: an index of what they say themselves.
     waiting: BTreeMap<Dot, BTreeSet<EntityKey>>,
@@ -49,7 +50,7 @@ pub fn reconcile<'a>(base: Snapshot, entries: impl IntoIterator<Item = &'a Entry
 impl Snapshot {
     /// The snapshot of these records, which contain these entries.
     pub fn new(records: impl IntoIterator<Item = (EntityKey, Record)>, context: Context) -> Self {
-        let records: BTreeMap<EntityKey, Record> = records.into_iter().collect();
+        let records: Map<Record> = records.into_iter().collect();
         let mut waiting: BTreeMap<Dot, BTreeSet<EntityKey>> = BTreeMap::new();
         for (key, record) in &records {
             for dot in record.waits() {
@@ -67,10 +68,20 @@ impl Snapshot {
         if !self.context.add(entry.dot(), entry.hash())? {
             return Ok(false);
         }
-        let record = self.records.entry(entry.key.clone()).or_default();
-        record.apply(entry, &self.context);
-        if record.is_empty() {
-            self.records.remove(&entry.key);
+        match self.records.get_mut(&entry.key) {
+            Some(record) => {
+                record.apply(entry, &self.context);
+                if record.is_empty() {
+                    self.records.remove(&entry.key);
+                }
+            }
+            None => {
+                let mut record = Record::default();
+                record.apply(entry, &self.context);
+                if !record.is_empty() {
+                    self.records.insert(entry.key.clone(), record);
+                }
+            }
         }
         self.arrived(entry.dot());
         self.wait_for_named(entry);
@@ -113,7 +124,7 @@ impl Snapshot {
     /// [`Forked`] if one name is seen to have two contents.
     pub fn join(&self, other: &Snapshot) -> Result<Snapshot, Forked> {
         let context = self.context.join(&other.context)?;
-        let mut records = BTreeMap::new();
+        let mut records = Map::default();
         let nothing = Record::default();
         for key in self.records.keys().chain(other.records.keys()) {
             if records.contains_key(key) {
@@ -133,9 +144,11 @@ impl Snapshot {
         self.records.get(key)
     }
 
-    /// All records in the order of their keys.
+    /// All records in the order of their keys. `O(n log n)`: the order is made when it is asked for.
     pub fn records(&self) -> impl Iterator<Item = (&EntityKey, &Record)> {
-        self.records.iter()
+        let mut records: Vec<(&EntityKey, &Record)> = self.records.iter().collect();
+        records.sort_unstable_by_key(|(key, _)| *key);
+        records.into_iter()
     }
 
     /// Which entries are in it.

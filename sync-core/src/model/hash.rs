@@ -1,0 +1,175 @@
+//! The hash of an entry: what proves that two sides mean the same by one name.
+//!
+//! It is over words of 64 bits, and so can be made from any form of an entry without writing another one: numbers
+//! stand as they are, texts that name something by their XXH3-64, values by their XXH3-128, lists behind their
+//! lengths. The words as little-endian bytes make the XXH3-128. It is no signature: it tells contents apart that
+//! differ by accident, not those that somebody made to have one hash.
+
+use std::cell::RefCell;
+
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+
+use super::entry::Entry;
+use super::op::Op;
+use super::stamp::{Digest, Dot};
+use super::value::Value;
+
+/// The words that a hash is over, as bytes.
+struct Words(Vec<u8>);
+
+impl Words {
+    fn add<const N: usize>(&mut self, words: [u64; N]) {
+        self.0.extend_from_slice(words.map(u64::to_le_bytes).as_flattened());
+    }
+
+    fn value(&mut self, value: &Value) {
+        let hash = xxh3_128(value.as_str().as_bytes());
+        self.add([hash as u64, (hash >> 64) as u64]);
+    }
+
+    fn dots(&mut self, dots: &[Dot]) {
+        self.add([dots.len() as u64]);
+        for dot in dots {
+            self.add([name(dot.client.as_str()), dot.n]);
+        }
+    }
+
+    fn op(&mut self, field: &str, op: &Op) {
+        let mut tagged = |tag: u64, value: &Value| {
+            self.add([name(field), tag]);
+            self.value(value);
+        };
+        match op {
+            Op::Assign(value) => tagged(0, value),
+            Op::First(value) => tagged(1, value),
+            Op::Max(value) => tagged(2, value),
+            Op::Min(value) => tagged(3, value),
+            Op::Add(delta) => self.add([name(field), 4, *delta as u64]),
+            Op::Set { insert, remove } => {
+                self.add([name(field), 5, insert.len() as u64, remove.len() as u64]);
+                insert.iter().for_each(|element| self.value(element));
+                for (element, dots) in remove {
+                    self.value(element);
+                    self.dots(dots);
+                }
+            }
+            Op::Own { family, body } => {
+                self.add([name(field), 6, name(family)]);
+                self.value(body);
+            }
+        }
+    }
+}
+
+fn name(text: &str) -> u64 {
+    xxh3_64(text.as_bytes())
+}
+
+/// The hash of all that is immutable in an entry: everything but its intent.
+pub(super) fn of(entry: &Entry) -> Digest {
+    thread_local! {
+        static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    let mut words = Words(BUFFER.take());
+    words.0.clear();
+    write(&mut words, entry);
+    let hash = Digest(xxh3_128(&words.0));
+    BUFFER.set(words.0);
+    hash
+}
+
+fn write(words: &mut Words, entry: &Entry) {
+    let Entry { origin, foreign_id, key, action, fields, replaces, of, saw, group, unknown, intent: _ } = entry;
+    // What is rare has a bit that says whether it follows.
+    let has = [origin.author.is_some(), foreign_id.is_some(), group.is_some(), unknown.is_some(), !saw.is_empty()];
+    let has = has.iter().fold(0, |bits, has| bits << 1 | u64::from(*has));
+    words.add([
+        u64::from(action.code()) << 8 | has,
+        origin.time,
+        origin.dot.n,
+        name(origin.dot.client.as_str()),
+        name(&key.entity_type),
+        name(&key.id),
+        fields.len() as u64,
+        replaces.len() as u64,
+    ]);
+    for (field, op) in fields {
+        words.op(field, op);
+    }
+    for (field, dots) in replaces {
+        words.add([name(field)]);
+        words.dots(dots);
+    }
+    words.dots(of);
+    if !saw.is_empty() {
+        words.dots(saw);
+    }
+    if let Some(author) = &origin.author {
+        words.add([name(author.as_str())]);
+    }
+    if let Some(id) = foreign_id {
+        words.add([name(id)]);
+    }
+    if let Some(group) = group {
+        words.add([group.first, group.count]);
+    }
+    if let Some(unknown) = unknown {
+        words.value(unknown);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::entry::{Action, EntityKey, Group};
+    use crate::model::stamp::{ClientId, Name, Origin};
+
+    fn entry() -> Entry {
+        let dot = |n| Dot::new(ClientId::new("a"), n);
+        let origin = Origin { dot: dot(7), time: 12, author: None };
+        let mut entry = Entry::new(origin, EntityKey::new("note", "1"), Action::Update);
+        entry.fields = vec![("title".into(), Op::Assign("two".into()))];
+        entry.replaces = vec![("title".into(), vec![dot(1), dot(2)])];
+        entry.of = vec![dot(1)];
+        entry
+    }
+
+    #[test]
+    fn every_part_counts_but_the_intent() {
+        let client = || ClientId::new("b");
+        let changes: [&dyn Fn(&mut Entry); 22] = [
+            &|e| e.action = Action::Create,
+            &|e| e.origin.time = 13,
+            &|e| e.origin.dot.n = 8,
+            &|e| e.origin.dot.client = client(),
+            &|e| e.origin.author = Some(client()),
+            &|e| e.foreign_id = Some("b".into()),
+            &|e| e.key.entity_type = "b".into(),
+            &|e| e.key.id = "2".into(),
+            &|e| e.fields.clear(),
+            &|e| e.fields[0].0 = "b".into(),
+            &|e| e.fields[0].1 = Op::Assign("b".into()),
+            &|e| e.fields[0].1 = Op::First("two".into()),
+            &|e| e.fields[0].1 = Op::Own { family: Name::from("x:b"), body: "two".into() },
+            &|e| e.replaces.clear(),
+            &|e| e.replaces[0].0 = "b".into(),
+            &|e| e.replaces[0].1.truncate(1),
+            &|e| e.replaces[0].1.swap(0, 1),
+            &|e| e.of.clear(),
+            &|e| e.of[0].client = client(),
+            &|e| std::mem::swap(&mut e.of, &mut e.saw),
+            &|e| e.group = Some(Group { first: 7, count: 1 }),
+            &|e| e.unknown = Some(Value::parse("{\"b\":1}").unwrap_or_else(|_| Value::null())),
+        ];
+        let mut seen = vec![entry().hash()];
+        for change in changes {
+            let mut changed = entry();
+            change(&mut changed);
+            assert!(!seen.contains(&changed.hash()), "{changed:?}");
+            seen.push(changed.hash());
+        }
+        let mut sent = entry();
+        sent.intent = Some(7);
+        assert_eq!(sent.hash(), entry().hash());
+    }
+}
