@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::model::batch::{decode_trusted, encode_batch};
 use crate::model::codec::{self, CodecError, Reader, Writer};
 use crate::model::entry::Entry;
 use crate::model::stamp::{ClientId, Digest, Dot, Known, Name};
@@ -164,26 +165,23 @@ impl Accepted {
             w.client(client);
             w.u64(*attempt);
         });
-        w.list(&self.entries, |w, logged| {
-            logged.entry.write(w);
-            w.option(logged.intent.as_ref(), |w, intent| w.u128(*intent));
-        });
+        w.raw(&encode_batch(self.entries.iter().map(|logged| &*logged.entry)));
+        w.list(&self.entries, |w, logged| w.option(logged.intent.as_ref(), |w, intent| w.u128(*intent)));
         w.finish()
     }
 
     fn decode(bytes: &[u8]) -> codec::Result<Self> {
         let mut r = Reader::with_table(bytes)?;
-        let accepted = Self {
-            principal: r.name()?,
-            attempts: r.list(|r| Ok((r.client()?, r.u64()?)))?,
-            entries: r.list(|r| {
-                let entry = Entry::read(r)?;
-                let intent = r.option(Reader::u128)?;
-                Ok(Logged { hash: entry.hash(), entry: Arc::new(entry), intent })
-            })?,
-        };
+        let (principal, attempts) = (r.name()?, r.list(|r| Ok((r.client()?, r.u64()?)))?);
+        let entries = decode_trusted(r.raw()?)?;
+        let intents = r.list(|r| r.option(Reader::u128))?;
         r.finish()?;
-        Ok(accepted)
+        if intents.len() != entries.len() {
+            return Err(CodecError { expected: "as many intents as entries" });
+        }
+        let logged = entries.into_iter().zip(intents);
+        let logged = logged.map(|(entry, intent)| Logged { hash: entry.hash(), entry: Arc::new(entry), intent });
+        Ok(Self { principal, attempts, entries: logged.collect() })
     }
 }
 

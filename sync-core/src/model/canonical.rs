@@ -1,6 +1,6 @@
 //! Whether an entry is as its JSON would bring it back, seen without writing that JSON: what nearly every entry is.
 
-use super::entry::{Action, EntityKey, Entry, client_is_valid};
+use super::entry::{Action, EntityKey, Entry, is_client_text};
 use super::op::Op;
 use super::stamp::{Dot, Name};
 use super::value::Value;
@@ -17,21 +17,34 @@ impl Entry {
     /// `O(bytes)`, and allocates for values other than texts, flags and `null` alone.
     pub(crate) fn is_plainly_canonical(&self) -> bool {
         let numbered = self.origin.author.is_none() && self.foreign_id.is_none() && self.unknown.is_none();
-        let exact = |n: u64| (1..EXACT).contains(&n);
-        let writes = matches!(self.action, Action::Create | Action::Update);
         numbered
-            && client_is_valid(&self.origin.dot.client)
-            && exact(self.origin.dot.n)
-            && self.origin.time < EXACT
-            && (1..=TYPE_BYTES).contains(&self.key.entity_type.len())
-            && (1..=EntityKey::MAX_ID_BYTES).contains(&self.key.id.len())
-            && self.group.is_none_or(|group| exact(group.first) && exact(group.count))
-            && (writes || self.fields.is_empty())
-            && are_keys(self.fields.iter().map(|(name, _)| name))
-            && self.fields.iter().all(|(name, op)| !name.is_empty() && !name.starts_with('$') && is_plain(op))
+            && is_client_text(self.origin.dot.client.as_str())
+            && is_plain_key(&self.key)
+            && self.has_plain_numbers()
+            && are_plain_fields(self.fields.iter().map(|(name, _)| name))
+            && self.fields.iter().all(|(_, op)| is_plain(op))
             && are_keys(self.replaces.iter().map(|(name, _)| name))
             && self.named().all(can_be_named)
     }
+
+    /// Whether its numbers and the kind of its action are plain.
+    pub(super) fn has_plain_numbers(&self) -> bool {
+        let exact = |n: u64| (1..EXACT).contains(&n);
+        let writes = matches!(self.action, Action::Create | Action::Update);
+        exact(self.origin.dot.n)
+            && self.origin.time < EXACT
+            && self.group.is_none_or(|group| exact(group.first) && exact(group.count))
+            && (writes || self.fields.is_empty())
+    }
+}
+
+pub(super) fn is_plain_key(key: &EntityKey) -> bool {
+    (1..=TYPE_BYTES).contains(&key.entity_type.len()) && (1..=EntityKey::MAX_ID_BYTES).contains(&key.id.len())
+}
+
+/// Whether these are the names of fields, in the order of an object's keys, each once.
+pub(super) fn are_plain_fields<'a>(names: impl Iterator<Item = &'a Name> + Clone) -> bool {
+    are_keys(names.clone()) && names.into_iter().all(|name| !name.is_empty() && !name.starts_with('$'))
 }
 
 /// Whether these stand in the order of an object's keys, each once.
@@ -41,14 +54,21 @@ fn are_keys<'a>(names: impl Iterator<Item = &'a Name> + Clone) -> bool {
 
 /// An assignment of a value that is no operation's spelling.
 fn is_plain(op: &Op) -> bool {
-    let Op::Assign(value) = op else { return false };
+    matches!(op, Op::Assign(value) if is_plain_value(value))
+}
+
+pub(super) fn is_plain_value(value: &Value) -> bool {
     match value.as_str().as_bytes() {
         b"true" | b"false" | b"null" => true,
-        // A string that nothing in it ends or escapes.
-        [b'"', inner @ .., b'"'] => inner.iter().all(|b| *b >= 0x20 && *b != b'"' && *b != b'\\'),
+        [b'"', inner @ .., b'"'] => is_unescaped(inner),
         [b'{', ..] => false,
         _ => Value::parse(value.as_str()).is_ok_and(|parsed| parsed == *value),
     }
+}
+
+/// Whether nothing in a string ends or escapes it. Without an early end, so that many bytes are looked at at a time.
+fn is_unescaped(text: &[u8]) -> bool {
+    text.iter().fold(true, |so_far, b| so_far & (*b >= 0x20) & (*b != b'"') & (*b != b'\\'))
 }
 
 fn can_be_named(dot: &Dot) -> bool {

@@ -97,6 +97,11 @@ impl Writer {
         self.u64(index);
     }
 
+    /// Bytes whose number is known otherwise.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
     pub(crate) fn value(&mut self, value: &Value) {
         self.text(value.as_str());
     }
@@ -140,13 +145,14 @@ impl Writer {
 }
 
 /// Reads what a [`Writer`] wrote.
+#[derive(Default)]
 pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     table: Option<Vec<Name>>,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn plain(bytes: &'a [u8]) -> Self {
+    pub(crate) const fn plain(bytes: &'a [u8]) -> Self {
         Self { bytes, table: None }
     }
 
@@ -169,6 +175,10 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn u64(&mut self) -> Result<u64> {
+        if let [first @ ..0x80, rest @ ..] = self.bytes {
+            self.bytes = rest;
+            return Ok(u64::from(*first));
+        }
         let mut number = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.u8()?;
@@ -195,7 +205,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A count of things that take at least one byte each: never more than there are bytes.
-    fn count(&mut self) -> Result<usize> {
+    pub(crate) fn count(&mut self) -> Result<usize> {
         match usize::try_from(self.u64()?) {
             Ok(count) if count <= self.bytes.len() => Ok(count),
             _ => Err(CodecError { expected: "a length within the bytes" }),
@@ -204,9 +214,20 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn raw(&mut self) -> Result<&'a [u8]> {
         let length = self.count()?;
-        let (first, rest) = self.bytes.split_at(length);
+        self.take(length)
+    }
+
+    /// The next bytes, so many.
+    pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8]> {
+        let split = self.bytes.split_at_checked(length);
+        let (first, rest) = split.ok_or(CodecError { expected: "more bytes" })?;
         self.bytes = rest;
         Ok(first)
+    }
+
+    /// All that is left.
+    pub(crate) fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.bytes)
     }
 
     pub(crate) fn text(&mut self) -> Result<&'a str> {

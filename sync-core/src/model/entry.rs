@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+pub use super::batch::{decode_batch, encode_batch};
 use super::codec::{self, CodecError, Reader, Writer};
 use super::hash;
 use super::op::Op;
@@ -75,6 +76,10 @@ impl Action {
             Action::Restore => 4,
             Action::Purge => 5,
         }
+    }
+
+    pub(super) fn is_delete(self) -> bool {
+        matches!(self, Action::Delete(_))
     }
 
     pub(super) fn from_code(code: u8) -> Option<Self> {
@@ -241,30 +246,13 @@ impl Entry {
     }
 }
 
-/// Many entries in one compact form: texts that repeat stand once.
-pub fn encode_batch(entries: &[Entry]) -> Vec<u8> {
-    let mut w = Writer::with_table();
-    w.list(entries, |w, entry| entry.write(w));
-    w.finish()
-}
-
-/// Reads what [`encode_batch`] wrote, on whatever machine: every entry is one that JSON could carry as well.
-///
-/// # Errors
-/// If the bytes are no batch, or an entry is not in its canonical form.
-pub fn decode_batch(bytes: &[u8]) -> Result<Vec<Entry>, CodecError> {
-    let mut r = Reader::with_table(bytes)?;
-    let entries = r.list(Entry::read)?;
-    r.finish()?;
-    if entries.iter().all(Entry::is_canonical) {
-        Ok(entries)
-    } else {
-        Err(CodecError { expected: "an entry in its canonical form" })
-    }
-}
-
 /// Whether a client id may stand in an entry.
 pub(crate) fn client_is_valid(client: &ClientId) -> bool {
-    let text = client.as_str();
-    !text.is_empty() && text.len() <= ClientId::MAX_BYTES && !text.chars().any(char::is_control)
+    is_client_text(client.as_str())
+}
+
+/// Whether a text may be a client id in an entry.
+pub(super) fn is_client_text(text: &str) -> bool {
+    let has_controls = || text.bytes().any(|b| !(b' '..=b'~').contains(&b)) && text.chars().any(char::is_control);
+    !text.is_empty() && text.len() <= ClientId::MAX_BYTES && !has_controls()
 }

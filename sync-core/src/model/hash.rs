@@ -35,18 +35,12 @@ impl Words {
     }
 
     fn op(&mut self, field: &str, op: &Op) {
-        let mut tagged = |tag: u64, value: &Value| {
-            self.add([name(field), tag]);
-            self.value(value);
-        };
+        self.add([name(field), op.code()]);
         match op {
-            Op::Assign(value) => tagged(0, value),
-            Op::First(value) => tagged(1, value),
-            Op::Max(value) => tagged(2, value),
-            Op::Min(value) => tagged(3, value),
-            Op::Add(delta) => self.add([name(field), 4, *delta as u64]),
+            Op::Assign(value) | Op::First(value) | Op::Max(value) | Op::Min(value) => self.value(value),
+            Op::Add(delta) => self.add([*delta as u64]),
             Op::Set { insert, remove } => {
-                self.add([name(field), 5, insert.len() as u64, remove.len() as u64]);
+                self.add([insert.len() as u64, remove.len() as u64]);
                 insert.iter().for_each(|element| self.value(element));
                 for (element, dots) in remove {
                     self.value(element);
@@ -54,7 +48,7 @@ impl Words {
                 }
             }
             Op::Own { family, body } => {
-                self.add([name(field), 6, name(family)]);
+                self.add([name(family)]);
                 self.value(body);
             }
         }

@@ -1,7 +1,8 @@
 //! The model: what entries mean. Pure: no clock, no randomness, no I/O, no async.
 //!
-//! Read in this order: [`value`], [`stamp`], [`op`], [`entry`], [`register`], [`record`], [`snapshot`].
+//! Read in this order: [`value`], [`stamp`], [`op`], [`entry`], [`batch`], [`register`], [`record`], [`snapshot`].
 
+pub mod batch;
 mod canonical;
 pub mod codec;
 pub mod conflict;

@@ -71,6 +71,27 @@ impl Op {
         }
     }
 
+    pub(super) const ASSIGN: u64 = 0;
+    pub(super) const FIRST: u64 = 1;
+    pub(super) const MAX: u64 = 2;
+    pub(super) const MIN: u64 = 3;
+    pub(super) const ADD: u64 = 4;
+    pub(super) const SET: u64 = 5;
+    pub(super) const OWN: u64 = 6;
+
+    /// Its kind in bytes and hashes.
+    pub(super) fn code(&self) -> u64 {
+        match self {
+            Op::Assign(_) => Op::ASSIGN,
+            Op::First(_) => Op::FIRST,
+            Op::Max(_) => Op::MAX,
+            Op::Min(_) => Op::MIN,
+            Op::Add(_) => Op::ADD,
+            Op::Set { .. } => Op::SET,
+            Op::Own { .. } => Op::OWN,
+        }
+    }
+
     /// The operation in JSON.
     pub fn to_json(&self) -> Value {
         let one = |key: &str, value: Value| object(vec![(key.to_owned(), value)]);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::batch::{BatchError, Entries};
 use super::entry::{EntityKey, Entry, Map};
 use super::op::Op;
 use super::record::Record;
@@ -43,6 +44,21 @@ pub fn reconcile<'a>(base: Snapshot, entries: impl IntoIterator<Item = &'a Entry
     let mut snapshot = base;
     for entry in entries {
         snapshot.apply(entry)?;
+    }
+    Ok(snapshot)
+}
+
+/// Folds a batch from elsewhere into a snapshot: what [`decode_batch`](super::batch::decode_batch) and [`reconcile`]
+/// do, without making the entries.
+///
+/// # Errors
+/// [`BatchError`] if the bytes are no batch of canonical entries, or two different entries have one name.
+pub fn reconcile_batch(base: Snapshot, batch: &[u8]) -> Result<Snapshot, BatchError> {
+    let mut snapshot = base;
+    let mut entries = Entries::untrusted(batch)?;
+    let mut entry = Entries::blank();
+    while entries.read(&mut entry)? {
+        snapshot.apply(&entry)?;
     }
     Ok(snapshot)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::entity::Fields;
+use crate::model::batch::{decode_trusted, encode_batch};
 use crate::model::codec::{self, CodecError, Reader, Writer};
 use crate::model::entry::{EntityKey, Entry};
 use crate::model::stamp::{ClientId, Dot, Known};
@@ -95,7 +96,7 @@ impl Row {
             }
             Row::Write { entries, local, forget } => {
                 w.u8(1);
-                w.list(entries, |w, entry| entry.write(w));
+                write_entries(w, entries);
                 w.list(local, |w, (key, fields)| write_local(w, key, fields));
                 w.list(forget, |w, local| w.u64(*local));
             }
@@ -114,7 +115,7 @@ impl Row {
             }
             Row::Page { entries, cursor, gone } => {
                 w.u8(4);
-                w.list(entries, |w, entry| entry.write(w));
+                write_entries(w, entries);
                 write_cursor(w, cursor);
                 w.list(gone, write_numbered);
             }
@@ -162,14 +163,14 @@ impl Row {
         let entry = |r: &mut Reader<'_>| Entry::read(r).map(Arc::new);
         Ok(match r.u8()? {
             0 => Row::Client(r.client()?),
-            1 => Row::Write { entries: r.list(entry)?, local: r.list(read_local)?, forget: r.list(Reader::u64)? },
+            1 => Row::Write { entries: read_entries(r)?, local: r.list(read_local)?, forget: r.list(Reader::u64)? },
             2 => Row::Offer { attempt: r.u64()?, numbers: r.list(read_pair)? },
             3 => Row::Verdicts {
                 decisions: r.list(|r| Ok((r.u64()?, read_decision(r)?)))?,
                 gone: r.list(|r| Ok((r.u64()?, entry(r)?)))?,
             },
             4 => Row::Page {
-                entries: r.list(entry)?,
+                entries: read_entries(r)?,
                 cursor: read_cursor(r)?,
                 gone: r.list(|r| Ok((r.u64()?, entry(r)?)))?,
             },
@@ -188,6 +189,14 @@ impl Row {
             _ => return Err(CodecError { expected: "a kind of journal row" }),
         })
     }
+}
+
+fn write_entries(w: &mut Writer, entries: &[Arc<Entry>]) {
+    w.raw(&encode_batch(entries.iter().map(|entry| &**entry)));
+}
+
+fn read_entries(r: &mut Reader<'_>) -> codec::Result<Vec<Arc<Entry>>> {
+    Ok(decode_trusted(r.raw()?)?.into_iter().map(Arc::new).collect())
 }
 
 fn write_numbered(w: &mut Writer, (local, entry): &(u64, Arc<Entry>)) {

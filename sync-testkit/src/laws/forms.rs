@@ -1,7 +1,7 @@
 //! What is written down reads back as it was.
 
 use sync_core::model::entry::{decode_batch, encode_batch};
-use sync_core::{Entry, Record, Value};
+use sync_core::{Entry, Record, Snapshot, Value, reconcile, reconcile_batch};
 
 use super::{Holds, broken, fold};
 use crate::rng::Rng;
@@ -9,13 +9,17 @@ use crate::rng::Rng;
 /// Batches in the compact form.
 ///
 /// # Errors
-/// If one does not read back as it was, or a part of one reads at all.
+/// If one does not read back as it was, or folds to something else, or a part of one reads at all.
 pub fn batches(entries: &[Entry], rng: &mut Rng) -> Holds {
     const LAW: &str = "a batch reads back as it was written";
     let bytes = encode_batch(entries);
     match decode_batch(&bytes) {
         Ok(read) if read == entries => {}
         other => return broken(LAW, format!("{other:?}")),
+    }
+    let folded = reconcile_batch(Snapshot::default(), &bytes).map_err(|e| e.to_string());
+    if folded.as_ref() != Ok(&fold(LAW, entries)?) {
+        return broken(LAW, format!("folded as bytes: {folded:?}"));
     }
     for _ in 0..10 {
         let length = rng.below(bytes.len());
@@ -66,7 +70,9 @@ pub fn damage(entries: &[Entry], rng: &mut Rng) -> Holds {
         }
     }
     for _ in 0..10 {
-        if let Ok(read) = decode_batch(&spoilt(&batch, rng)) {
+        let spoilt = spoilt(&batch, rng);
+        let folded = reconcile_batch(Snapshot::default(), &spoilt);
+        if let Ok(read) = decode_batch(&spoilt) {
             if let Some(entry) = read.iter().find(|entry| !entry.is_canonical()) {
                 return broken(LAW, format!("{entry:?}"));
             }
@@ -74,7 +80,11 @@ pub fn damage(entries: &[Entry], rng: &mut Rng) -> Holds {
             read.iter().for_each(|entry| record.apply_in_order(entry));
             let _ = record.encode();
             // Two entries of one name are possible here, and are refused.
-            let _ = sync_core::reconcile(sync_core::Snapshot::default(), &read);
+            if reconcile(Snapshot::default(), &read).ok() != folded.ok() {
+                return broken(LAW, format!("as bytes it folds to something else: {read:?}"));
+            }
+        } else if folded.is_ok() {
+            return broken(LAW, "what does not read folds");
         }
     }
     for (key, record) in whole.records() {

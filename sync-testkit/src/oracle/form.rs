@@ -76,7 +76,7 @@ impl FieldForm {
             }
             Register::Set(elements) => {
                 for (element, insertions) in elements {
-                    let insertion = |(origin, of): &(Origin, std::sync::Arc<[Dot]>)| {
+                    let insertion = |(origin, of): &(Origin, sync_core::model::register::Grounds)| {
                         (origin.dot.clone(), (origin.clone(), of.to_vec()))
                     };
                     form.elements.insert(element.to_string(), insertions.iter().map(insertion).collect());

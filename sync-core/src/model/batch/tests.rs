@@ -1,0 +1,121 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::entity::Tombstone;
+use crate::model::entry::{Action, EntityKey, Group};
+use crate::model::op::Op;
+use crate::model::stamp::{ClientId, Dot, Origin};
+use crate::model::value::Value;
+
+fn dot(client: &str, n: u64) -> Dot {
+    Dot::new(ClientId::new(client), n)
+}
+
+fn entry(client: &str, n: u64, time: u64, id: &str, action: Action) -> Entry {
+    Entry::new(Origin { dot: dot(client, n), time, author: None }, EntityKey::new("note", id), action)
+}
+
+fn value(text: &str) -> Value {
+    Value::parse(text).unwrap_or_else(|_| Value::null())
+}
+
+/// Entries as unlike each other as they can be, with the numbers at both ends.
+fn strange() -> Vec<Entry> {
+    let hex = "0123456789abcdef0123456789abcdef";
+    let uuid = "01234567-89ab-cdef-0123-456789abcdef";
+    let mut create = entry(hex, u64::MAX, u64::MAX, uuid, Action::Create);
+    create.of = vec![dot("", 3), dot(hex, 0)];
+    create.fields = vec![("b".into(), Op::Assign(value("\"\\n\""))), ("a".into(), Op::Add(i64::MIN))];
+    create.group = Some(Group { first: 0, count: u64::MAX });
+    create.intent = Some(u128::MAX);
+    let mut update = entry("", 0, 0, uuid, Action::Update);
+    update.of = vec![dot(hex, u64::MAX)];
+    update.fields = vec![
+        ("a".into(), Op::First(value("1"))),
+        ("a".into(), Op::Max(value("[]"))),
+        ("b".into(), Op::Min(value("{}"))),
+        ("c".into(), Op::Own { family: "x:d".into(), body: Value::null() }),
+        ("d".into(), Op::Set { insert: vec![value("1"), value("2")], remove: vec![(value("3"), vec![dot("e", 5)])] }),
+    ];
+    update.replaces = vec![
+        ("a".into(), vec![dot(hex, u64::MAX)]),
+        ("b".into(), vec![]),
+        ("c".into(), vec![dot(hex, u64::MAX), dot("f", 1)]),
+    ];
+    update.group = Some(Group { first: u64::MAX, count: 0 });
+    let mut elsewhere = update.clone();
+    elsewhere.origin.author = Some(ClientId::new("g"));
+    elsewhere.foreign_id = Some("".into());
+    elsewhere.unknown = Some(value("{\"later\":1}"));
+    elsewhere.replaces.push(("$deleted".into(), vec![dot("h", 9)]));
+    elsewhere.saw = vec![dot("h", 8)];
+    let mut delete = entry("i", 1, 5, "", Action::Delete(Tombstone::LastWriterWins));
+    delete.saw = vec![dot("e", 7), dot("e", 5)];
+    delete.fields = vec![("a".into(), Op::Assign(value("null")))];
+    let upper = entry("i", 2, 5, &uuid.to_uppercase(), Action::Delete(Tombstone::DeleteWins));
+    let purge = entry(&hex.to_uppercase(), 2, 4, "0123456789abcdef0123456789abcde", Action::Purge);
+    vec![create, update, elsewhere, delete, upper, purge, entry("i", 3, 5, uuid, Action::Restore)]
+}
+
+#[test]
+fn whatever_an_entry_holds_reads_back() {
+    let strange = strange();
+    assert_eq!(decode_trusted(&encode_batch(&strange)), Ok(strange.clone()));
+    for one in &strange {
+        assert_eq!(decode_trusted(&encode_batch([one])), Ok(vec![one.clone()]));
+    }
+    let backwards: Vec<Entry> = strange.into_iter().rev().collect();
+    assert_eq!(decode_trusted(&encode_batch(&backwards)), Ok(backwards));
+    assert_eq!(decode_batch(&encode_batch([])), Ok(vec![]));
+}
+
+#[test]
+fn what_json_could_not_carry_is_refused() {
+    let plain = entry("a", 1, 1, "1", Action::Create);
+    assert!(decode_batch(&encode_batch([&plain])).is_ok());
+    for strange in strange().into_iter().filter(|entry| !entry.is_canonical()) {
+        assert!(decode_batch(&encode_batch([&plain, &strange])).is_err(), "{strange:?}");
+    }
+}
+
+/// What is foreseen is a dot; a list of many must not be had again for a byte.
+#[test]
+fn memory_follows_the_bytes() {
+    let many: Vec<Dot> = (1..=1_000).map(|n| dot("a", n)).collect();
+    let updates: Vec<Entry> = (1..=1_000)
+        .map(|n| {
+            let mut update = entry("a", n, n, "1", Action::Update);
+            update.of = many.clone();
+            update
+        })
+        .collect();
+    let bytes = encode_batch(&updates);
+    assert!(bytes.len() > 1_000_000, "{}", bytes.len());
+    // Counts that nothing stands behind.
+    for at in 0..40 {
+        let mut spoilt = bytes.clone();
+        spoilt.splice(at..at, [0xff; 7]);
+        assert!(decode_batch(&spoilt).is_err());
+    }
+}
+
+/// A history as the form is made for: what is foreseen takes nothing.
+#[test]
+fn what_goes_on_is_small() {
+    let name: Arc<str> = "title".into();
+    let mut last = dot("0123456789abcdef0123456789abcdef", 1);
+    let mut entries = vec![entry(last.client.as_str(), 1, 1, "note-1", Action::Create)];
+    entries[0].fields = vec![(name.clone(), Op::Assign(value("true")))];
+    for n in 2..=1_000 {
+        let mut update = entry(last.client.as_str(), n, n, "note-1", Action::Update);
+        update.of = vec![dot(last.client.as_str(), 1)];
+        update.replaces = vec![(name.clone(), vec![last.clone()])];
+        update.fields = vec![(name.clone(), Op::Assign(value("true")))];
+        last = update.dot().clone();
+        entries.push(update);
+    }
+    let bytes = encode_batch(&entries);
+    assert_eq!(decode_batch(&bytes), Ok(entries));
+    // Head, time, key, shape, what is replaced, length, and four bytes of text.
+    assert!(bytes.len() < 10 * 1_000 + 150, "{}", bytes.len());
+}
