@@ -150,10 +150,8 @@ impl<'a> Entries<'a> {
         }
         self.rare(rare, entry)?;
         entry.intent = if head & head::INTENT == 0 { None } else { Some(self.columns.intents.u128()?) };
-        if !self.is_trusted
-            && !(is_plain && self.tables.are_plain && entry.has_plain_numbers())
-            && !entry.is_canonical()
-        {
+        let is_plain = is_plain && self.tables.are_plain && entry.has_plain_numbers();
+        if !(self.is_trusted || is_plain || entry.is_canonical()) {
             return Err(CodecError { expected: "an entry in its canonical form" });
         }
         Ok(true)
