@@ -234,12 +234,26 @@ pub struct SnapshotPage {
     pub cursor: Cursor,
     /// Which accepted entries carried which intent, as far back as is known; for joining only.
     pub intents: Vec<(u128, Dot)>,
+    /// Entries in the sequences of their clients, as far back as they are known; for joining only. They let the hub
+    /// see that what other replicas have of these clients begins alike.
+    pub links: Vec<Link>,
     /// Which page comes next; `None` after the last.
     pub next: Option<String>,
     /// How many records there are in all, if that is known. Of a snapshot that is offered for joining the last page says it.
     pub total: Option<u64>,
     /// Which transfer the page is part of, where a snapshot is offered for joining; empty where one is served.
     pub transfer: String,
+}
+
+/// One entry in the sequence of its client's entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its name.
+    pub dot: Dot,
+    /// Its hash.
+    pub hash: Digest,
+    /// The digest of its client's entries up to it.
+    pub digest: Digest,
 }
 
 /// Why a request failed.

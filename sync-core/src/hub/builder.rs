@@ -184,8 +184,12 @@ impl HubBuilder {
                 keep_entries: self.keep_entries,
             },
         };
-        if !inner.state().joined_intents.is_empty() {
-            // It was stopped between joining a snapshot and the checkpoint that lets its intents be found.
+        let has_joined = {
+            let state = inner.state();
+            !(state.joined_intents.is_empty() && state.joined_places.is_empty())
+        };
+        if has_joined {
+            // It was stopped between joining a snapshot and the checkpoint that lets its entries be found by name.
             inner.checkpoint()?;
         }
         Ok(Hub { inner: Arc::new(inner) })

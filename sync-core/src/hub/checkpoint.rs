@@ -22,7 +22,8 @@ struct Snapped {
     tail: FrozenTail,
     records: Frozen,
     table: Table,
-    intents: Vec<MapRow>,
+    /// What a joined snapshot told of single entries.
+    joined: Vec<MapRow>,
 }
 
 impl Inner {
@@ -81,6 +82,7 @@ impl Inner {
                 state.records.thaw(&snapped.records);
                 state.tail.thaw(&snapped.tail);
                 state.joined_intents.clear();
+                state.joined_places.clear();
                 Ok(())
             }
             Ok(()) => Ok(()),
@@ -98,7 +100,7 @@ impl Inner {
         let mut puts = rows.puts;
         puts.extend(snapped.tail.rows());
         puts.extend(snapped.clients.iter().cloned());
-        puts.extend(snapped.intents.iter().cloned());
+        puts.extend(snapped.joined.iter().cloned());
         puts.push(snapped.meta.row());
         // The records were read from the checkpoint before: if another hub made one meanwhile, they were not.
         if self.store().heads()?.covers != snapped.before {
@@ -112,6 +114,8 @@ impl Inner {
 fn snap(state: &mut State, epoch: u64) -> Snapped {
     let changed = std::mem::take(&mut state.changed);
     let clients = changed.iter().filter_map(|client| Some(state.clients.get(client)?.row(client)));
+    let intents = state.joined_intents.iter().map(|(intent, intended)| intended.row(*intent));
+    let places = state.joined_places.iter().map(|(dot, place)| place.row(dot));
     Snapped {
         epoch,
         before: state.covers,
@@ -125,7 +129,7 @@ fn snap(state: &mut State, epoch: u64) -> Snapped {
             joined: state.joined,
         },
         table: state.table,
-        intents: state.joined_intents.iter().map(|(intent, intended)| intended.row(*intent)).collect(),
+        joined: intents.chain(places).collect(),
         clients: clients.collect(),
         tail: state.tail.freeze(),
         records: state.records.freeze(),

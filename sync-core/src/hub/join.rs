@@ -13,10 +13,10 @@ use super::state::State;
 use crate::error::Error;
 use crate::model::entry::EntityKey;
 use crate::model::record::Record;
-use crate::model::stamp::{ClientId, Context, Dot, Known, VersionVector};
+use crate::model::stamp::{ClientId, Context, Digest, Dot, Known, VersionVector};
 use crate::records::Table;
 use crate::store::{Checkpoint, StoreError};
-use crate::transport::{SnapshotPage, TransportError};
+use crate::transport::{Link, SnapshotPage, TransportError};
 
 /// How many records are joined at a time.
 const PAGE: usize = 256;
@@ -129,6 +129,7 @@ impl Inner {
             table,
             vector: both.vector().iter().map(|(client, known)| (client.clone(), known)).collect(),
             intents: page.intents.clone(),
+            links: within(page),
             greatest: self.join_records(before, &we, table, &they, &both).map_err(failed)?,
         };
         self.append(&mut state, Content::Joined(joined)).map_err(failed)?;
@@ -145,14 +146,20 @@ impl Inner {
     /// Where the hub still knows how a client's entries up to the replica's number began, they must be the same; and
     /// nothing that was written once may be in both under two names.
     fn check_provable(&self, state: &State, page: &SnapshotPage) -> Result<(), TransportError> {
-        let dots = page.vector.iter().map(|(client, known)| Dot::new(client.clone(), known.n)).collect();
+        let links = within(page);
+        let ends = page.vector.iter().map(|(client, known)| (Dot::new(client.clone(), known.n), known.digest));
+        let chain: Vec<(Dot, Digest)> =
+            ends.chain(links.into_iter().map(|link| (link.dot, link.digest))).collect();
+        let dots = chain.iter().map(|(dot, _)| dot.clone()).collect();
         let intents = page.intents.iter().map(|(intent, _)| *intent).collect();
         let questions = Questions { covers: state.covers, table: state.table, dots, intents, ..Questions::default() };
         let facts = questions.answer(self.store()).map_err(failed)?;
-        for (client, known) in &page.vector {
-            let dot = Dot::new(client.clone(), known.n);
-            if facts.place(&dot).is_some_and(|place| place.running != known.digest) {
-                let message = format!("the first {} entries of client {client} are not the same", known.n);
+        for (Dot { client, n }, digest) in &chain {
+            let known = state.known(client);
+            let differs_at_end = known.n == *n && known.digest != *digest;
+            let dot = Dot::new(client.clone(), *n);
+            if differs_at_end || facts.place(&dot).is_some_and(|place| place.running != *digest) {
+                let message = format!("the first {n} entries of client {client} are not the same");
                 return Err(TransportError::Diverged { message });
             }
         }
@@ -205,6 +212,12 @@ impl Inner {
         }
         Ok(greatest)
     }
+}
+
+/// The links of what a snapshot contains.
+fn within(page: &SnapshotPage) -> Vec<Link> {
+    let vector: VersionVector = page.vector.iter().cloned().collect();
+    page.links.iter().filter(|link| link.dot.n > 0 && vector.covers(&link.dot)).cloned().collect()
 }
 
 fn vector(state: &State) -> Vec<(ClientId, Known)> {

@@ -9,7 +9,7 @@ use crate::model::stamp::{ClientId, Digest, Dot, Known, Name};
 use crate::records::Table;
 use crate::seal;
 use crate::store::{Position, StoreError};
-use crate::transport::Cursor;
+use crate::transport::{Cursor, Link};
 
 /// One row of the journal.
 #[derive(Debug, Clone)]
@@ -41,6 +41,8 @@ pub(super) struct Joined {
     pub(super) vector: Vec<(ClientId, Known)>,
     /// Under which names intents were accepted that this hub no longer knew.
     pub(super) intents: Vec<(u128, Dot)>,
+    /// Entries whose place in their client's sequence this hub no longer knew.
+    pub(super) links: Vec<Link>,
     /// The greatest logical time that may be within.
     pub(super) greatest: u64,
 }
@@ -200,6 +202,11 @@ impl Joined {
             w.dot(dot);
         });
         w.u64(self.greatest);
+        w.list(&self.links, |w, link| {
+            w.dot(&link.dot);
+            w.digest(link.hash);
+            w.digest(link.digest);
+        });
         w.finish()
     }
 
@@ -211,6 +218,7 @@ impl Joined {
             vector: r.list(|r| Ok((r.client()?, Known { n: r.u64()?, digest: r.digest()? })))?,
             intents: r.list(|r| Ok((r.u128()?, r.dot()?)))?,
             greatest: r.u64()?,
+            links: r.list(|r| Ok(Link { dot: r.dot()?, hash: r.digest()?, digest: r.digest()? }))?,
         };
         r.finish()?;
         Ok(joined)

@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::index::Intended;
-use super::index::{Meta, Standing};
+use super::index::{Intended, Meta, Place, Standing};
 use super::row::{Accepted, Content, Joined, Row};
 use super::tail::Tail;
 use crate::model::entry::Action;
 use crate::model::stamp::{ClientId, Dot, Known};
 use crate::records::{Records, Table};
 use crate::store::Position;
-use crate::transport::Cursor;
+use crate::transport::{Cursor, Link};
 
 /// The state of one space.
 #[derive(Default)]
@@ -44,6 +43,8 @@ pub(super) struct State {
     pub(super) joined: u64,
     /// What a joined snapshot told of intents, and the checkpoint lacks.
     pub(super) joined_intents: Vec<(u128, Intended)>,
+    /// What it told of the places of entries, and the checkpoint lacks.
+    pub(super) joined_places: Vec<(Dot, Place)>,
 }
 
 impl State {
@@ -91,6 +92,8 @@ impl State {
         }
         let intended = |(intent, dot): &(u128, Dot)| (*intent, Intended { dot: dot.clone(), seq: self.joined });
         self.joined_intents = joined.intents.iter().map(intended).collect();
+        let place = |link: &Link| Place { seq: self.joined, hash: link.hash, running: link.digest };
+        self.joined_places = joined.links.iter().map(|link| (link.dot.clone(), place(link))).collect();
     }
 
     fn accept(&mut self, accepted: &Accepted) {

@@ -153,13 +153,24 @@ impl Replica {
             trusted.set(client.clone(), Known { n: *same, ..Known::default() });
         }
         let kept = if other.is_some() { self.only_here(&trusted, table)? } else { Vec::new() };
-        let is_copy = self.state().own_chain(&vector) == OwnChain::Forked;
-        if other.is_some() || is_copy {
+        let goes_on = match self.state().own_chain(&vector) {
+            OwnChain::Ours(n) => other.is_none() || self.state().may_go_on_from(n),
+            OwnChain::Forked => false,
+        };
+        let before_copy = self.state().copied;
+        if !goes_on {
             let before = self.state().client.clone();
             let client = self.inner.name.fresh(&*self.inner.random, Some(&before));
             self.commit_between_writes(&Row::Client(client))?;
         }
-        let aside = if is_copy { self.state().doubtful(u64::MAX) } else { self.state().stranded(&trusted) };
+        // What may have been accepted under another name, by way of a copy or before the hub lost it, is not offered
+        // again: the hub may no longer know its intent, and it would count twice.
+        let mut aside = self.state().doubtful(if goes_on { before_copy } else { u64::MAX });
+        if goes_on {
+            let doubtful: BTreeSet<u64> = aside.iter().map(|(local, _)| *local).collect();
+            let stranded = self.state().stranded(&trusted);
+            aside.extend(stranded.into_iter().filter(|(local, _)| !doubtful.contains(local)));
+        }
         let row = Row::Adopted { epoch: table.0, cursor: last.cursor, vector: last.vector.clone(), aside, kept };
         let position = self.commit_between_writes(&row)?;
         self.inner.journal.wait(position)?;
@@ -215,6 +226,12 @@ impl State {
         if theirs.n < known.n || known == theirs { OwnChain::Ours(theirs.n) } else { OwnChain::Forked }
     }
 
+    /// Whether this client's entries can go on from this number, where another history is taken over: nothing was
+    /// ever called what the next ones will be.
+    fn may_go_on_from(&self, n: u64) -> bool {
+        n >= self.accepted && !self.pending.values().any(|pending| pending.offered.is_some_and(|offered| offered > n))
+    }
+
     /// A snapshot that lacks what this replica has does not replace it.
     fn check_contained(&self, vector: &VersionVector) -> Result<(), Error> {
         for (client, ours) in self.vector.iter() {
@@ -262,7 +279,7 @@ fn diverged(message: &str) -> Rejection {
 /// One write's values that did not win, and where it came from.
 type Beside<'a> = (&'a Origin, Vec<(Name, Op)>);
 
-/// The writes of a record that a vector does not cover, as entries.
+/// The writes of a record that a vector does not cover and that are not in the other record, as entries.
 pub(super) fn lost_writes(key: &EntityKey, ours: &Record, theirs: &Record, vector: &VersionVector) -> Vec<Entry> {
     let lacks = |dot: &Dot| !vector.covers(dot);
     let mut latest: Option<&Origin> = None;
@@ -272,7 +289,8 @@ pub(super) fn lost_writes(key: &EntityKey, ours: &Record, theirs: &Record, vecto
         let op = match register {
             Register::Siblings(_) => {
                 let ranked = register.ranked(family);
-                let mut lost = ranked.into_iter().filter(|s| lacks(&s.origin.dot));
+                let there = theirs.get(name, family).map_or(&[][..], Register::siblings);
+                let mut lost = ranked.into_iter().filter(|s| lacks(&s.origin.dot) && !there.contains(s));
                 let winner = lost.next();
                 // Those beside it are conflicts, or operations that count as well: they have entries of their own.
                 let counts = |s: &&Sibling| {

@@ -7,15 +7,18 @@ use super::builder::read_row;
 use super::row::Row;
 use super::state::State;
 use crate::error::Error;
-use crate::model::stamp::{ClientId, Digest, Dot, Known};
-use crate::transport::{HelloRequest, Transport};
+use crate::model::stamp::{ClientId, Dot, Known};
+use crate::transport::{HelloRequest, Link, Transport};
 
 /// How many clients are asked for at a time.
 const AT_ONCE: usize = 32;
 
+/// About how many links go along with a snapshot that is given back.
+const MOST_LINKS: usize = 4_096;
+
 impl Replica {
     /// The clients of which hub and replica hold different entries under one number, or may, for all that can be
-    /// proven: the replica has more of them than the hub, and its journal does not reach back to where the hub ends.
+    /// proven: the one that has more of them no longer knows how they went where the other ends.
     /// With each how many of its entries are proven to be the same.
     pub(super) async fn distrusted(&self, transport: &dyn Transport) -> Result<BTreeMap<ClientId, u64>, Error> {
         let (clients, cursor) = {
@@ -32,7 +35,7 @@ impl Replica {
             for ((client, ours), theirs) in request.clients.iter().zip(&hello.clients) {
                 let there = theirs.known;
                 if there.n >= ours.n {
-                    if theirs.digest_there.is_some_and(|digest| digest != ours.digest) {
+                    if ours.n > 0 && theirs.digest_there != Some(ours.digest) {
                         distrusted.insert(client.clone(), ours.n);
                     }
                 } else if there.n > 0 {
@@ -42,9 +45,9 @@ impl Replica {
         }
         if !open.is_empty() {
             let dots: Vec<Dot> = open.iter().map(|(dot, _)| dot.clone()).collect();
-            let ours = self.offload(move |replica| replica.digests_at(&dots)).await?;
+            let ours = self.offload(move |replica| replica.links_at(&dots)).await?;
             for (dot, theirs) in open {
-                if ours.get(&dot) != Some(&theirs) {
+                if ours.get(&dot).map(|link| link.digest) != Some(theirs) {
                     distrusted.insert(dot.client, dot.n);
                 }
             }
@@ -58,12 +61,12 @@ impl Replica {
     /// How many of a client's first entries, `most` at the most, are proven to be the same here and there.
     async fn common(&self, transport: &dyn Transport, client: &ClientId, most: u64) -> Result<u64, Error> {
         let dots: Vec<Dot> = (1..=most).map(|n| Dot::new(client.clone(), n)).collect();
-        let ours = self.offload(move |replica| replica.digests_at(&dots)).await?;
+        let ours = self.offload(move |replica| replica.links_at(&dots)).await?;
         let cursor = self.state().cursor;
         let (mut same, mut differs) = (0, most + 1);
         while same + 1 < differs {
             let middle = same + (differs - same) / 2;
-            let digest = ours.get(&Dot::new(client.clone(), middle)).copied();
+            let digest = ours.get(&Dot::new(client.clone(), middle)).map(|link| link.digest);
             let known = Known { n: middle, digest: digest.unwrap_or_default() };
             let hello = transport.hello(&HelloRequest { clients: vec![(client.clone(), known)], cursor }).await?;
             let there = hello.clients.first().and_then(|standing| standing.digest_there);
@@ -76,8 +79,23 @@ impl Replica {
         Ok(same)
     }
 
-    /// The digests of the clients' entries up to these, as far as the journal reaches back.
-    fn digests_at(&self, dots: &[Dot]) -> Result<HashMap<Dot, Digest>, Error> {
+    /// The last entries of every client in their sequences, as far as the journal reaches back.
+    pub(super) fn latest_links(&self) -> Result<Vec<Link>, Error> {
+        let dots: Vec<Dot> = {
+            let state = self.state();
+            let each = (MOST_LINKS / state.vector.len().max(1)).max(1) as u64;
+            let latest = |(client, known): (&ClientId, Known)| {
+                let client = client.clone();
+                (known.n.saturating_sub(each) + 1..=known.n).map(move |n| Dot::new(client.clone(), n))
+            };
+            state.vector.iter().flat_map(latest).collect()
+        };
+        let links = self.links_at(&dots)?;
+        Ok(dots.iter().filter_map(|dot| links.get(dot).cloned()).collect())
+    }
+
+    /// These entries in their clients' sequences, as far as the journal reaches back.
+    fn links_at(&self, dots: &[Dot]) -> Result<HashMap<Dot, Link>, Error> {
         self.flush()?;
         let store = self.inner.journal.store();
         let mut state = State::new(self.state().client.clone());
@@ -99,6 +117,6 @@ impl Replica {
                 state.changed.clear();
             }
         }
-        Ok(state.asked.into_iter().filter_map(|(dot, digest)| Some((dot, digest?))).collect())
+        Ok(state.asked.into_iter().filter_map(|(dot, link)| Some((dot, link?))).collect())
     }
 }

@@ -338,7 +338,7 @@ fn check_chain(request: &HelloRequest, hello: &Hello) -> Result<Option<String>, 
 }
 
 impl State {
-    fn hello(&self) -> HelloRequest {
+    pub(super) fn hello(&self) -> HelloRequest {
         let clients = std::iter::once(&self.client).chain(&self.former);
         let known = |client: &ClientId| {
             let known = self.vector.get(client);

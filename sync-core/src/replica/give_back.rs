@@ -25,6 +25,7 @@ impl Replica {
             let mut page = SnapshotPage { records, transfer: transfer.clone(), ..SnapshotPage::default() };
             if is_last {
                 page.intents = self.offload(|replica| replica.known_intents()).await?;
+                page.links = self.offload(|replica| replica.latest_links()).await?;
                 let state = self.state();
                 page.vector = state.vector.iter().map(|(client, known)| (client.clone(), known)).collect();
                 page.cursor = state.cursor;

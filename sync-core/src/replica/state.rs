@@ -11,7 +11,7 @@ use crate::entity::Fields;
 use crate::model::entry::{EntityKey, Entry, Group};
 use crate::model::stamp::{ClientId, Dot, VersionVector};
 use crate::records::{Records, Table};
-use crate::transport::{Cursor, Limits, Rejection};
+use crate::transport::{Cursor, Limits, Link, Rejection};
 
 /// The state of one replica. Changed by [`apply`](State::apply) alone, alike when a row is written and when it
 /// is read again after opening.
@@ -57,8 +57,8 @@ pub(crate) struct State {
     pub(crate) wiped: bool,
     /// A checkpoint that failed, and may have been carried out.
     pub(super) doubt: Option<Written>,
-    /// Digests of clients' entries up to these, noted as they are folded.
-    pub(crate) asked: HashMap<Dot, Option<crate::model::stamp::Digest>>,
+    /// Entries whose place in their client's sequence is noted as they are folded.
+    pub(crate) asked: HashMap<Dot, Option<Link>>,
     /// What became of pending entries while drafts are open that may name them.
     pub(crate) landed: Landed,
 }
@@ -180,6 +180,8 @@ impl State {
             Row::Adopted { epoch, cursor, vector, aside, kept } => {
                 self.table = Table(*epoch);
                 self.cursor = *cursor;
+                // Of another history nothing that was noted is known to hold.
+                self.asked.values_mut().for_each(|noted| *noted = None);
                 self.vector = vector.iter().cloned().collect();
                 self.records.clear();
                 self.accepted = self.vector.get(&self.client).n;
@@ -323,9 +325,10 @@ impl State {
         } else {
             self.clock.see(entry.origin.time);
         }
-        self.vector.push(&dot, entry.hash());
+        let hash = entry.hash();
+        self.vector.push(&dot, hash);
         if let Some(noted) = self.asked.get_mut(&dot) {
-            *noted = Some(self.vector.get(&dot.client).digest);
+            *noted = Some(Link { dot: dot.clone(), hash, digest: self.vector.get(&dot.client).digest });
         }
         self.changed.push(entry.key.clone());
         if let Some(local) = self.pending_as(&entry.key, &dot) {

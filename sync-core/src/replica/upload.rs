@@ -40,6 +40,10 @@ impl Replica {
             report.rejected += aside;
             return Ok(Pushed::More);
         }
+        if self.state().has_copied() && !self.knows_intents(transport).await? {
+            self.doubt_copies(report)?;
+            return Ok(Pushed::More);
+        }
         let Some(offer) = self.state().next_offer() else { return Ok(Pushed::Nothing) };
         // The numbers are durable before anyone hears of them, and the entries, which were queued before, too.
         let numbers = offer.entries.iter().map(|(local, n, _)| (*local, *n)).collect();
@@ -51,6 +55,13 @@ impl Replica {
         let request = PushRequest { entries, attempt: Some(offer.attempt) };
         let reply = transport.push(&request).await?;
         self.take_verdicts(&request, &locals, reply, report).await
+    }
+
+    /// Whether the hub still knows every intent that it ever accepted: its log was never cut, and it lost nothing.
+    async fn knows_intents(&self, transport: &dyn Transport) -> Result<bool, Error> {
+        let request = self.state().hello();
+        let hello = transport.hello(&request).await?;
+        Ok(hello.tail <= 1 && hello.on_chain && hello.head.seq >= request.cursor.seq)
     }
 
     async fn take_verdicts(
@@ -111,6 +122,11 @@ impl Replica {
 }
 
 impl State {
+    /// Whether entries are pending that another copy of this file may have, too.
+    fn has_copied(&self) -> bool {
+        self.pending.range(..self.copied).any(|(_, pending)| pending.accepted_as.is_none())
+    }
+
     /// The next batch to offer: what was offered already as it was, and then what follows.
     fn next_offer(&self) -> Option<Offer> {
         // Behind an entry that was accepted and has not come down yet nothing is offered: it may be named.

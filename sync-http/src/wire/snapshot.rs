@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use sync_core::model::stamp::Known;
-use sync_core::transport::SnapshotPage;
+use sync_core::transport::{Link, SnapshotPage};
 use sync_core::{ClientId, Digest, EntityKey, Record};
 
 use super::{CursorJson, Hex, Unreadable};
@@ -18,6 +18,8 @@ struct SnapshotBody {
     cursor: CursorJson,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     intents: Vec<IntentJson>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    links: Vec<LinkJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,6 +49,13 @@ struct IntentJson {
     id: String,
 }
 
+#[derive(Serialize, Deserialize)]
+struct LinkJson {
+    id: String,
+    hash: Hex,
+    digest: Hex,
+}
+
 /// A page of a snapshot in JSON.
 pub fn page(page: &SnapshotPage) -> String {
     let record = |(key, record): &(EntityKey, Record)| RecordJson {
@@ -57,11 +66,17 @@ pub fn page(page: &SnapshotPage) -> String {
     let known =
         |(client, known): &(ClientId, Known)| KnownJson { id: client.clone(), n: known.n, digest: Hex(known.digest.0) };
     let intents = page.intents.iter().map(|(intent, dot)| IntentJson { intent: Hex(*intent), id: dot.to_string() });
+    let link = |link: &Link| LinkJson {
+        id: link.dot.to_string(),
+        hash: Hex(link.hash.0),
+        digest: Hex(link.digest.0),
+    };
     super::to_json(&SnapshotBody {
         records: page.records.iter().map(record).collect(),
         vector: page.vector.iter().map(known).collect(),
         cursor: page.cursor.into(),
         intents: intents.collect(),
+        links: page.links.iter().map(link).collect(),
         next: page.next.clone(),
         total: page.total,
         transfer: page.transfer.clone(),
@@ -84,12 +99,18 @@ pub fn read_page(body: &[u8]) -> Result<SnapshotPage, Unreadable> {
         let dot = dot.map_err(|_| Unreadable::new("an intent belongs to no entry's id"))?;
         Ok((intent.intent.0, dot))
     };
+    let link = |link: LinkJson| {
+        let dot = link.id.parse().map_err(|_| Unreadable::new("a link is no entry's id"))?;
+        Ok(Link { dot, hash: Digest(link.hash.0), digest: Digest(link.digest.0) })
+    };
+    let links: Result<_, Unreadable> = body.links.into_iter().map(link).collect();
     let intents: Result<_, Unreadable> = body.intents.into_iter().map(intent).collect();
     Ok(SnapshotPage {
         records: records?,
         vector: body.vector.into_iter().map(known).collect(),
         cursor: body.cursor.into(),
         intents: intents?,
+        links: links?,
         next: body.next,
         total: body.total,
         transfer: body.transfer,

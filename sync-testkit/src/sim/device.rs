@@ -38,8 +38,6 @@ pub(super) struct Device {
     pub(super) trouble: Option<Trip>,
     /// Whether that was counted.
     pub(super) is_counted: bool,
-    /// Whether it met its hub.
-    pub(super) is_bound: bool,
 }
 
 /// How the program on a device is built.

@@ -80,6 +80,8 @@ pub(super) struct File {
     pub(super) forgotten: BTreeSet<usize>,
     /// Whether it is a copy, was copied, or was put back.
     pub(super) is_copied: bool,
+    /// Whether it met its hub.
+    pub(super) is_bound: bool,
     /// Its cursor when last looked at.
     pub(super) cursor: u64,
     /// Which accepted entries were in it then.

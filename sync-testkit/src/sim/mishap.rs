@@ -135,7 +135,6 @@ impl World<'_> {
                 device.stop();
                 device.disk = super::disk::Disk::new(MemoryStore::new());
                 device.file = File::default();
-                device.is_bound = false;
                 (device.trouble, device.is_counted) = (None, false);
                 self.excuse(self.devices[at].space)?;
             }
@@ -277,7 +276,7 @@ impl World<'_> {
 
     /// A device is connected to another space: it says so, and nothing changes.
     fn wrong_space(&mut self, at: usize) -> Holds {
-        if self.spaces.len() < 2 || !self.devices[at].is_bound || self.devices[at].task.is_some() {
+        if self.spaces.len() < 2 || !self.devices[at].file.is_bound || self.devices[at].task.is_some() {
             return Ok(());
         }
         let Some(replica) = self.at_hand(at)? else { return Ok(()) };

@@ -241,7 +241,7 @@ impl World<'_> {
         match result {
             Ok(report) => {
                 self.trace.say(format_args!("    {} synced: {report:?}", self.devices[at].name));
-                self.devices[at].is_bound |= report.uploaded + report.downloaded > 0;
+                self.devices[at].file.is_bound |= report.uploaded + report.downloaded > 0;
                 self.took(at, &report, task.adopts)?;
                 self.glance(at)
             }

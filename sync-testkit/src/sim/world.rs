@@ -149,7 +149,6 @@ impl<'a> World<'a> {
             cut: None,
             trouble: None,
             is_counted: false,
-            is_bound: false,
         });
         Some(self.devices.len() - 1)
     }
