@@ -36,19 +36,20 @@ impl Replica {
         transport: &dyn Transport,
         other: Option<BTreeMap<ClientId, u64>>,
     ) -> Result<(), Error> {
-        let (table, mut token) = self.offload(|replica| replica.resume_snapshot()).await?;
+        let (table, mut token, mut latest) = self.offload(|replica| replica.resume_snapshot()).await?;
         let last = loop {
             let page = match transport.snapshot(&SnapshotRequest { page: token.clone() }).await {
                 // The hub no longer knows where this was: begin anew.
                 Err(TransportError::Expired) if !token.is_empty() => {
                     self.offload(move |replica| replica.sweep(table)).await?;
-                    token = String::new();
+                    (token, latest) = (String::new(), 0);
                     continue;
                 }
                 page => page?,
             };
             let next = page.next.clone();
-            let page = self.offload(move |replica| replica.store_page(table, page)).await?;
+            latest = page.records.iter().map(|(_, record)| record.latest()).fold(latest, u64::max);
+            let page = self.offload(move |replica| replica.store_page(table, page, latest)).await?;
             self.progress(|status| status.total = page.total.or(status.total));
             match next {
                 Some(next) if next == token => {
@@ -59,24 +60,24 @@ impl Replica {
                 None => break page,
             }
         };
-        self.offload(move |replica| replica.switch_to(table, &last, other)).await
+        self.offload(move |replica| replica.switch_to(table, &last, latest, other)).await
     }
 
-    /// The table that a snapshot goes into, and the page to go on with.
-    fn resume_snapshot(&self) -> Result<(Table, String), Error> {
+    /// The table that a snapshot goes into, the page to go on with, and the greatest logical time before it.
+    fn resume_snapshot(&self) -> Result<(Table, String, u64), Error> {
         let table = self.state().table.next();
         let store = self.inner.journal.store();
         if let Some(row) = store.get(RESUME)? {
             let body = seal::open(RESUME, &row)?;
             let mut r = Reader::plain(body);
-            let token = r.u8().and_then(|epoch| Ok((Table(epoch), r.text()?.to_owned())));
-            let (begun, token) = token.map_err(|error| seal::unreadable(RESUME, &error))?;
+            let token = r.u8().and_then(|epoch| Ok((Table(epoch), r.text()?.to_owned(), r.u64()?)));
+            let (begun, token, latest) = token.map_err(|error| seal::unreadable(RESUME, &error))?;
             if begun == table {
-                return Ok((table, token));
+                return Ok((table, token, latest));
             }
         }
         self.sweep(table)?;
-        Ok((table, String::new()))
+        Ok((table, String::new(), 0))
     }
 
     /// Before the hub is given back what it lost: it has lost which entries it had from other copies of this file, too.
@@ -107,7 +108,7 @@ impl Replica {
         }
     }
 
-    fn store_page(&self, table: Table, page: SnapshotPage) -> Result<SnapshotPage, Error> {
+    fn store_page(&self, table: Table, page: SnapshotPage, latest: u64) -> Result<SnapshotPage, Error> {
         let mut change = Checkpoint::default();
         for (key, record) in &page.records {
             let (place, row) = table.row(key, record);
@@ -121,6 +122,7 @@ impl Replica {
             let mut w = crate::model::codec::Writer::plain();
             w.u8(table.0);
             w.text(next);
+            w.u64(latest);
             change.puts.push((RESUME.to_vec(), seal::seal(RESUME, &w.finish())));
         }
         self.change_map(change)?;
@@ -141,6 +143,7 @@ impl Replica {
         &self,
         table: Table,
         last: &SnapshotPage,
+        latest: u64,
         other: Option<BTreeMap<ClientId, u64>>,
     ) -> Result<(), Error> {
         let vector: VersionVector = last.vector.iter().cloned().collect();
@@ -153,11 +156,14 @@ impl Replica {
             trusted.set(client.clone(), Known { n: *same, ..Known::default() });
         }
         let kept = if other.is_some() { self.only_here(&trusted, table)? } else { Vec::new() };
-        let goes_on = match self.state().own_chain(&vector) {
-            OwnChain::Ours(n) => other.is_none() || self.state().may_go_on_from(n),
-            OwnChain::Forked => false,
+        let (goes_on, before_copy) = {
+            let state = self.state();
+            let goes_on = match state.own_chain(&vector) {
+                OwnChain::Ours(n) => other.is_none() || state.may_go_on_from(n),
+                OwnChain::Forked => false,
+            };
+            (goes_on, state.copied)
         };
-        let before_copy = self.state().copied;
         if !goes_on {
             let before = self.state().client.clone();
             let client = self.inner.name.fresh(&*self.inner.random, Some(&before));
@@ -171,7 +177,8 @@ impl Replica {
             let stranded = self.state().stranded(&trusted);
             aside.extend(stranded.into_iter().filter(|(local, _)| !doubtful.contains(local)));
         }
-        let row = Row::Adopted { epoch: table.0, cursor: last.cursor, vector: last.vector.clone(), aside, kept };
+        let vector = last.vector.clone();
+        let row = Row::Adopted { epoch: table.0, cursor: last.cursor, latest, vector, aside, kept };
         let position = self.commit_between_writes(&row)?;
         self.inner.journal.wait(position)?;
         self.checkpoint()?;

@@ -28,8 +28,16 @@ pub(crate) enum Row {
     Bind { account: Account, limits: Limits },
     /// Entries that were set aside are discarded.
     Forget(Vec<u64>),
-    /// The hub's snapshot stands in the store's map under this epoch and counts from here on.
-    Adopted { epoch: u8, cursor: Cursor, vector: Vec<(ClientId, Known)>, aside: Vec<(u64, Rejection)>, kept: Vec<Kept> },
+    /// The hub's snapshot stands in the store's map under this epoch and counts from here on; `latest` is the greatest
+    /// logical time in it.
+    Adopted {
+        epoch: u8,
+        cursor: Cursor,
+        latest: u64,
+        vector: Vec<(ClientId, Known)>,
+        aside: Vec<(u64, Rejection)>,
+        kept: Vec<Kept>,
+    },
     /// A sync succeeded, at this time by the hub's clock.
     Synced(u64),
     /// Everything before is forgotten: the replica is a new one.
@@ -133,10 +141,11 @@ impl Row {
                 w.u8(7);
                 w.list(locals, |w, local| w.u64(*local));
             }
-            Row::Adopted { epoch, cursor, vector, aside, kept } => {
+            Row::Adopted { epoch, cursor, latest, vector, aside, kept } => {
                 w.u8(8);
                 w.u8(*epoch);
                 write_cursor(w, cursor);
+                w.u64(*latest);
                 w.list(vector, write_known);
                 w.list(aside, |w, (local, rejection)| {
                     w.u64(*local);
@@ -180,6 +189,7 @@ impl Row {
             8 => Row::Adopted {
                 epoch: r.u8()?,
                 cursor: read_cursor(r)?,
+                latest: r.u64()?,
                 vector: r.list(read_known)?,
                 aside: r.list(|r| Ok((r.u64()?, read_rejection(r)?)))?,
                 kept: r.list(|r| Ok(Kept { entry: entry(r)?, rejection: read_rejection(r)? }))?,

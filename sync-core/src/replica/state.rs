@@ -177,7 +177,8 @@ impl State {
                 (self.next_local, self.table, self.wiped) = (next_local, Table(*epoch), true);
                 self.records.go_on_from(generation);
             }
-            Row::Adopted { epoch, cursor, vector, aside, kept } => {
+            Row::Adopted { epoch, cursor, latest, vector, aside, kept } => {
+                self.clock.see(*latest);
                 self.table = Table(*epoch);
                 self.cursor = *cursor;
                 // Of another history nothing that was noted is known to hold.
