@@ -148,8 +148,7 @@ impl Inner {
     fn check_provable(&self, state: &State, page: &SnapshotPage) -> Result<(), TransportError> {
         let links = within(page);
         let ends = page.vector.iter().map(|(client, known)| (Dot::new(client.clone(), known.n), known.digest));
-        let chain: Vec<(Dot, Digest)> =
-            ends.chain(links.into_iter().map(|link| (link.dot, link.digest))).collect();
+        let chain: Vec<(Dot, Digest)> = ends.chain(links.into_iter().map(|link| (link.dot, link.digest))).collect();
         let dots = chain.iter().map(|(dot, _)| dot.clone()).collect();
         let intents = page.intents.iter().map(|(intent, _)| *intent).collect();
         let questions = Questions { covers: state.covers, table: state.table, dots, intents, ..Questions::default() };

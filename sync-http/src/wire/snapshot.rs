@@ -66,11 +66,7 @@ pub fn page(page: &SnapshotPage) -> String {
     let known =
         |(client, known): &(ClientId, Known)| KnownJson { id: client.clone(), n: known.n, digest: Hex(known.digest.0) };
     let intents = page.intents.iter().map(|(intent, dot)| IntentJson { intent: Hex(*intent), id: dot.to_string() });
-    let link = |link: &Link| LinkJson {
-        id: link.dot.to_string(),
-        hash: Hex(link.hash.0),
-        digest: Hex(link.digest.0),
-    };
+    let link = |link: &Link| LinkJson { id: link.dot.to_string(), hash: Hex(link.hash.0), digest: Hex(link.digest.0) };
     super::to_json(&SnapshotBody {
         records: page.records.iter().map(record).collect(),
         vector: page.vector.iter().map(known).collect(),

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use sync_core::model::stamp::{Known, Origin};
 use sync_core::transport::{
-    ClientStanding, Hello, HelloRequest, Limits, Page, PullRequest, PushReply, PushRequest, Rejection, SnapshotPage,
+    ClientStanding, Hello, HelloRequest, Limits, Link, Page, PullRequest, PushReply, PushRequest, Rejection,
+    SnapshotPage,
 };
 use sync_core::{
     Action, ClientId, Cursor, Digest, Dot, EntityKey, Entry, Group, Op, Snapshot, Tombstone, Value, Verdict, reconcile,
@@ -207,13 +208,16 @@ pub(crate) fn snapshot() -> impl Strategy<Value = SnapshotPage> {
         folded.map_or_else(|_| Vec::new(), |s| s.records().map(|(key, record)| (key.clone(), record.clone())).collect())
     });
     let intents = vec((any::<u128>(), dot()), 0..3);
-    let rest = (cursor(), intents, option::of(text()), option::of(any::<u64>()), text());
+    let link = |(dot, hash, digest)| Link { dot, hash: Digest(hash), digest: Digest(digest) };
+    let links = vec((dot(), any::<u128>(), any::<u128>()).prop_map(link), 0..3);
+    let rest = (cursor(), intents, links, option::of(text()), option::of(any::<u64>()), text());
     (entries, vec((client(), known()), 0..3), rest).prop_map(
-        |(records, vector, (cursor, intents, next, total, transfer))| SnapshotPage {
+        |(records, vector, (cursor, intents, links, next, total, transfer))| SnapshotPage {
             records,
             vector,
             cursor,
             intents,
+            links,
             next,
             total,
             transfer,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sync_core::transport::TransportError;
-use sync_core::{Entry, VersionVector};
+use sync_core::{Clock, Entry, VersionVector};
 
 use super::chronicle::Logged;
 use super::fault::Fault;
@@ -48,6 +48,11 @@ impl World<'_> {
         if seq != now.end() + 1 {
             return broken(Rule::Cursor, format!("entry {seq} follows entry {}", now.end()));
         }
+        let wall = space.clock.now().saturating_add(space.settings.limits.drift);
+        if entry.origin.time > wall.max(space.greatest.saturating_add(1)) {
+            return broken(Rule::Bounded, format!("{dot} is stamped {}, and it is {wall} at most", entry.origin.time));
+        }
+        space.greatest = space.greatest.max(entry.origin.time);
         let known = now.vector.get(&dot.client).n;
         if dot.n != known + 1 {
             return broken(Rule::Named, format!("{dot} follows number {known} of its client"));

@@ -183,6 +183,9 @@ impl World<'_> {
             Err(error) => return self.failed(at, &error),
         };
         let new = self.enter(at, replica, is_plain);
+        if self.devices[at].trouble.is_none() && !new.is_empty() {
+            self.stamped_after(at, replica)?;
+        }
         if self.devices[at].trouble.is_none() && is_plain {
             self.read_your_writes(at, replica, &new)?;
         }
@@ -233,6 +236,26 @@ impl World<'_> {
             new.push(write);
         }
         new
+    }
+
+    /// The last write of a device is stamped after all that shows where it was made.
+    fn stamped_after(&self, at: usize, replica: &Replica) -> Holds {
+        let Some(last) = replica.unsynced().pop() else { return Ok(()) };
+        let device = &self.devices[at];
+        let record = device.disk.watched(|| replica.raw().record(&last.key));
+        let record = record.map_err(|error| Violation { rule: Rule::NoFailure, what: error.to_string() })?;
+        let creates = record.creates().iter().flat_map(|create| {
+            let updated = create.updated.as_ref().map(|stamp| stamp.time);
+            updated.into_iter().chain(create.origin.as_ref().map(|origin| origin.time))
+        });
+        let lives = record.lifecycle().iter().map(|write| write.origin.time);
+        match creates.chain(lives).max() {
+            Some(latest) if latest > last.origin.time => {
+                let what = format!("{} stamps {}, where {latest} shows: {}", device.name, last.origin.time, last.key);
+                broken(Rule::ReadYourWrites, what)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What was assigned last is what shows.

@@ -43,6 +43,8 @@ pub(super) struct Space {
     pub(super) backup: Option<(MemoryStore, Standing)>,
     /// How often it lost data.
     pub(super) losses: u32,
+    /// The greatest logical time that it ever accepted.
+    pub(super) greatest: u64,
 }
 
 /// How a space's hub is built.
@@ -113,6 +115,7 @@ impl Space {
             rows: 0,
             backup: None,
             losses: 0,
+            greatest: 0,
         }
     }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sync_core::transport::SnapshotPage;
-use sync_core::{ClientId, Dot};
+use sync_core::transport::{Link, SnapshotPage};
+use sync_core::{ClientId, Digest, Dot};
 
 use super::entries::Author;
 use super::{Connect, Pair, with};
@@ -66,6 +66,7 @@ pub fn a_snapshot_is_offered_whole(connect: &Connect<'_>) {
     }
     if let Some(last) = pages.last_mut() {
         (last.next, last.total) = (None, Some(records.len() as u64));
+        last.links = vec![Link { dot: Dot::new(ClientId::new("a"), 1), hash: Digest(1), digest: Digest(u128::MAX) }];
         last.intents = vec![(u128::MAX, Dot::new(ClientId::new("a"), 1)), (0, Dot::new(ClientId::new("a"), 2))];
     }
     with(connect, async |pair| {
