@@ -16,6 +16,19 @@ pub(crate) enum Done {
     Sync,
 }
 
+impl Done {
+    pub(crate) fn carry_out(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Length(len) => bytes.resize(*len, 0),
+            Self::Write(at, data) => {
+                bytes.resize(bytes.len().max(at + data.len()), 0);
+                bytes[*at..at + data.len()].copy_from_slice(data);
+            }
+            Self::Sync => {}
+        }
+    }
+}
+
 /// Clones share the bytes, as handles of one file do.
 #[derive(Debug, Clone)]
 pub(crate) struct Bytes {
@@ -23,11 +36,21 @@ pub(crate) struct Bytes {
     bytes: Arc<Mutex<Vec<u8>>>,
     /// Changes and syncs that still succeed.
     fuel: Arc<AtomicU64>,
+    /// Calls of all kinds so far, and which of them fails, once.
+    calls: Arc<AtomicU64>,
+    failing: Arc<AtomicU64>,
 }
 
 impl Bytes {
     pub(crate) fn new(bytes: Vec<u8>) -> Self {
-        Self { log: Arc::default(), bytes: Arc::new(Mutex::new(bytes)), fuel: Arc::new(AtomicU64::new(u64::MAX)) }
+        let never = || Arc::new(AtomicU64::new(u64::MAX));
+        Self {
+            log: Arc::default(),
+            bytes: Arc::new(Mutex::new(bytes)),
+            fuel: never(),
+            calls: Arc::default(),
+            failing: never(),
+        }
     }
 
     pub(crate) fn copy(&self) -> Vec<u8> {
@@ -43,6 +66,21 @@ impl Bytes {
         self.fuel.store(calls, Ordering::SeqCst);
     }
 
+    /// Lets the `n`th call from the beginning fail, a read too, and no other.
+    pub(crate) fn fail_once(&self, n: u64) {
+        self.failing.store(n, Ordering::SeqCst);
+    }
+
+    /// How many calls there were.
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    /// How many steps there are in the log.
+    pub(crate) fn steps(&self) -> usize {
+        self.log.lock().expect("no thread panics while it holds the log").len()
+    }
+
     fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
         self.bytes.lock().expect("no thread panics while it holds the bytes")
     }
@@ -56,7 +94,13 @@ impl Bytes {
         self.log.lock().expect("no thread panics while it holds the log").push(done);
     }
 
+    fn count(&self) -> io::Result<()> {
+        let fails = self.calls.fetch_add(1, Ordering::SeqCst) == self.failing.load(Ordering::SeqCst);
+        if fails { Err(io::Error::other("an I/O error")) } else { Ok(()) }
+    }
+
     fn burn(&self) -> io::Result<()> {
+        self.count()?;
         let left = self.fuel.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |fuel| fuel.checked_sub(1));
         left.map(drop).map_err(|_| io::Error::other("the disk is gone"))
     }
@@ -68,6 +112,7 @@ impl StorageBackend for Bytes {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.count()?;
         let bytes = self.bytes();
         let found = usize::try_from(offset).ok().and_then(|at| bytes.get(at..at.checked_add(out.len())?));
         out.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
