@@ -7,6 +7,9 @@ use crate::bytes::{Bytes, Done};
 use crate::image::Image;
 use crate::life::{Bare, Device, HubAtHome, Life, Mark, judge, new_file};
 
+/// How long the lives are: each does everything in so many steps.
+const STEPS: u64 = 24;
+
 /// How many disks are looked at that a sync which failed may have left.
 const AFTER_A_SYNC: u64 = 4;
 
@@ -14,7 +17,7 @@ fn every_call_fails_once<L: Life>() {
     let start = new_file();
     let disk = Bytes::new(start.clone());
     let mut healthy = Vec::new();
-    L::live(&disk, &Arc::default(), &mut healthy).expect("nothing fails");
+    L::live(&disk, &Arc::default(), &mut healthy, STEPS).expect("nothing fails");
     let calls = disk.calls();
     drop(disk);
     let (mut noticed, mut unsynced) = (0, 0);
@@ -22,7 +25,7 @@ fn every_call_fails_once<L: Life>() {
         let disk = Bytes::new(start.clone());
         disk.fail_once(call);
         let (beside, mut marks) = (Arc::default(), Vec::new());
-        noticed += u64::from(L::live(&disk, &beside, &mut marks).is_err());
+        noticed += u64::from(L::live(&disk, &beside, &mut marks, STEPS).is_err());
         disk.fail_once(u64::MAX);
         let possible = left(&healthy, marks.len());
         let told = |left: &str, why: String| panic!("call {call} of {calls} failed, {left}: {why}");

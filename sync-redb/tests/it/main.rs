@@ -9,4 +9,10 @@ mod failing;
 mod image;
 mod life;
 mod power;
+mod rot;
 mod spaces;
+
+/// A number from the surroundings, to try more than every day or something else.
+fn number(name: &str, everyday: u64) -> u64 {
+    std::env::var(name).map_or(everyday, |text| text.parse().expect("a number"))
+}

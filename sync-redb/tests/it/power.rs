@@ -11,13 +11,10 @@ use sync_redb::{RedbFile, RedbStore};
 use crate::bytes::{Bytes, Done, random};
 use crate::image::Image;
 use crate::life::{Bare, Device, HubAtHome, Life, Mark, judge, new_file, possible};
+use crate::number;
 
 /// How many of the images are looked into thoroughly.
 const THOROUGHLY: u64 = 64;
-
-fn number(name: &str, everyday: u64) -> u64 {
-    std::env::var(name).map_or(everyday, |text| text.parse().expect("a number"))
-}
 
 struct Found {
     images: u64,
@@ -28,7 +25,7 @@ struct Found {
 fn lived<L: Life>(start: &[u8]) -> (Vec<Done>, Vec<Mark>) {
     let disk = Bytes::new(start.to_vec());
     let mut marks = Vec::new();
-    L::live(&disk, &Arc::default(), &mut marks).expect("nothing fails");
+    L::live(&disk, &Arc::default(), &mut marks, 60).expect("nothing fails");
     let steps = marks.last().expect("a life has marks").steps;
     (disk.log()[..steps].to_vec(), marks)
 }

@@ -5,8 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use pollster::block_on;
 use sync_core::replica::SyncOptions;
-use sync_core::transport::{Hello, HelloRequest, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest};
-use sync_core::{BoxFuture, Error, Hub, Id, InProcess, MemoryStore, Replica, Store, Syncable, Transport, TransportError};
+use sync_core::transport::{
+    Hello, HelloRequest, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest,
+};
+use sync_core::{
+    BoxFuture, Error, Hub, Id, InProcess, MemoryStore, Replica, Store, Syncable, Transport, TransportError,
+};
 use sync_redb::StorageBackend;
 
 use super::{Counted, Life, Mark, Ticking, open, told};
@@ -60,7 +64,12 @@ fn step(replica: &Replica, way: &dyn Transport, n: u64) -> Result<bool, Error> {
         3 => {
             let both = replica.transaction(|tx| {
                 tx.edit(&note, edit)?;
-                tx.create(Note { id: format!("t{n}").as_str().into(), title: "t".into(), tags: BTreeSet::new(), views: 1 })
+                tx.create(Note {
+                    id: format!("t{n}").as_str().into(),
+                    title: "t".into(),
+                    tags: BTreeSet::new(),
+                    views: 1,
+                })
             });
             both?.wait().map(drop)?;
         }
@@ -81,7 +90,7 @@ fn small() -> SyncOptions {
 }
 
 impl Life for Device {
-    fn live(disk: &Bytes, beside: &Arc<MemoryStore>, marks: &mut Vec<Mark>) -> Result<(), String> {
+    fn live(disk: &Bytes, beside: &Arc<MemoryStore>, marks: &mut Vec<Mark>, steps: u64) -> Result<(), String> {
         let hub = hub(beside.clone());
         let other = replica(MemoryStore::new(), 2).map_err(told)?;
         let store = open(disk.clone())?;
@@ -93,10 +102,15 @@ impl Life for Device {
         marks.push(Mark { steps: disk.steps(), acknowledged: true, state: String::new(), beside: Arc::default() });
         let replica = replica(store, 1).map_err(told)?;
         marks.push(note(&replica, true)?);
-        for n in 0..60 {
+        for n in 0..steps {
             if n % 10 == 4 {
                 for n in [n, n + 1, n + 2] {
-                    let written = Note { id: format!("o{n}").as_str().into(), title: "o".into(), tags: BTreeSet::new(), views: 0 };
+                    let written = Note {
+                        id: format!("o{n}").as_str().into(),
+                        title: "o".into(),
+                        tags: BTreeSet::new(),
+                        views: 0,
+                    };
                     other.create(written).and_then(|commit| commit.wait()).map_err(told)?;
                 }
                 let _ = other.edit(&Id::from("n0"), |note: &mut Note| note.views += 100).map(drop);
@@ -122,6 +136,13 @@ impl Life for Device {
             goes_on(&replica, &hub(Arc::new(beside.copy())))?;
         }
         Ok(found)
+    }
+
+    fn read<B: StorageBackend>(disk: B) -> Result<String, String> {
+        let replica = replica(open(disk)?, 3).map_err(told)?;
+        let all: Result<Vec<_>, _> = replica.raw().list(None).collect();
+        let (all, log) = (all.map_err(told)?, replica.log().map_err(told)?);
+        Ok(format!("{} {all:?} {log:?} {:?} {:?}", seen(&replica)?, replica.unsynced(), replica.vector()))
     }
 }
 

@@ -7,8 +7,7 @@ use sync_core::transport::{
     Hello, HelloRequest, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest,
 };
 use sync_core::{
-    BoxFuture, Error, Hub, Id, InProcess, MemoryStore, Replica, Store, Syncable, Transport,
-    TransportError,
+    BoxFuture, Error, Hub, Id, InProcess, MemoryStore, Replica, Store, Syncable, Transport, TransportError,
 };
 use sync_redb::StorageBackend;
 
@@ -60,7 +59,7 @@ fn write(replica: &Replica, n: u64) -> Result<(), Error> {
 }
 
 impl Life for HubAtHome {
-    fn live(disk: &Bytes, _: &Arc<MemoryStore>, marks: &mut Vec<Mark>) -> Result<(), String> {
+    fn live(disk: &Bytes, _: &Arc<MemoryStore>, marks: &mut Vec<Mark>, steps: u64) -> Result<(), String> {
         let store = open(disk.clone())?;
         marks.push(Mark { steps: disk.steps(), acknowledged: true, state: "nothing".into(), beside: Arc::default() });
         let hub = hub(store, 1).map_err(told)?;
@@ -68,7 +67,7 @@ impl Life for HubAtHome {
         let note = || seen.lock().expect("no panic").push(mark(disk, &hub));
         note();
         let devices = [replica(2).map_err(told)?, replica(3).map_err(told)?];
-        let lived = (0..40).try_for_each(|n| {
+        let lived = (0..steps).try_for_each(|n| {
             let device = &devices[n as usize / 3 % 2];
             write(device, n).map_err(told)?;
             match n % 8 {
@@ -108,6 +107,14 @@ impl Life for HubAtHome {
             hub.checkpoint().map_err(told)?;
         }
         Ok(found)
+    }
+
+    fn read<B: StorageBackend>(disk: B) -> Result<String, String> {
+        let hub = hub(open(disk)?, 4).map_err(told)?;
+        let fresh = replica(6).map_err(told)?;
+        block_on(fresh.sync(&hub.transport("ada"))).map_err(told)?;
+        let all: Result<Vec<_>, _> = fresh.raw().list(None).collect();
+        Ok(format!("{} {} {:?}", seen(&hub), fresh.cursor(), all.map_err(told)?))
     }
 }
 

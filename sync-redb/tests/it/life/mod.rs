@@ -19,13 +19,16 @@ use crate::bytes::Bytes;
 
 /// A life on a disk: the same each time, as far as the disk lets it.
 pub(crate) trait Life {
-    /// Lives until the end or until something fails, and notes what was to be seen on the way. What it syncs with, if
+    /// Lives for so many steps or until something fails, and notes what was to be seen on the way. What it syncs with, if
     /// it does, keeps its own in `beside`, where nothing fails.
-    fn live(disk: &Bytes, beside: &Arc<MemoryStore>, marks: &mut Vec<Mark>) -> Result<(), String>;
+    fn live(disk: &Bytes, beside: &Arc<MemoryStore>, marks: &mut Vec<Mark>, steps: u64) -> Result<(), String>;
 
     /// What is on a disk that it left, or what is wrong with it. `thoroughly`: everything is verified, and life goes on
     /// with what was in `beside` at the time.
     fn find<B: StorageBackend>(disk: B, beside: &MemoryStore, thoroughly: bool) -> Result<String, String>;
+
+    /// Everything that can be read there.
+    fn read<B: StorageBackend>(disk: B) -> Result<String, String>;
 }
 
 /// A moment of a life.

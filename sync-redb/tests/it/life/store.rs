@@ -30,7 +30,7 @@ fn value(covers: u64) -> Vec<u8> {
 }
 
 impl Life for Bare {
-    fn live(disk: &Bytes, _: &Arc<MemoryStore>, marks: &mut Vec<Mark>) -> Result<(), String> {
+    fn live(disk: &Bytes, _: &Arc<MemoryStore>, marks: &mut Vec<Mark>, steps: u64) -> Result<(), String> {
         let store = open(disk.clone())?;
         let mut note = |store: &RedbStore| -> Result<(), String> {
             let state = seen(store)?;
@@ -39,7 +39,7 @@ impl Life for Bare {
         };
         note(&store)?;
         let mut last = 0;
-        for n in 0..40u64 {
+        for n in 0..steps {
             let commits: Vec<Vec<u8>> = (1..=1 + n % 3).map(|more| commit(last + more)).collect();
             let commits: Vec<&[u8]> = commits.iter().map(Vec::as_slice).collect();
             last = store.append(last, &commits).map_err(told)?;
@@ -70,5 +70,17 @@ impl Life for Bare {
             store.file().verify().map_err(told)?;
         }
         Ok(found)
+    }
+
+    fn read<B: StorageBackend>(disk: B) -> Result<String, String> {
+        let store = open(disk)?;
+        let got = (0..50u8).map(|key| store.get(&[key])).collect::<Result<Vec<_>, _>>().map_err(told)?;
+        let whole = (store.journal(0, usize::MAX), store.range(b"", b"", usize::MAX));
+        Ok(format!(
+            "{:?} {:?} {:?} {got:?}",
+            store.heads().map_err(told)?,
+            whole.0.map_err(told)?,
+            whole.1.map_err(told)?
+        ))
     }
 }
