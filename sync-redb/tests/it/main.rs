@@ -1,5 +1,7 @@
 //! What the store promises, tried from outside.
 
+#![allow(clippy::print_stdout, reason = "figures, which are shown when they are asked for")]
+
 mod bytes;
 mod contract;
 mod creation;
