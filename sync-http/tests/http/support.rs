@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 pub(crate) const NOW: u64 = 1_700_000_000_000;
 
-struct Stopped;
+pub(crate) struct Stopped;
 
 impl Clock for Stopped {
     fn now(&self) -> u64 {

@@ -224,7 +224,8 @@ impl History {
 /// The hub's process: from its start until it is killed.
 async fn hub(file: RedbFile, chance: Chance) -> turmoil::Result {
     let builder = Hub::builder().clock(Arc::new(Wall(0))).random(Arc::new(chance.clone()));
-    let builder = builder.checkpoint_every(1 + chance.below(40) as usize).keep_entries(5 + chance.below(60));
+    // A log that is cut off within what one device has under way can only say that it does not know.
+    let builder = builder.checkpoint_every(1 + chance.below(40) as usize).keep_entries(80 + chance.below(100));
     let hub = builder.open(file.space("")?)?;
     let service = HubService::builder(Spaces::single(hub)).call_hubs_inline().build();
     let port = Port(TcpListener::bind("0.0.0.0:80").await?);
