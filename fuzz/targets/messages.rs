@@ -239,14 +239,14 @@ pub(crate) fn cursor(data: &[u8]) {
     if let Ok(page) = hub.snapshot(&SnapshotRequest { page: text.clone().into_owned() }) {
         assert!(page.cursor.seq <= 5 && page.records.len() <= 5, "{page:?}");
     }
-    if let Ok(request) = query::read_pull(&text) {
-        if let Ok(page) = hub.pull(&request) {
-            let entries = page.entries.iter().map(|(seq, _)| *seq);
-            assert!(entries.clone().all(|seq| seq > request.since.seq && seq <= 5), "{request:?}: {page:?}");
-            assert!(page.cursor.seq <= 5, "{page:?}");
-            if request.have.is_none() && request.since.seq < 5 && request.limit > 0 {
-                assert!(entries.count() > 0, "{request:?}: nothing comes, in silence: {page:?}");
-            }
+    if let Ok(request) = query::read_pull(&text)
+        && let Ok(page) = hub.pull(&request)
+    {
+        let entries = page.entries.iter().map(|(seq, _)| *seq);
+        assert!(entries.clone().all(|seq| seq > request.since.seq && seq <= 5), "{request:?}: {page:?}");
+        assert!(page.cursor.seq <= 5, "{page:?}");
+        if request.have.is_none() && request.since.seq < 5 && request.limit > 0 {
+            assert!(entries.count() > 0, "{request:?}: nothing comes, in silence: {page:?}");
         }
     }
     if let Ok(request) = query::read_hello(&text) {

@@ -16,8 +16,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sync_core::{Clock, Error, Hub, HubBuilder, MemoryStore, Random, Replica, Store};
 
+/// What is done with bytes from anywhere.
+pub(crate) type Target = fn(&[u8]);
+
 /// All of them by name.
-pub(crate) const ALL: [(&str, fn(&[u8])); 7] = [
+pub(crate) const ALL: [(&str, Target); 7] = [
     ("request", request),
     ("response", response),
     ("row", row),

@@ -40,6 +40,7 @@ use std::sync::Arc;
 
 use sync_core::{Checkpoint, Position, Store, StoreError};
 
+pub mod crash;
 pub mod durable;
 pub mod journal;
 pub mod map;
@@ -86,6 +87,8 @@ macro_rules! store_tests {
                 threads::one_append_wins_each_position,
                 threads::no_half_of_a_call_is_seen,
                 threads::what_returned_is_seen_by_others,
+                crash::a_device_keeps_what_it_acknowledged,
+                crash::a_hub_keeps_what_it_accepted,
                 random::behaves_like_memory,
             );
         }

@@ -28,6 +28,7 @@ use sync_core::transport::{
 };
 use sync_core::{Clock, Cursor, Entry, Hub, InProcess, MemoryStore, Random, Transport, TransportError};
 
+pub mod bad;
 mod entries;
 pub mod hello;
 pub mod live;
@@ -75,6 +76,7 @@ macro_rules! transport_tests {
                 live::waits_without_keeping_others_waiting,
                 many::requests_at_once_are_kept_apart,
                 many::a_request_that_is_given_up_is_no_harm,
+                bad::devices_agree_over_a_bad_network,
             );
         }
     };

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use sync_core::{Checkpoint, Heads, Position, Store, StoreError};
-use sync_testkit::store::{Fresh, Open, durable, journal, map, random, threads};
+use sync_testkit::store::{Fresh, Open, crash, durable, journal, map, random, threads};
 
 type Case = fn(&Fresh<'_>);
 
@@ -223,7 +223,7 @@ fn finds(case: Case, bug: Bug) -> bool {
 
 #[test]
 fn each_bug_is_found_by_the_case_for_it() {
-    let cases: [(Bug, Case); 25] = [
+    let cases: [(Bug, Case); 27] = [
         (Bug::IgnoresExpected, journal::a_moved_journal_refuses),
         (Bug::IgnoresExpected, threads::one_append_wins_each_position),
         (Bug::SaysNotWhereItEnds, journal::a_moved_journal_refuses),
@@ -243,6 +243,8 @@ fn each_bug_is_found_by_the_case_for_it() {
         (Bug::ForgetsCovers, map::a_checkpoint_covers),
         (Bug::CoversGoBack, map::a_checkpoint_never_goes_back),
         (Bug::ForgetsOnOpening, durable::opening_again_keeps_all),
+        (Bug::ForgetsOnOpening, crash::a_device_keeps_what_it_acknowledged),
+        (Bug::ForgetsOnOpening, crash::a_hub_keeps_what_it_accepted),
         (Bug::ReclaimsTooMuch, durable::reclaiming_keeps_all),
         (Bug::OneForAll, durable::stores_share_nothing),
         (Bug::OneForAll, random::behaves_like_memory),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use sync_core::transport::{
     Hello, HelloRequest, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest,
 };
-use sync_core::{BoxFuture, Hub, InProcess, Transport, TransportError};
-use sync_testkit::transport::{Connect, hello, live, many, pull, push, snapshot};
+use sync_core::{BoxFuture, Entry, Hub, InProcess, Transport, TransportError, Verdict};
+use sync_testkit::transport::{Connect, bad, hello, live, many, pull, push, snapshot};
 
 sync_testkit::transport_tests!(in_process, |hub: Hub| -> Arc<dyn Transport> { Arc::new(hub.transport("ada")) });
 
@@ -28,6 +28,7 @@ enum Fault {
     AsksForTheFirstPageOnly,
     WaitsForOneWhoIsBehind,
     MixesUpAnswers,
+    AnswersForTheHub,
 }
 
 struct Broken {
@@ -70,6 +71,10 @@ impl Transport for Broken {
             }
             if self.fault == Fault::LosesTheAttempt {
                 request.attempt = None;
+            }
+            if self.fault == Fault::AnswersForTheHub {
+                let accepted = |entry: &Entry| (entry.id(), Verdict::Accepted { seq: 1, known_as: None });
+                return Ok(PushReply { verdicts: request.entries.iter().map(accepted).collect(), server_time: 1 });
             }
             let mut reply = self.way.push(&request).await.map_err(|error| self.error(error))?;
             match self.fault {
@@ -127,7 +132,7 @@ type Case = fn(&Connect<'_>);
 
 #[test]
 fn the_kit_notices() {
-    let cases: [(Fault, Case); 14] = [
+    let cases: [(Fault, Case); 15] = [
         (Fault::LosesTheIntent, push::an_intent_is_accepted_once),
         (Fault::LosesTheAttempt, push::refusals_of_a_whole_push_are_told_apart),
         (Fault::LosesUnknownMembers, push::entries_of_every_kind_arrive_as_they_are),
@@ -141,6 +146,7 @@ fn the_kit_notices() {
         (Fault::TakesTwoClientsForOne, hello::says_what_the_hub_knows_of_clients),
         (Fault::AsksForTheFirstPageOnly, snapshot::pages_that_were_never_named_are_refused),
         (Fault::WaitsForOneWhoIsBehind, live::answers_at_once_one_who_is_behind),
+        (Fault::AnswersForTheHub, bad::devices_agree_over_a_bad_network),
         (Fault::MixesUpAnswers, many::requests_at_once_are_kept_apart),
     ];
     for (fault, case) in cases {
