@@ -8,7 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use sync_core::hub::{Hub, InProcess};
-use sync_core::{Clock, Id, MemoryStore, Replica, Syncable};
+use sync_core::replica::Phase;
+use sync_core::transport::{
+    BoxFuture, Hello, HelloRequest, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest,
+};
+use sync_core::{Clock, Id, MemoryStore, Replica, Syncable, Transport, TransportError};
 
 #[derive(Syncable, Debug, PartialEq, Clone)]
 struct Note {
@@ -160,6 +164,30 @@ fn two_devices_edit_offline_conflict_and_converge() {
 }
 
 #[test]
+fn a_delete_is_settled_by_deleting_again_also_against_a_restore() {
+    let world = World::new();
+    let (a, b) = (world.device(), world.device());
+    a.replica.create(note("n", "first")).unwrap().wait().unwrap();
+    a.replica.delete::<Note>(&"n".into()).unwrap().wait().unwrap();
+    a.sync();
+    b.sync();
+    // Both bring it back unaware of each other, and one of them deletes it again.
+    b.replica.restore::<Note>(&"n".into()).unwrap().wait().unwrap();
+    a.replica.restore::<Note>(&"n".into()).unwrap().wait().unwrap();
+    a.replica.delete::<Note>(&"n".into()).unwrap().wait().unwrap();
+    for device in [&a, &b, &a] {
+        device.sync();
+    }
+    let conflict = a.replica.conflicts::<Note>().unwrap().remove(0).raw;
+    assert_eq!((a.title("n"), conflict.losers.len()), (None, 1));
+    a.replica.keep(&conflict).unwrap().wait().unwrap();
+    for device in [&a, &b] {
+        device.sync();
+        assert_eq!((device.title("n"), device.replica.conflicts::<Note>().unwrap().len()), (None, 0));
+    }
+}
+
+#[test]
 fn a_copied_file_that_goes_on_loses_nothing_and_doubles_nothing() {
     let world = World::new();
     let a = world.device();
@@ -246,13 +274,13 @@ fn one_refused_entry_among_many_holds_up_none() {
     let (a, b) = (world.device(), world.device());
     drop(b.replica.create(note("other", "from b")).unwrap());
     b.sync();
-    for n in 0..2_500 {
+    for n in 0..10_000 {
         let title = if n == 700 { "bad" } else { "good" };
         drop(a.replica.create(note(&format!("{n:05}"), title)).unwrap());
     }
     a.edit("00700", |n| n.tags.insert("after".into()).then_some(()).unwrap());
     let report = a.sync();
-    assert_eq!((report.uploaded, report.rejected, report.pending, report.downloaded), (2_499, 2, 0, 1), "{report:?}");
+    assert_eq!((report.uploaded, report.rejected, report.pending, report.downloaded), (9_999, 2, 0, 1), "{report:?}");
     assert_eq!(a.title("00700"), None, "its effect left what shows");
     let rejected = a.replica.rejected();
     assert_eq!(rejected[0].rejection.message, "a note must not be called bad");
@@ -268,6 +296,63 @@ fn one_refused_entry_among_many_holds_up_none() {
     let mended = b.replica.get::<Note>(&"00700".into()).unwrap().unwrap();
     assert_eq!((&*mended.title, mended.tags.len()), ("mended", 1));
     assert_eq!(b.dump(), a.dump());
+}
+
+/// A hub that is away, or asks to come back later.
+struct Away(TransportError);
+
+macro_rules! away {
+    ($($method:ident($request:ty) -> $reply:ty),*) => {
+        impl Transport for Away {
+            $(fn $method<'a>(&'a self, _: &'a $request) -> BoxFuture<'a, Result<$reply, TransportError>> {
+                Box::pin(std::future::ready(Err(self.0.clone())))
+            })*
+            fn live(&self, _: u64) -> BoxFuture<'_, Result<u64, TransportError>> {
+                Box::pin(std::future::ready(Err(self.0.clone())))
+            }
+        }
+    };
+}
+away!(
+    hello(HelloRequest) -> Hello, push(PushRequest) -> PushReply, pull(PullRequest) -> Page,
+    snapshot(SnapshotRequest) -> SnapshotPage, join(SnapshotPage) -> ()
+);
+
+#[test]
+fn the_standing_says_when_to_try_again_and_of_each_entity_whether_it_is_safe() {
+    let world = World::new();
+    let a = world.device();
+    let id = a.replica.create(note("n", "first")).unwrap().wait().unwrap();
+    let mut watch = a.replica.watch_status();
+    let offline = || TransportError::Offline { message: "no network".into() };
+    let mut waits = Vec::new();
+    for failures in 1..=12 {
+        let error = run(a.replica.sync(&Away(offline()))).unwrap_err();
+        let status = watch.try_next().unwrap();
+        assert_eq!((status.phase, status.pending), (Phase::Idle, 1));
+        assert_eq!(status.last_error.unwrap().code(), "offline");
+        assert!(error.is_retryable() && error.is_offline());
+        let wait = status.next_retry.unwrap() - NOON;
+        let step = (500_u64 << failures).min(60_000);
+        assert!((step / 2..step * 3 / 2).contains(&wait), "{failures}: {wait}");
+        waits.push(wait);
+    }
+    waits[8..].sort();
+    assert!(waits[8..].windows(2).any(|pair| pair[0] != pair[1]), "all devices would come back at once");
+    assert!(run(a.replica.sync(&Away(TransportError::Busy { after: 600_000 }))).is_err());
+    assert!(a.replica.status().next_retry.unwrap() >= NOON + 600_000, "a hub that names a time is obeyed");
+    let denied = Away(TransportError::Denied { message: "no".into() });
+    assert!(!run(a.replica.sync(&denied)).unwrap_err().is_retryable());
+    assert_eq!(a.replica.status().next_retry, None, "it would be refused again");
+    let json = serde_json::to_value(a.replica.status()).unwrap();
+    assert_eq!((&json["lastError"]["code"], &json["lastError"]["retryable"]), (&"denied".into(), &false.into()));
+
+    assert_eq!((a.replica.status_of(&id).pending, a.replica.status_of(&id).is_safe()), (1, false));
+    a.sync();
+    let status = a.replica.status();
+    assert!(status.last_error.is_none() && status.next_retry.is_none() && status.first_sync_done);
+    assert_eq!((status.last_synced, status.total, status.uploaded), (Some(NOON), Some(0), 1));
+    assert!(a.replica.status_of(&id).is_safe());
 }
 
 #[test]

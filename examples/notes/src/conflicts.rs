@@ -10,7 +10,6 @@ use crate::failure::{Failure, said};
 use crate::out::{Out, remark};
 use crate::paint::{bold, dim, good, mark, name};
 use crate::text::{called, count, fit, plain, value, when};
-use crate::why::is_pending;
 
 /// How `resolve` calls the register in which a delete and what was written around it disagree.
 const DELETED: &str = "deleted";
@@ -92,20 +91,17 @@ fn shown(raw: &RawConflict) -> &str {
 
 fn conflict(device: &Device, raw: &RawConflict) -> Result<Conflict, Failure> {
     let record = device.replica.raw().record(&raw.key)?;
-    let own = device.replica.status().client;
     let side = |take: usize, contender: &Contender| {
-        let pending = is_pending(&contender.dot);
-        let author = if pending { &own } else { &contender.author };
         let hidden = raw.field == LIFECYCLE && !contender.value.is_null();
         Side {
             take,
             value: contender.value.clone(),
             field: hidden.then(|| written_to(&record, contender)).flatten(),
-            author: author.to_string(),
+            author: contender.author.to_string(),
             time: contender.time,
-            entry: (!pending).then(|| contender.dot.to_string()),
-            pending,
-            called: called(author),
+            entry: contender.accepted.then(|| contender.dot.to_string()),
+            pending: !contender.accepted,
+            called: called(&contender.author),
         }
     };
     Ok(Conflict {

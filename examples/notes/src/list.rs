@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use sync_core::replica::RawEntity;
 use sync_core::{Entity, Error};
 
-use crate::device::{Device, note_key, short};
+use crate::device::{Device, short};
 use crate::failure::Failure;
 use crate::json::{NoteJson, TombstoneJson};
 use crate::note::{Note, NoteId};
@@ -95,7 +95,7 @@ fn for_people(device: &Device, deleted: bool, out: &mut Out) -> Result<(), Failu
     let titles = notes.iter().map(|dated| width(&dated.note.title)).max().unwrap_or(0).min(WIDTH - ids - 34);
     let mut pending = 0;
     for Dated { note, .. } in &notes {
-        let waits = device.replica.unsynced_of(&note_key(&note.id)) > 0;
+        let waits = device.replica.status_of(&note.id).pending > 0;
         pending += u64::from(waits);
         out.line(note_line(note, waits, ids, titles))?;
     }

@@ -1,6 +1,7 @@
 //! `show`
 
 use serde::Serialize;
+use sync_core::replica::EntityStatus;
 use sync_core::{Entity, Error};
 
 use crate::cli::Show;
@@ -10,7 +11,7 @@ use crate::json::{NoteJson, TombstoneJson};
 use crate::list::Dated;
 use crate::note::{Note, NoteId};
 use crate::out::Out;
-use crate::paint::{bold, dim, mark, name};
+use crate::paint::{bad, bold, dim, mark, name};
 use crate::text::{count, lines, plain, when};
 use crate::why::{self, Why};
 
@@ -50,13 +51,13 @@ pub(crate) fn show(device: &Device, show: &Show, out: &mut Out) -> Result<(), Fa
         (Some(why), true) => out.json(&Explained { note: json, why }),
         (None, true) => out.json(&json),
         (why, false) => {
-            for_people(&Dated { note, updated_at }, device.replica.unsynced_of(&key), out)?;
+            for_people(&Dated { note, updated_at }, device.replica.status_of(&id), out)?;
             why.as_ref().map_or(Ok(()), |why| why::print(why, out))
         }
     }
 }
 
-fn for_people(dated: &Dated, pending: u64, out: &mut Out) -> Result<(), Failure> {
+fn for_people(dated: &Dated, status: EntityStatus, out: &mut Out) -> Result<(), Failure> {
     let Dated { note, updated_at } = dated;
     let pin = if note.pinned { mark("  ★ pinned") } else { String::new() };
     out.line(format_args!("{}{pin}", bold(plain(&note.title))))?;
@@ -73,8 +74,11 @@ fn for_people(dated: &Dated, pending: u64, out: &mut Out) -> Result<(), Failure>
         fact("views", note.views.to_string())?;
     }
     fact("changed", when(*updated_at))?;
-    if pending > 0 {
-        fact("pending", mark(format_args!("↑ {} not on the hub yet", count(pending, "change"))))?;
+    if status.pending > 0 {
+        fact("pending", mark(format_args!("↑ {} not on the hub yet", count(status.pending, "change"))))?;
+    }
+    if status.rejected > 0 {
+        fact("refused", bad(format_args!("{}: `notes refused` says why", count(status.rejected, "change"))))?;
     }
     if let Some(body) = &note.body {
         out.line("")?;

@@ -21,9 +21,33 @@
 //! # Ok::<(), sync_core::Error>(())
 //! ```
 //!
-//! [`status`](crate::Replica::status) is what to show people: how much is pending, how much was refused, when the last
-//! sync succeeded, why it did not. [`unsynced_of`](crate::Replica::unsynced_of) says it of one entity. To sync as soon as
-//! others write, wait in [`Transport::live`](crate::Transport::live), which returns when the hub's log grew.
+//! # What to show people
+//! [`status`](crate::Replica::status) says where a replica stands: how much is pending and how much was refused, what the
+//! running sync does, when the last one succeeded or why it did not, and when to try again.
+//! [`watch_status`](crate::Replica::watch_status) tells it at every change. [`status_of`](crate::Replica::status_of)
+//! answers for one entity: is this note safe on the hub?
+//!
+//! ```
+//! # use pollster::block_on;
+//! # use sync_core::{Hub, Id, MemoryStore, Replica, Syncable};
+//! # #[derive(Syncable)] struct Note { #[sync(id)] id: Id<Note, String>, title: String }
+//! # let hub = Hub::builder().open(MemoryStore::new())?.transport("ada");
+//! # let phone = Replica::builder().register::<Note>().open(MemoryStore::new())?;
+//! let id = phone.create(Note { id: "n".into(), title: "Shopping".into() })?.wait()?;
+//! let mut watch = phone.watch_status();
+//! assert!(!phone.status_of(&id).is_safe());
+//!
+//! block_on(phone.sync(&hub))?;
+//! assert!(phone.status_of(&id).is_safe());
+//! let status = watch.try_next().unwrap(); // changes that were not looked at are told as one
+//! assert_eq!((status.pending, status.uploaded, status.first_sync_done), (0, 1, true));
+//! assert!(status.last_synced.is_some() && status.next_retry.is_none());
+//! # Ok::<(), sync_core::Error>(())
+//! ```
+//!
+//! To sync as soon as others write, wait in [`Transport::live`](crate::Transport::live), which returns when the hub's log
+//! grew. Every [`Error`](crate::Error) has a stable [`code`](crate::Error::code), says whether trying again may help
+//! ([`is_retryable`](crate::Error::is_retryable)), and serialises, for programs that show it elsewhere.
 //!
 //! # What a hub refuses
 //! A hub decides about every entry by itself: *accepted* (in the log, durably), *rejected* with a reason, or *again*: not

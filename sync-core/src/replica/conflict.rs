@@ -21,8 +21,10 @@ pub struct Contender {
     pub author: ClientId,
     /// When, in milliseconds since the Unix epoch by the hybrid logical clock.
     pub time: u64,
-    /// What; `null` for a delete or a restore.
+    /// What; `null` for a delete or a restore. [`Value::decode`] reads it as the field's type.
     pub value: Value,
+    /// Whether the hub has it.
+    pub accepted: bool,
     /// The entry that wrote it.
     #[serde(skip)]
     pub dot: Dot,
@@ -81,11 +83,12 @@ impl Replica {
     /// [`Error::Store`].
     pub fn raw_conflicts(&self, entity_type: Option<&str>) -> Result<Vec<RawConflict>, Error> {
         let mut found = Vec::new();
+        let own = self.state().client.clone();
         for item in Scan::new(self, entity_type) {
             let (key, record) = item?;
             let schema = self.inner.schemas.get(&*key.entity_type).copied();
             for losing in conflict::of(&record, |field| names(schema, field)) {
-                found.push(raw(&key, losing));
+                found.push(raw(&key, losing, &own));
             }
         }
         Ok(found)
@@ -169,11 +172,12 @@ fn names(schema: Option<&Schema>, field: &str) -> Vec<String> {
     std::iter::once(field).chain(aliases.iter().copied()).map(str::to_owned).collect()
 }
 
-fn raw(key: &EntityKey, losing: Losing) -> RawConflict {
+fn raw(key: &EntityKey, losing: Losing, own: &ClientId) -> RawConflict {
     let contender = |write: conflict::Write| Contender {
-        author: write.origin.author().clone(),
+        author: if write.origin.dot.is_local() { own.clone() } else { write.origin.author().clone() },
         time: write.origin.time,
         value: write.value,
+        accepted: !write.origin.dot.is_local(),
         dot: write.origin.dot,
     };
     RawConflict {

@@ -80,7 +80,8 @@ impl Replica {
                 Entered::Alone(flight) => {
                     self.progress(|status| status.begin());
                     let result = self.cycle(transport, options).await;
-                    self.progress(|status| status.end(&result));
+                    let now = self.inner.clock.now();
+                    self.progress(|status| status.end(&result, now, &*self.inner.random));
                     flight.land(result.clone());
                     return result;
                 }

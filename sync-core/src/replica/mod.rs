@@ -40,7 +40,7 @@ pub use log::{LogEntry, LogState};
 pub use query::Listing;
 pub use raw::{RawEntity, RawReplica};
 pub use row::Account;
-pub use status::{Phase, Status, StatusWatch};
+pub use status::{EntityStatus, Phase, Status, StatusWatch};
 pub use verify::Verification;
 pub use watch::{Change, RawWatch, Watch};
 pub use write::Transaction;

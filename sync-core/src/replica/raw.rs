@@ -1,5 +1,6 @@
 //! The same replica by entity type name and JSON.
 
+use super::status::EntityStatus;
 use super::query::{Scan, updated_at};
 use super::watch::RawWatch;
 use super::{Replica, Transaction};
@@ -121,6 +122,11 @@ impl<'a> RawReplica<'a> {
     /// [`Error::Store`].
     pub fn record(&self, key: &EntityKey) -> Result<Record, Error> {
         self.replica.visible(key).map(|record| (*record).clone())
+    }
+
+    /// How safe an entity is: as [`Replica::status_of`].
+    pub fn status_of(&self, key: &EntityKey) -> EntityStatus {
+        self.replica.status_of_key(key)
     }
 
     /// Watches all types, or one.

@@ -9,10 +9,13 @@ use serde::Serialize;
 use super::Replica;
 use super::cycle::Report;
 use super::row::Account;
+use crate::clock::Random;
+use crate::entity::{Entity, Id};
 use crate::error::Error;
 use crate::model::entry::{EntityKey, Entry};
 use crate::model::stamp::{ClientId, VersionVector};
-use crate::transport::Cursor;
+use crate::transport::{Cursor, TransportError};
+use crate::view;
 
 /// Where a sync is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -55,6 +58,10 @@ pub struct Status {
     pub last_synced: Option<u64>,
     /// Why the last sync failed; `None` if it succeeded.
     pub last_error: Option<Error>,
+    /// When to sync again, in milliseconds since the Unix epoch by this device's clock, where the last sync failed for
+    /// a reason that may pass, or the hub put something off. Later after every failure, and never at the same time on
+    /// all devices; a hub that names a time is obeyed. Nothing syncs by itself: that is for the program to do.
+    pub next_retry: Option<u64>,
     /// Whether this replica ever met its hub.
     pub first_sync_done: bool,
     /// By how many milliseconds this device's clock is behind the hub's.
@@ -64,6 +71,26 @@ pub struct Status {
     pub account: Option<Account>,
 }
 
+/// How safe one entity is: nothing pending and nothing refused means that the hub has all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct EntityStatus {
+    /// Its entries that the hub has not accepted yet.
+    pub pending: u64,
+    /// Its entries that were refused and set aside.
+    pub rejected: u64,
+}
+
+impl EntityStatus {
+    /// Whether the hub has all that was written to it here.
+    pub fn is_safe(&self) -> bool {
+        self.pending == 0 && self.rejected == 0
+    }
+}
+
+/// The longest wait before the first retry, and before any: it doubles with every failure.
+const RETRY: (u64, u64) = (1_000, 60_000);
+
 /// What the running or the last sync of this process did.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
@@ -71,7 +98,11 @@ pub(super) struct Progress {
     pub(super) uploaded: u64,
     pub(super) downloaded: u64,
     pub(super) total: Option<u64>,
+    /// For how many milliseconds the hub put off what was offered to it.
+    pub(super) put_off: u64,
     last_error: Option<Error>,
+    next_retry: Option<u64>,
+    failures: u32,
 }
 
 impl Progress {
@@ -80,14 +111,28 @@ impl Progress {
         self.uploaded = 0;
         self.downloaded = 0;
         self.total = None;
+        self.put_off = 0;
+        self.next_retry = None;
     }
 
-    pub(super) fn end(&mut self, result: &Result<Report, Error>) {
+    pub(super) fn end(&mut self, result: &Result<Report, Error>, now: u64, random: &dyn Random) {
         self.phase = Phase::Idle;
-        match result {
-            Ok(_) => self.last_error = None,
-            Err(error) => self.last_error = Some(error.clone()),
-        }
+        self.last_error = result.as_ref().err().cloned();
+        let least = match result {
+            Ok(report) if report.pending > 0 => Some(self.put_off),
+            Err(Error::Transport(TransportError::Busy { after })) => Some(*after),
+            Err(error) if error.is_retryable() => Some(0),
+            _ => None,
+        };
+        self.failures = if result.is_ok() { 0 } else { self.failures.saturating_add(1) };
+        self.next_retry = least.map(|least| now.saturating_add(least).saturating_add(self.pause(random)));
+    }
+
+    /// Half a step, and anything up to a whole one more, so that devices that failed together do not return together.
+    fn pause(&self, random: &dyn Random) -> u64 {
+        let (first, most) = RETRY;
+        let step = (first << self.failures.saturating_sub(1).min(16)).min(most);
+        step / 2 + (random.bits() % u128::from(step)) as u64
     }
 }
 
@@ -107,6 +152,7 @@ impl Replica {
             cursor: state.cursor.seq,
             last_synced: state.last_synced,
             last_error: progress.last_error.clone(),
+            next_retry: progress.next_retry,
             first_sync_done: state.account.is_some(),
             clock_offset: state.offset,
             account: state.account.clone(),
@@ -124,9 +170,28 @@ impl Replica {
         self.state().vector.clone()
     }
 
-    /// How many entries of one entity the hub has not accepted yet: none means that it is safe there.
-    pub fn unsynced_of(&self, key: &EntityKey) -> u64 {
-        self.state().pending_of.get(key).map_or(0, |locals| locals.len() as u64)
+    /// How safe one entity is: whether the hub has all that was written to it here. [`watch`](Self::watch) tells when
+    /// to ask again. `O(entries set aside)`.
+    ///
+    /// ```
+    /// # use sync_core::{Id, MemoryStore, Replica, Syncable};
+    /// # #[derive(Syncable)] struct Tag { #[sync(id)] id: Id<Tag, String>, colour: String }
+    /// # let replica = Replica::builder().register::<Tag>().open(MemoryStore::new())?;
+    /// let id = replica.create(Tag { id: "a".into(), colour: "red".into() })?.wait()?;
+    /// assert_eq!(replica.status_of(&id).pending, 1);
+    /// assert!(!replica.status_of(&id).is_safe()); // only this device has it
+    /// # Ok::<(), sync_core::Error>(())
+    /// ```
+    pub fn status_of<T: Entity>(&self, id: &Id<T, T::Key>) -> EntityStatus {
+        self.status_of_key(&view::key(id))
+    }
+
+    pub(super) fn status_of_key(&self, key: &EntityKey) -> EntityStatus {
+        let state = self.state();
+        EntityStatus {
+            pending: state.pending_of.get(key).map_or(0, |locals| locals.len() as u64),
+            rejected: state.aside.values().filter(|aside| aside.entry.key == *key).count() as u64,
+        }
     }
 
     /// The entries that the hub has not accepted yet, in the order in which they were written.

@@ -78,6 +78,7 @@ impl Replica {
             return Err(TransportError::Nonsense { message }.into());
         }
         let mut pushed = Pushed::Nothing;
+        let mut put_off = 0;
         let mut decisions = Vec::with_capacity(locals.len());
         for (local, (_, verdict)) in locals.iter().zip(reply.verdicts) {
             let decision = match verdict {
@@ -100,6 +101,7 @@ impl Replica {
                     Decision::Rejected(rejection)
                 }
                 Verdict::Again { code, after } => {
+                    put_off = put_off.max(after.unwrap_or(0));
                     if code.as_deref() == Some("clock") {
                         pushed = Pushed::Clock;
                     } else if after.is_some() && !matches!(pushed, Pushed::Download | Pushed::Clock) {
@@ -116,7 +118,10 @@ impl Replica {
         // With a refused create go the entries that stand on it.
         report.rejected += self.state().aside.len().saturating_sub(aside) as u64;
         self.inner.journal.ticket(position, ()).await?;
-        self.progress(|status| status.uploaded = report.uploaded);
+        self.progress(|status| {
+            status.uploaded = report.uploaded;
+            status.put_off = put_off;
+        });
         Ok(pushed)
     }
 }

@@ -221,7 +221,7 @@ impl<'a> Transaction<'a> {
         let record = self.visible(&key)?;
         match record.life() {
             Life::Unborn => return Err(Error::NotFound { key }),
-            Life::Deleted { .. } if record.hidden_writes().is_empty() => return Ok(()),
+            Life::Deleted { .. } if is_settled(&record) => return Ok(()),
             _ => {}
         }
         self.stage(key, Action::Delete(schema.tombstone), |entry| {
@@ -328,6 +328,11 @@ impl<'a> Transaction<'a> {
         let entries = self.entries.into_iter().map(Arc::new).collect();
         Ok(Some(Row::Write { entries, local: self.local, forget: self.forget }))
     }
+}
+
+/// Whether nothing stands against an entity's delete: no write that it hides, and no restore of someone who had not seen it.
+fn is_settled(record: &Record) -> bool {
+    record.hidden_writes().is_empty() && record.lifecycle().iter().all(|write| write.delete.is_some())
 }
 
 pub(super) fn lifecycle(record: &Record) -> Vec<(Arc<str>, Vec<Dot>)> {

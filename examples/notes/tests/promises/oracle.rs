@@ -25,18 +25,17 @@ pub(super) struct Oracle(Vec<Write>);
 pub(super) type Known = BTreeSet<usize>;
 
 impl Oracle {
-    /// Notes a write by one who knows this.
+    /// Notes a write by one who had seen this; its place.
     pub(super) fn write(
         &mut self,
-        known: &mut Known,
+        seen: &Known,
         author: &'static str,
         note: &'static str,
         field: &'static str,
         value: Value,
-    ) {
-        let at = self.0.len();
-        self.0.push(Write { author, note, field, value, seen: known.clone() });
-        known.insert(at);
+    ) -> usize {
+        self.0.push(Write { author, note, field, value, seen: seen.clone() });
+        self.0.len() - 1
     }
 
     /// What nobody overwrote who had seen it, the latest first.
