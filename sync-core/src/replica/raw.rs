@@ -1,7 +1,7 @@
 //! The same replica by entity type name and JSON.
 
-use super::status::EntityStatus;
 use super::query::{Scan, updated_at};
+use super::status::EntityStatus;
 use super::watch::RawWatch;
 use super::{Replica, Transaction};
 use crate::entity::Fields;

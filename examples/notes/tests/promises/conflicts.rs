@@ -22,7 +22,8 @@ fn conflicts_are_those_of_writers_unaware_of_each_other() {
 #[test]
 fn conflicts_are_those_of_writers_unaware_of_each_other_in_a_thousand_histories() {
     let first = number("NOTES_SEED", 1);
-    let told: usize = (first..first + number("NOTES_LOCAL_SEEDS", 1_000)).map(|seed| history::<local::Device>(seed, 40)).sum();
+    let told: usize =
+        (first..first + number("NOTES_LOCAL_SEEDS", 1_000)).map(|seed| history::<local::Device>(seed, 40)).sum();
     assert!(told > 0, "no history had a conflict: there was nothing to compare");
 }
 
