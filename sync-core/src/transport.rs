@@ -179,7 +179,7 @@ pub enum Verdict {
 ///
 /// The hub's own codes: `malformed`, `field` (a field's name or operation), `depth`, `entry_bytes`, `group` (another
 /// entry of its transaction was refused), `forbidden` (not for clients), `gone` (none of the creates it stands on
-/// lives), `clock` and `id_reused` (of the article's clients), `invalid` (a validator's). Set aside by the replica
+/// lives), `id_reused` (of the article's clients), `invalid` (a validator's). Set aside by the replica
 /// itself: `gone` and `diverged`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rejection {

@@ -231,6 +231,8 @@ struct DayOfOne {
     text: String,
     mood: String,
     counts: HashMap<String, u32>,
+    ratio: f64,
+    extra: serde_json::Value,
 }
 
 #[derive(Syncable)]
@@ -241,6 +243,8 @@ struct DayOfTwo {
     text: String,
     mood: Mood,
     counts: HashMap<String, u32>,
+    ratio: f64,
+    extra: serde_json::Value,
     #[sync(default)]
     weather: String,
 }
@@ -250,7 +254,10 @@ fn an_edit_by_a_newer_type_invents_nothing() {
     let store = Arc::new(MemoryStore::new());
     let one = Replica::builder().register::<DayOfOne>().open(store.clone()).unwrap();
     let counts = (0..50).map(|n| (format!("key {n}"), n)).collect();
-    let day = DayOfOne { id: "d".into(), text: "a".into(), mood: "Stormy".into(), counts };
+    // What features of serde_json spell otherwise: the order of members, and numbers.
+    let extra: serde_json::Value =
+        serde_json::from_str(r#"{"z":1.0,"a":[10000000000000000,0.1,{"y":-0.0,"b":2}]}"#).unwrap();
+    let day = DayOfOne { id: "d".into(), text: "a".into(), mood: "Stormy".into(), counts, ratio: 0.1 + 0.2, extra };
     one.create(day).unwrap().wait().unwrap();
     drop(one);
     let two = Replica::builder().register::<DayOfTwo>().open(store.clone()).unwrap();
@@ -265,7 +272,8 @@ fn an_edit_by_a_newer_type_invents_nothing() {
     drop(two);
     let one = Replica::builder().register::<DayOfOne>().open(store).unwrap();
     let day: DayOfOne = one.get(&"d".into()).unwrap().unwrap();
-    assert_eq!((&*day.text, &*day.mood, day.counts.len()), ("b", "Stormy", 50));
+    assert_eq!((&*day.text, &*day.mood, day.counts.len(), day.ratio), ("b", "Stormy", 50, 0.1 + 0.2));
+    assert_eq!(day.extra["a"][2]["b"], 2);
 }
 
 #[test]
@@ -273,7 +281,8 @@ fn an_entity_that_no_longer_decodes_hides_no_other() {
     let store = Arc::new(MemoryStore::new());
     let one = Replica::builder().register::<DayOfOne>().open(store.clone()).unwrap();
     for id in ["a", "b"] {
-        let day = DayOfOne { id: id.into(), text: "x".into(), mood: "Calm".into(), counts: HashMap::new() };
+        let (counts, extra) = (HashMap::new(), serde_json::Value::Null);
+        let day = DayOfOne { id: id.into(), text: "x".into(), mood: "Calm".into(), counts, ratio: 1.0, extra };
         one.create(day).unwrap().wait().unwrap();
     }
     let mut fields = sync_core::Fields::new();

@@ -82,9 +82,21 @@ fn make(path: &Path, sweep: bool) -> Result<(), Fault> {
     if sweep {
         remove_leftovers(&parent, &prefix);
     }
-    let new = tempfile::Builder::new().prefix(&prefix).tempfile_in(&parent)?;
+    let new =
+        tempfile::Builder::new().prefix(&prefix).tempfile_in(&parent).map_err(|error| in_words(error, &parent))?;
     fill(&new)?;
     Ok(put(new, path)?)
+}
+
+/// The name of a file that exists for a moment says nothing to people.
+fn in_words(error: io::Error, parent: &Path) -> io::Error {
+    match error.kind() {
+        ErrorKind::NotFound => io::Error::new(error.kind(), format!("there is no folder {}", parent.display())),
+        kind => match error.get_ref().and_then(|inner| inner.source()) {
+            Some(system) => io::Error::new(kind, format!("no file can be made in {}: {system}", parent.display())),
+            None => error,
+        },
+    }
 }
 
 fn fill(new: &NamedTempFile) -> Result<(), Fault> {

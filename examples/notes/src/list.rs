@@ -105,7 +105,7 @@ fn for_people(device: &Device, deleted: bool, out: &mut Out) -> Result<(), Failu
         out.line(dim(format_args!(" ✗ {id}  {title}  (deleted {})", when(raw.updated_at))))?;
     }
     out.line(dim(match (notes.len() as u64, pending) {
-        (0, _) => "no notes: `notes add TITLE` writes one".to_owned(),
+        (0, _) if gone.is_empty() => "no notes: `notes add TITLE` writes one".to_owned(),
         (n, 0) => count(n, "note"),
         (n, pending) => format!("{}, ↑ {pending} with changes that are not on the hub yet", count(n, "note")),
     }))?;

@@ -1,6 +1,21 @@
-//! What people and files get wrong: each is told what happened, and nothing is half done.
+//! What people, files and other programs get wrong: each is told what happened, and nothing is half done.
+//!
+//! | bad input | from a person or a file | from a program that speaks to the hub (`sync-http/tests/http`) |
+//! |---|---|---|
+//! | malformed JSON, wrong types | `one_wrong_line_and_nothing_is_imported` | `requests_that_cannot_be_read_are_told_why` |
+//! | 100,000-deep JSON, 1e999, lone surrogates | the same | `an_action_that_is_wrong_has_its_verdict_and_the_rest_theirs` |
+//! | times of u64::MAX | the same: times are not taken from files | the same |
+//! | an id of 1 MiB | the same, `what_is_not_there_is_said` | both |
+//! | an unknown `type` | – | `an_action_that_is_wrong_...` |
+//! | a value over the hub's limit | `what_the_hub_would_refuse_for_its_size_is_refused_at_once` | the same, `bodies_are_bounded_compressed_or_not` |
+//! | no database; one in use | `files_that_are_no_database_are_left_as_they_are`, `a_file_that_another_process_has_...` | – |
+//! | a hub that answers nonsense | `what_is_no_hub_is_said_to_be_none` | `nonsense_is_called_so` |
+//! | an entity that no longer decodes | `a_damaged_row_does_not_hide_the_others` | – |
 
 mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
 
 use support::{Device, HubProcess, Ran, fed, folder, notes, write};
 
@@ -89,6 +104,8 @@ fn one_wrong_line_and_nothing_is_imported() {
     let folder = folder();
     let device = Device::new(folder.path(), "ana");
     let long = format!("{{\"id\":\"{}\",\"title\":\"T\"}}", "i".repeat(1 << 20));
+    let nested = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    let (deep, deep_unknown) = (format!("{{\"title\":{nested}}}"), format!("{{\"title\":\"T\",\"x\":{nested}}}"));
     let cases: &[(&str, &str)] = &[
         ("{\"title\":", "EOF"),
         ("no JSON", "expected"),
@@ -101,6 +118,11 @@ fn one_wrong_line_and_nothing_is_imported() {
         ("{\"title\":\"T\",\"id\":\"\"}", "1 to 512 bytes"),
         ("{\"title\":\"T\",\"deleted\":true}", "unknown field `deleted`"),
         (&long, "1 to 512 bytes"),
+        (&deep, "invalid type"),
+        (&deep_unknown, "unknown field `x`"),
+        ("{\"title\":\"T\",\"views\":1e999}", "number out of range"),
+        ("{\"title\":\"\\ud800\"}", "surrogate"),
+        ("{\"title\":\"T\",\"views\":18446744073709551615}", "18446744073709551615"),
     ];
     for (line, expected) in cases {
         let text = format!("{{\"title\":\"good\"}}\n\n{line}\n{{\"title\":\"good\"}}\n");
@@ -110,6 +132,10 @@ fn one_wrong_line_and_nothing_is_imported() {
     }
     let said = fed(device.command(&["import", "-"]), b"{\"title\":\"good\"}\n{\"title\":\"\xff\"}\n").fails(1);
     assert!(said.contains("line 2"), "{said}");
+    let times = format!("{{\"id\":\"late\",\"title\":\"T\",\"updatedAt\":{}}}\n", u64::MAX);
+    fed(Device::new(folder.path(), "ben").command(&["import", "-"]), times.as_bytes()).ok();
+    let late = Device::new(folder.path(), "ben").json(&["show", "late", "--json"]);
+    assert!(late["updatedAt"].as_u64().unwrap() < u64::MAX / 2, "when it was written is what its entries say: {late}");
     let many = "wrong\n".repeat(1_000);
     let said = fed(device.command(&["import", "-"]), many.as_bytes()).fails(1);
     assert!(said.lines().count() < 30 && said.contains("1000 lines"), "{said}");
@@ -129,6 +155,7 @@ fn files_that_are_no_database_are_left_as_they_are() {
     }
     let nowhere = Device::new(&folder.path().join("missing"), "ana");
     assert_eq!(nowhere.failure(1, &["list", "--json"]), "store_io");
+    assert!(nowhere.fails(1, &["add", "T"]).contains("there is no folder"));
     let of_folder = Ran::of(notes().arg("--db").arg(folder.path()).args(["list"]).output().unwrap());
     assert!(!of_folder.fails(1).is_empty());
 }
@@ -142,6 +169,45 @@ fn a_file_that_another_process_has_is_waited_for_and_not_for_ever() {
     assert_eq!(device.failure(1, &["list", "--json"]), "store_locked");
     assert!(device.fails(1, &["add", "T"]).contains("in use by another process"));
     assert!(began.elapsed().as_secs() < 20);
+}
+
+#[test]
+fn what_is_no_hub_is_said_to_be_none() {
+    let folder = folder();
+    let device = Device::new(folder.path(), "ana");
+    device.add(&["T", "--id", "n"]);
+    let before = device.ok(&["log"]);
+    let json = "content-type: application/json\r\n";
+    let replies = [
+        ("nonsense", "HTTP/1.1 200 OK\r\n".to_owned() + json, "{\"hub\":"),
+        ("nonsense", "HTTP/1.1 200 OK\r\n".to_owned() + json, "[]"),
+        ("nonsense", "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n".to_owned(), "<html>a router's login</html>"),
+        ("nonsense", "HTTP/1.1 404 Not Found\r\n".to_owned(), ""),
+        ("denied", "HTTP/1.1 403 Forbidden\r\n".to_owned(), ""),
+    ];
+    for (code, head, body) in replies {
+        let url = answering(format!("{head}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()));
+        assert_eq!(device.failure(1, &["--server", &url, "sync", "--json"]), code, "{head}{body}");
+        assert_eq!(device.ok(&["log"]), before, "what is pending stays pending");
+    }
+    // What speaks no HTTP at all may be a network in the way: that will pass.
+    let url = answering("SSH-2.0-OpenSSH_9.2\r\n".to_owned());
+    assert_eq!(device.failure(3, &["--server", &url, "sync", "--json"]), "offline");
+    assert!(device.fails(3, &["--server", "http://127.0.0.1:1", "sync"]).contains("127.0.0.1:1: Connection refused"));
+}
+
+/// Something that answers every request alike, for as long as the test runs.
+fn answering(reply: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let _ = stream.read(&mut [0; 4_096]);
+            let _ = stream.write_all(reply.as_bytes());
+        }
+    });
+    url
 }
 
 #[test]

@@ -115,12 +115,10 @@ fn admit(draft: &mut Draft<'_>, offered: &Entry, default_type: &str, dot: Dot) -
         let message = format!("this dialect has entities of type `{default_type}` only");
         return Err(reject("forbidden", message, Some("entityType")));
     }
-    if draft.is_ahead(offered.origin.time) {
-        return Err(reject("clock", "the time is too far ahead of the hub's", Some("logicalTime")));
-    }
     let author = offered.origin.author().clone();
     let mut entry = offered.clone();
-    entry.origin = Origin { dot, time: offered.origin.time, author: Some(author) };
+    let time = if draft.is_ahead(offered.origin.time) { corrected(draft, offered) } else { offered.origin.time };
+    entry.origin = Origin { dot, time, author: Some(author) };
     entry.intent = None;
     if let (true, Some(record)) = (entry.action != Action::Create, draft.record(&entry.key)) {
         see(&mut entry, record);
@@ -133,6 +131,23 @@ fn admit(draft: &mut Draft<'_>, offered: &Entry, default_type: &str, dot: Dot) -
         Ok(seqs) => Ok(seqs[0]),
         Err((_, rejection)) => Err(rejection),
     }
+}
+
+/// The time of an entry whose author's clock is further ahead than the hub admits. These clients take no refusal, they
+/// would not send the entry again: so it is taken in with the hub's time, or that of what they wrote to it before.
+fn corrected(draft: &Draft<'_>, offered: &Entry) -> u64 {
+    let author = offered.origin.author();
+    let record = draft.record(&offered.key);
+    let before = record.and_then(|record| origins(record).filter(|o| o.author() == author).map(|o| o.time).max());
+    before.map_or(draft.rules.now, |before| before.max(draft.rules.now))
+}
+
+/// Where everything in a record comes from, but for what was added to counters.
+fn origins(record: &Record) -> impl Iterator<Item = &Origin> {
+    let created = record.creates().iter().filter_map(|create| create.origin.as_ref());
+    let lifecycle = record.lifecycle().iter().map(|write| &write.origin);
+    let siblings = record.registers().flat_map(|(_, _, register)| register.siblings()).map(|sibling| &sibling.origin);
+    created.chain(lifecycle).chain(siblings)
 }
 
 /// Names what the entry's author is taken to have seen: what is there and stamped lower.

@@ -101,6 +101,8 @@ impl FrozenTail {
 pub(super) fn foreign_content(entry: &Entry) -> Digest {
     let mut sent = entry.clone();
     sent.origin.dot = Dot::new(entry.origin.author().clone(), 0);
+    // It may have been corrected.
+    sent.origin.time = 0;
     sent.replaces.clear();
     sent.of.clear();
     sent.saw.clear();

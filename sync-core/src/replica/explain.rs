@@ -6,7 +6,7 @@ use super::Replica;
 use crate::entity::{Entity, Id};
 use crate::error::Error;
 use crate::model::entry::EntityKey;
-use crate::model::op::Family;
+use crate::model::op::{Family, Op};
 use crate::model::record::Record;
 use crate::model::register::Register;
 use crate::model::stamp::{ClientId, Dot};
@@ -146,6 +146,15 @@ impl Replica {
                 continue;
             };
             let id = shown(entry.dot());
+            // A create writes every field, and to many of them nothing.
+            let is_nothing = match op {
+                Op::Add(delta) => *delta == 0,
+                Op::Set { insert, remove } => insert.is_empty() && remove.is_empty(),
+                _ => false,
+            };
+            if is_nothing {
+                continue;
+            }
             if parts.iter().any(|part| part.id == id) {
                 continue;
             }

@@ -89,7 +89,6 @@ fn what_the_dialect_does_not_have_is_rejected() {
         ("malformed", "payload", |e| e.action = DELETE),
         ("forbidden", "type", |e| e.action = Action::Restore),
         ("forbidden", "entityType", |e| e.key.entity_type = "notebook".into()),
-        ("clock", "logicalTime", |e| e.origin.time = NOW + small_limits().drift + 1),
         ("malformed", "n", |e| e.foreign_id = None),
     ];
     for (at, (code, field, break_it)) in table.into_iter().enumerate() {
@@ -100,6 +99,31 @@ fn what_the_dialect_does_not_have_is_rejected() {
         assert_eq!((&rejection.code[..], rejection.field.as_deref()), (code, Some(field)), "{at}");
     }
     assert_eq!(push_foreign(&hub, &[fine]), "1");
+}
+
+#[test]
+fn a_clock_that_is_far_ahead_loses_nothing_and_wins_nothing() {
+    let store = Arc::new(MemoryStore::new());
+    let hub = open(store.clone());
+    let (ahead, years) = (NOW + small_limits().drift, NOW + 100_000_000_000);
+    let early = foreign("fast", "1", CREATE, "x", ahead, &[("title", "within what is admitted")]);
+    assert_eq!(push_foreign(&hub, &[early]), "1");
+    let batch = [
+        foreign("fast", "4", UPDATE, "x", years + 2, &[("title", "third")]),
+        foreign("fast", "3", UPDATE, "x", years + 1, &[("title", "second")]),
+        foreign("fast", "2", CREATE, "y", years, &[("title", "another")]),
+    ];
+    assert_eq!(push_foreign(&hub, &batch), "4 3 2", "in the order of its own clock");
+    assert_eq!((title(&hub, "x").as_deref(), title(&hub, "y").as_deref()), (Some("third"), Some("another")));
+    assert!(log(&hub, 9).iter().all(|(_, entry)| entry.origin.time <= ahead));
+    // A device whose clock is right wins by a later write.
+    assert_eq!(push_foreign(&hub, &[foreign("right", "1", UPDATE, "y", NOW + 1, &[("title", "later")])]), "5");
+    assert_eq!(title(&hub, "y").as_deref(), Some("later"));
+    // It is known again, although it was dated anew.
+    hub.checkpoint().unwrap();
+    for hub in [hub, open(store)] {
+        assert_eq!(push_foreign(&hub, &batch), "4 3 2");
+    }
 }
 
 #[test]

@@ -81,16 +81,23 @@ impl<C: Connect + Clone + Send + Sync + 'static> HyperClient<C> {
 
 impl<C: Connect + Clone + Send + Sync + 'static> HttpClient for HyperClient<C> {
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<HttpBody>, TransportError>> {
+        let host = request.uri().authority().map_or_else(String::new, ToString::to_string);
         let sent = self.0.request(request.map(Full::new));
         Box::pin(async move {
-            let response = sent.await.map_err(|error| offline(&error))?;
+            let response = sent.await.map_err(|error| offline(&host, &error))?;
             Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
         })
     }
 }
 
-fn offline(error: &HyperError) -> TransportError {
-    TransportError::Offline { message: chain(error) }
+fn offline(host: &str, error: &HyperError) -> TransportError {
+    // Of a connection that was not made only the system's reason says anything to people.
+    let reason = if error.is_connect() { root(error) } else { chain(error) };
+    TransportError::Offline { message: format!("{host}: {reason}") }
+}
+
+fn root(error: &(dyn Error + 'static)) -> String {
+    error.source().map_or_else(|| error.to_string(), root)
 }
 
 /// An error with its causes: hyper's own text says only in which phase it was.

@@ -70,7 +70,7 @@ impl World<'_> {
                     );
                 }
                 Verdict::Accepted { .. } => self.tally.mark(Mark::ForeignAccepted),
-                Verdict::Rejected(why) if !["gone", "clock", "mood"].contains(&why.code.as_str()) => {
+                Verdict::Rejected(why) if !["gone", "mood"].contains(&why.code.as_str()) => {
                     return broken(Rule::NoFailure, format!("the foreign entry {} was refused: {why:?}", entry.id()));
                 }
                 _ => {}

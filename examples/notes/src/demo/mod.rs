@@ -11,7 +11,7 @@ use sync_core::model::entry::LIFECYCLE;
 use crate::failure::Failure;
 use crate::note::{Note, NoteId};
 use crate::out::Out;
-use crate::paint::{bold, dim};
+use crate::paint::{bold, dim, good};
 use crate::sync::runtime;
 use crate::text::{called, value};
 
@@ -124,8 +124,11 @@ fn converge(stage: &mut Stage<'_>, people: [&Person; 3]) -> Result<(), Failure> 
         return Err(Failure::own("diverged", "the three lists differ: that must never be"));
     }
     let bytes = lists[0].len();
-    stage.say(format_args!("The three lists are equal, byte for byte ({bytes} bytes of JSON each).\n"))?;
+    let equal = format!("✓ The three lists are equal, byte for byte ({bytes} bytes of JSON each).");
+    stage.say(format_args!("{}\n", good(equal)))?;
     stage.say(bold("Shown: edits made offline merged field by field, with one state on all devices,"))?;
     stage.say(bold("and what lost was kept and could be taken back."))?;
-    stage.say(dim("Next: `notes serve`, and `notes --server http://127.0.0.1:7878 sync` elsewhere."))
+    stage.say("")?;
+    stage.say(dim("By hand, with `notes` for `cargo run --release -q -p notes --`:"))?;
+    stage.say(dim("`notes serve` is a hub, `notes --server http://127.0.0.1:7878 sync` a device."))
 }

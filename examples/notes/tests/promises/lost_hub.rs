@@ -1,4 +1,4 @@
-//! A hub whose file was put back as it was hundreds of entries ago, or is gone: its replicas give it back.
+//! A hub whose file was put back as it was a thousand entries ago, or is gone: its replicas give it back.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -55,7 +55,7 @@ fn lose(rng: &mut Rng, put_back: bool) {
     stopped(&mut hub, || fs::copy(&file, &backup).unwrap());
 
     // What the hub will have lost, of which each device knows another part: cam nothing but its own.
-    let each = number("NOTES_ENTRIES", 300) / 4;
+    let each = number("NOTES_ENTRIES", 1_000) / 4;
     write(ana, rng, "a", each, &mut expected);
     sync(ana);
     sync(ben);
