@@ -121,7 +121,7 @@ fn one_wrong_line_and_nothing_is_imported() {
         (&deep, "invalid type"),
         (&deep_unknown, "unknown field `x`"),
         ("{\"title\":\"T\",\"views\":1e999}", "number out of range"),
-        ("{\"title\":\"\\ud800\"}", "surrogate"),
+        ("{\"title\":\"\\ud800\"}", "hex escape"),
         ("{\"title\":\"T\",\"views\":18446744073709551615}", "18446744073709551615"),
     ];
     for (line, expected) in cases {
