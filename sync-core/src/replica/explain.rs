@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Replica;
+use super::{LogEntry, LogState, Replica};
 use crate::entity::{Entity, Id};
 use crate::error::Error;
 use crate::model::entry::EntityKey;
@@ -85,6 +85,7 @@ impl Replica {
     /// assert_eq!(why.rule, Rule::OnlyWrite);
     /// assert_eq!(why.parts[0].value.as_str(), "\"b\"");
     /// assert_eq!(why.history[0].value.as_str(), "\"a\"");
+    /// assert_eq!(why.parts[0].replaced, [why.history[0].id.clone()]);
     /// # Ok::<(), sync_core::Error>(())
     /// ```
     ///
@@ -103,9 +104,9 @@ impl Replica {
             return Err(Error::NotFound { key });
         }
         let family = declared.merge.family();
-        let parts = self.parts(&record, field, &family);
+        let mut parts = self.parts(&record, field, &family);
         let rule = rule(&family, &parts);
-        let history = self.history(&key, field, &family, &parts)?;
+        let history = self.history(&key, field, &family, &mut parts)?;
         Ok(Explanation { field: field.to_owned(), rule, parts, history })
     }
 
@@ -135,11 +136,13 @@ impl Replica {
         }
     }
 
-    /// What wrote the field before, from the log.
-    fn history(&self, key: &EntityKey, field: &str, family: &Family, parts: &[Part]) -> Result<Vec<Part>, Error> {
+    /// What wrote the field before, from the log; which says of the parts what they replaced, too.
+    fn history(&self, key: &EntityKey, field: &str, family: &Family, parts: &mut [Part]) -> Result<Vec<Part>, Error> {
         let client = self.state().client.clone();
         let mut history = Vec::new();
-        for line in self.log()?.into_iter().rev().filter(|line| line.entry.key == *key) {
+        // What was refused wrote nothing.
+        let wrote = |line: &LogEntry| line.entry.key == *key && !matches!(line.state, LogState::Rejected(_));
+        for line in self.log()?.into_iter().rev().filter(wrote) {
             let entry = &line.entry;
             let Some((_, op)) = entry.fields.iter().find(|(name, op)| &**name == field && op.family() == *family)
             else {
@@ -155,7 +158,9 @@ impl Replica {
             if is_nothing {
                 continue;
             }
-            if parts.iter().any(|part| part.id == id) {
+            let replaced: Vec<String> = entry.replaced(field).iter().map(shown).collect();
+            if let Some(part) = parts.iter_mut().find(|part| part.id == id) {
+                part.replaced = replaced;
                 continue;
             }
             history.push(Part {
@@ -163,8 +168,8 @@ impl Replica {
                 author: if entry.dot().is_local() { client.clone() } else { entry.origin.author().clone() },
                 time: entry.origin.time,
                 value: op.to_json(),
-                accepted: line.state == super::LogState::Accepted,
-                replaced: entry.replaced(field).iter().map(shown).collect(),
+                accepted: line.state == LogState::Accepted,
+                replaced,
             });
         }
         Ok(history)
