@@ -76,6 +76,8 @@ async fn the_articles_devices_and_rust_replicas_converge_in_one_space() {
         assert_eq!(shows_the_same(replica, &device), 3);
         let edited: RustNote = replica.get(&"ours".into()).unwrap().unwrap();
         assert_eq!((&*edited.title, edited.pinned), ("edited by the article", true));
+        // Who wrote over something had seen it, on either side.
+        assert!(replica.conflicts::<RustNote>().unwrap().is_empty());
     }
 }
 
