@@ -111,6 +111,12 @@ pub(crate) enum Command {
         /// Write the change of this number anew, over what shows now
         #[arg(long, value_name = "N", conflicts_with = "json")]
         resubmit: Option<u64>,
+        /// The title to write instead of the one that was refused
+        #[arg(long, value_name = "T", requires = "resubmit", allow_hyphen_values = true)]
+        title: Option<String>,
+        /// The text to write instead of the one that was refused
+        #[arg(long, value_name = "B", requires = "resubmit", allow_hyphen_values = true)]
+        body: Option<String>,
         /// Forget the change of this number
         #[arg(long, value_name = "N", conflicts_with_all = ["json", "resubmit"])]
         discard: Option<u64>,

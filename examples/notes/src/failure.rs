@@ -166,6 +166,9 @@ fn in_words(error: &Error) -> String {
                 "the hub has lost what this device has ({message}), and takes nothing back from it: keep this file; `notes sync --adopt` takes the hub's state, and sets aside what it lacks"
             )
         }
+        Error::Transport(denied @ TransportError::Denied { .. }) => {
+            format!("{denied}; here that is --token T, or NOTES_TOKEN")
+        }
         Error::NoSuchEntry { number } => format!("no change #{number} was refused: `notes refused` lists all"),
         Error::Store(store) => with_sources(&**store),
         other => with_sources(other),

@@ -69,10 +69,14 @@ fn run(cli: Cli, out: &mut Out) -> Result<(), Failure> {
         Command::Status { json } => status::status(&device()?, json, out),
         Command::Conflicts { json } => conflicts::list(&device()?, json, out),
         Command::Resolve { id, field, take } => conflicts::resolve(&device()?, &id, &field, take),
-        Command::Refused { json, resubmit, discard } => {
+        Command::Refused { json, resubmit, title, body, discard } => {
             let device = device()?;
             match (resubmit, discard) {
-                (Some(number), _) => refused::resubmit(&device, number),
+                (Some(number), _) => {
+                    let mended = [("title", title), ("body", body)].into_iter();
+                    let mended: Vec<_> = mended.filter_map(|(name, value)| Some((name, value?))).collect();
+                    refused::resubmit(&device, number, &mended)
+                }
                 (None, Some(number)) => refused::discard(&device, number),
                 (None, None) => refused::list(&device, json, out),
             }

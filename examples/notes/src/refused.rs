@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use sync_core::replica::SetAside;
 use sync_core::transport::Rejection;
+use sync_core::{Fields, Value};
 
 use crate::device::{Device, short};
 use crate::failure::Failure;
@@ -52,8 +53,18 @@ fn as_json(refused: &SetAside) -> Result<RefusedJson<'_>, Failure> {
     })
 }
 
-pub(crate) fn resubmit(device: &Device, number: u64) -> Result<(), Failure> {
-    device.replica.resubmit(number, |_| ())?.wait()?;
+/// Writes a change anew, with other values of some fields that it wrote.
+pub(crate) fn resubmit(device: &Device, number: u64, mended: &[(&'static str, String)]) -> Result<(), Failure> {
+    if let Some(refused) = device.replica.rejected().iter().find(|refused| refused.number == number) {
+        let writes = |name: &str| refused.entry.fields.iter().any(|(field, _)| &**field == name);
+        if let Some((name, _)) = mended.iter().find(|(name, _)| !writes(name)) {
+            let message = format!("the change #{number} wrote no {name}: write it anew as it is, and edit the note");
+            return Err(Failure::own("no_such_field", message));
+        }
+    }
+    let mend =
+        |fields: &mut Fields| mended.iter().for_each(|(name, value)| fields.insert(*name, Value::from(&**value)));
+    device.replica.resubmit(number, mend)?.wait()?;
     remark(format_args!("written anew: `notes sync` offers it"));
     Ok(())
 }

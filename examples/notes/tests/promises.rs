@@ -18,5 +18,7 @@ mod promises {
     mod oracle;
     mod other_hub;
     mod proxy;
+    mod refusals;
+    mod ruled_hub;
     mod set_aside;
 }

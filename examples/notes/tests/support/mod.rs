@@ -65,7 +65,11 @@ impl Device {
     }
 
     pub(crate) fn of(folder: &Path, name: &str, hub: &HubProcess) -> Self {
-        Self { server: Some(hub.url.clone()), ..Self::new(folder, name) }
+        Self::at(folder, name, &hub.url)
+    }
+
+    pub(crate) fn at(folder: &Path, name: &str, url: &str) -> Self {
+        Self { server: Some(url.to_owned()), ..Self::new(folder, name) }
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
