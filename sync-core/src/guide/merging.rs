@@ -62,7 +62,7 @@
 //! let conflict = phone.conflicts::<Note>()?.remove(0).raw;
 //! assert_eq!(conflict.field, "title");
 //! assert!(conflict.winner.author.as_str().starts_with("laptop-"));
-//! assert_eq!(conflict.losers[0].value.as_str(), r#""Groceries""#);
+//! assert_eq!(conflict.losers[0].value.decode::<String>().unwrap(), "Groceries");
 //!
 //! phone.take(&conflict, 0)?.wait()?; // the first of the losers after all
 //! for device in [&phone, &laptop] {

@@ -112,8 +112,9 @@ impl ReplicaBuilder {
 
     fn open_shared(self, store: Arc<dyn Store>) -> Result<Replica, Error> {
         if let Some(name) = self.twice {
-            let message =
-                format!("two types are called `{name}`: give one of them another name with #[sync(entity = \"...\")]");
+            let message = format!(
+                "`{name}` was registered twice: once is enough, and of two types one needs another #[sync(entity = \"...\")]"
+            );
             return Err(Error::Config { message });
         }
         let missing = |what: &str| Error::Config {
