@@ -210,15 +210,25 @@
 //!
 //! # One replica, one account
 //! The first sync binds a store to the hub, the space and the principal that it met. At anything else a sync is
-//! [`Error::WrongAccount`](crate::Error::WrongAccount), and nothing is sent.
+//! [`Error::WrongAccount`](crate::Error::WrongAccount), and nothing is sent. To log out, [`wipe`](crate::Replica::wipe): it
+//! refuses while anything is unsynced ([`unsynced`](crate::Replica::unsynced) lists it) or set aside, unless it is told
+//! to drop that too. The store then belongs to nobody.
 //!
 //! ```
 //! # use pollster::block_on;
-//! # use sync_core::{Hub, MemoryStore, Replica};
+//! # use sync_core::{Hub, Id, MemoryStore, Replica, Syncable};
+//! # #[derive(Syncable)] struct Note { #[sync(id)] id: Id<Note, String>, title: String }
 //! # let hub = Hub::builder().open(MemoryStore::new())?;
-//! # let phone = Replica::builder().open(MemoryStore::new())?;
+//! # let phone = Replica::builder().register::<Note>().open(MemoryStore::new())?;
 //! block_on(phone.sync(&hub.transport("ada")))?;
+//! phone.create(Note { id: "n".into(), title: "Shopping".into() })?.wait()?;
 //! assert_eq!(block_on(phone.sync(&hub.transport("bob"))).unwrap_err().code(), "wrong_account");
+//! assert_eq!(hub.head().seq, 0); // nothing was sent
+//!
+//! assert_eq!(phone.wipe(false).unwrap_err().code(), "unsynced");
+//! block_on(phone.sync(&hub.transport("ada")))?;
+//! phone.wipe(false)?; // ada logs out
+//! assert_eq!(block_on(phone.sync(&hub.transport("bob")))?.downloaded, 1);
 //! # Ok::<(), sync_core::Error>(())
 //! ```
 //!
