@@ -1,7 +1,6 @@
 //! Entity types: what `#[derive(Syncable)]` generates and what the replica needs to know of a type.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
@@ -130,7 +129,7 @@ pub enum Tombstone {
 
 /// One entity's field values by stored name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Fields(BTreeMap<Cow<'static, str>, Value>);
+pub struct Fields(Vec<(Cow<'static, str>, Value)>);
 
 impl Fields {
     /// No fields.
@@ -140,22 +139,30 @@ impl Fields {
 
     /// Puts a field's value, replacing the one it had.
     pub fn insert(&mut self, name: impl Into<Cow<'static, str>>, value: Value) {
-        self.0.insert(name.into(), value);
+        let name = name.into();
+        match self.place(&name) {
+            Ok(place) => self.0[place].1 = value,
+            Err(place) => self.0.insert(place, (name, value)),
+        }
     }
 
     /// A field's value.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
+        self.place(name).ok().map(|place| &self.0[place].1)
     }
 
     /// Takes a field's value out.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
-        self.0.remove(name)
+        self.place(name).ok().map(|place| self.0.remove(place).1)
     }
 
     /// All fields in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (name.as_ref(), value))
+    }
+
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(other, _)| other.as_ref().cmp(name))
     }
 }
 

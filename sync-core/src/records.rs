@@ -1,10 +1,10 @@
 //! Records of accepted entries: a checkpoint in the store, and the entries accepted since, folded when they are read.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::model::entry::{EntityKey, Entry};
-use crate::model::record::Record;
+use crate::model::entry::{EntityKey, Entry, Map};
+use crate::model::record::{Glance, Record};
+use crate::model::shared;
 use crate::seal;
 use crate::store::{Store, StoreError};
 
@@ -12,12 +12,13 @@ use crate::store::{Store, StoreError};
 const PREFIX: u8 = b'r';
 
 /// How many records are kept in memory that are no different from the checkpoint's.
-const CACHED: usize = 4_096;
+const CACHED: usize = 16_384;
 
 /// The records that the store's checkpoint does not have as they are now.
 #[derive(Default)]
 pub(crate) struct Records {
-    hot: HashMap<EntityKey, Hot>,
+    /// Never iterated in its own order where that could be seen.
+    hot: Map<Hot>,
     entries: usize,
     /// Counts checkpoints: what was read from the store before one is not a base for what came after it.
     generation: u64,
@@ -31,8 +32,16 @@ struct Hot {
     unfolded: Vec<Arc<Entry>>,
 }
 
-/// What a checkpoint is made of: for each entity the entries that it takes in.
-pub(crate) struct Frozen(Vec<(EntityKey, Vec<Arc<Entry>>)>);
+/// What a checkpoint is made of: the entities that it lacks something of, in the order of their keys.
+pub(crate) struct Frozen(Vec<Taken>);
+
+/// An entity as a checkpoint takes it in.
+struct Taken {
+    key: EntityKey,
+    /// With all of the entries, if it was in memory.
+    record: Option<Arc<Record>>,
+    entries: Vec<Arc<Entry>>,
+}
 
 impl Records {
     /// Takes an accepted entry. The caller has seen that it is new.
@@ -52,16 +61,12 @@ impl Records {
 
     /// An entity's record, if what the checkpoint has of it was read.
     pub(crate) fn peek(&mut self, key: &EntityKey) -> Option<Arc<Record>> {
-        let hot = self.hot.get_mut(key)?;
-        let record = hot.record.as_mut()?;
-        if hot.folded < hot.unfolded.len() {
-            let folding = Arc::make_mut(record);
-            for entry in &hot.unfolded[hot.folded..] {
-                folding.apply_in_order(entry);
-            }
-            hot.folded = hot.unfolded.len();
-        }
-        Some(record.clone())
+        self.hot.get_mut(key)?.peek()
+    }
+
+    /// Whether the checkpoint's record of an entity is all that there is.
+    pub(crate) fn is_settled(&self, key: &EntityKey) -> bool {
+        self.hot.get(key).is_none_or(|hot| hot.unfolded.is_empty())
     }
 
     /// Gives what was read from the checkpoint of this generation; ignored if there was another one since.
@@ -69,9 +74,7 @@ impl Records {
         if generation != self.generation {
             return;
         }
-        if self.hot.len() >= self.entries + CACHED {
-            self.hot.retain(|_, hot| !hot.unfolded.is_empty());
-        }
+        self.make_room();
         let hot = self.hot.entry(key.clone()).or_default();
         if hot.record.is_none() {
             hot.record = Some(Arc::new(record.unwrap_or_default()));
@@ -93,25 +96,36 @@ impl Records {
     }
 
     /// What a checkpoint has to take in now.
-    pub(crate) fn freeze(&self) -> Frozen {
-        let unfolded = self.hot.iter().filter(|(_, hot)| !hot.unfolded.is_empty());
-        Frozen(unfolded.map(|(key, hot)| (key.clone(), hot.unfolded.clone())).collect())
+    pub(crate) fn freeze(&mut self) -> Frozen {
+        let unfolded = self.hot.iter_mut().filter(|(_, hot)| !hot.unfolded.is_empty());
+        let taken =
+            unfolded.map(|(key, hot)| Taken { key: key.clone(), record: hot.peek(), entries: hot.unfolded.clone() });
+        let mut taken: Vec<Taken> = taken.collect();
+        taken.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        Frozen(taken)
     }
 
     /// The checkpoint has taken these in.
     pub(crate) fn thaw(&mut self, frozen: &Frozen) {
         self.generation += 1;
-        for (key, entries) in &frozen.0 {
-            if let Some(hot) = self.hot.get_mut(key) {
-                hot.unfolded.drain(..entries.len());
-                self.entries -= entries.len();
+        for Taken { key, entries, .. } in &frozen.0 {
+            let Some(hot) = self.hot.get_mut(key) else { continue };
+            hot.unfolded.drain(..entries.len());
+            self.entries -= entries.len();
+            match hot.folded.checked_sub(entries.len()) {
+                // It contains what the checkpoint contains now, and stands on it.
+                Some(folded) if hot.record.is_some() => hot.folded = folded,
+                _ => (hot.record, hot.folded) = (None, 0),
             }
         }
-        // What was cached stands on the checkpoint before; all is read anew when it is needed.
-        self.hot.retain(|_, hot| !hot.unfolded.is_empty());
-        for hot in self.hot.values_mut() {
-            hot.record = None;
-            hot.folded = 0;
+        self.hot.retain(|_, hot| hot.record.is_some() || !hot.unfolded.is_empty());
+        self.make_room();
+    }
+
+    /// Lets go of records that are no different from the checkpoint's where there are many.
+    fn make_room(&mut self) {
+        if self.hot.len() >= self.entries + CACHED {
+            self.hot.retain(|_, hot| !hot.unfolded.is_empty());
         }
     }
 
@@ -126,19 +140,40 @@ impl Records {
     }
 }
 
+impl Hot {
+    /// The record with all that was accepted, if what the checkpoint has of it was read.
+    fn peek(&mut self) -> Option<Arc<Record>> {
+        let record = self.record.as_mut()?;
+        if self.folded < self.unfolded.len() {
+            let folding = Arc::make_mut(record);
+            for entry in &self.unfolded[self.folded..] {
+                folding.apply_in_order(entry);
+            }
+            self.folded = self.unfolded.len();
+        }
+        Some(record.clone())
+    }
+}
+
 impl Frozen {
     /// The rows that the checkpoint puts and drops. Reads the store's records: no lock of the state is needed.
     pub(crate) fn rows(&self, store: &dyn Store, table: Table) -> Result<Rows, StoreError> {
         let mut rows = Rows::default();
-        for (key, entries) in &self.0 {
-            let mut record = table.load(store, key)?.unwrap_or_default();
-            for entry in entries {
-                record.apply_in_order(entry);
-            }
+        for Taken { key, record, entries } in &self.0 {
+            let read;
+            let record = match record {
+                Some(record) => record,
+                None => {
+                    let mut record = table.load(store, key)?.unwrap_or_default();
+                    entries.iter().for_each(|entry| record.apply_in_order(entry));
+                    read = record;
+                    &read
+                }
+            };
             if record.is_empty() {
                 rows.drops.push(table.place(key));
             } else {
-                rows.puts.push(table.row(key, &record));
+                rows.puts.push(table.row(key, record));
             }
         }
         Ok(rows)
@@ -153,7 +188,30 @@ pub(crate) struct Rows {
 }
 
 /// A record as it was scanned, or what is wrong with its row.
-pub(crate) type Scanned = (EntityKey, Result<Record, StoreError>);
+pub(crate) type Scanned<T> = (EntityKey, Result<T, StoreError>);
+
+/// A record's row, whose checksum was seen to fit.
+pub(crate) struct Stored {
+    place: Vec<u8>,
+    row: Vec<u8>,
+}
+
+impl Stored {
+    fn open(place: Vec<u8>, row: Vec<u8>) -> Result<Self, StoreError> {
+        seal::open(&place, &row)?;
+        Ok(Self { place, row })
+    }
+
+    /// The record.
+    pub(crate) fn record(&self) -> Result<Record, StoreError> {
+        Record::decode(seal::body(&self.row)).map_err(|error| seal::unreadable(&self.place, &error))
+    }
+
+    /// What it shows.
+    pub(crate) fn glance(&self) -> Result<Glance<'_>, StoreError> {
+        Glance::at(seal::body(&self.row)).map_err(|error| seal::unreadable(&self.place, &error))
+    }
+}
 
 /// The records in the store's map, of one epoch: a whole snapshot is taken in beside the records that are
 /// there, under the next epoch, and one small commit switches over.
@@ -177,7 +235,7 @@ impl Table {
     pub(crate) fn load(self, store: &dyn Store, key: &EntityKey) -> Result<Option<Record>, StoreError> {
         let place = self.place(key);
         match store.get(&place)? {
-            Some(row) => decode(&place, &row).map(Some),
+            Some(row) => Stored::open(place, row)?.record().map(Some),
             None => Ok(None),
         }
     }
@@ -189,7 +247,19 @@ impl Table {
         entity_type: Option<&str>,
         after: Option<&EntityKey>,
         limit: usize,
-    ) -> Result<Vec<Scanned>, StoreError> {
+    ) -> Result<Vec<Scanned<Record>>, StoreError> {
+        let rows = self.scan_rows(store, entity_type, after, limit)?;
+        Ok(rows.into_iter().map(|(key, row)| (key, row.and_then(|row| row.record()))).collect())
+    }
+
+    /// The same, not decoded yet.
+    pub(crate) fn scan_rows(
+        self,
+        store: &dyn Store,
+        entity_type: Option<&str>,
+        after: Option<&EntityKey>,
+        limit: usize,
+    ) -> Result<Vec<Scanned<Stored>>, StoreError> {
         let (first, end) = self.bounds(entity_type);
         let from = match after {
             Some(key) => {
@@ -202,7 +272,7 @@ impl Table {
         let rows = store.range(&from, &end, limit)?;
         let keyed = rows.into_iter().filter_map(|(place, row)| {
             let key = parse_key(&place)?;
-            Some((key, decode(&place, &row)))
+            Some((key, Stored::open(place, row)))
         });
         Ok(keyed.collect())
     }
@@ -233,13 +303,8 @@ impl Table {
     }
 }
 
-fn decode(place: &[u8], row: &[u8]) -> Result<Record, StoreError> {
-    let body = seal::open(place, row)?;
-    Record::decode(body).map_err(|error| seal::unreadable(place, &error))
-}
-
 fn parse_key(place: &[u8]) -> Option<EntityKey> {
     let text = std::str::from_utf8(place.get(2..)?).ok()?;
     let (entity_type, id) = text.split_once('\0')?;
-    Some(EntityKey::new(entity_type, id))
+    Some(EntityKey::new(shared::name(entity_type), id))
 }

@@ -38,6 +38,11 @@ pub(crate) fn open<'a>(place: &[u8], row: &'a [u8]) -> Result<&'a [u8], StoreErr
     }
 }
 
+/// The body of a row that was opened before.
+pub(crate) fn body(row: &[u8]) -> &[u8] {
+    row.get(1..row.len().saturating_sub(CHECKSUM)).unwrap_or_default()
+}
+
 /// A row whose checksum fits and whose content does not.
 pub(crate) fn unreadable(place: &[u8], error: &CodecError) -> StoreError {
     damaged(place, &error.to_string())

@@ -37,6 +37,20 @@ pub(crate) fn fields(schema: &Schema, record: &Record) -> Fields {
     fields
 }
 
+/// The same where every field that was written has one value, assigned: these. `None` if the type says otherwise.
+pub(crate) fn glanced(schema: &Schema, values: &[(&str, &str)]) -> Option<Fields> {
+    let mut fields = Fields::new();
+    for field in schema.fields.iter().filter(|field| !field.local) {
+        let mut written = values.iter().filter(|(name, _)| names(field).any(|known| known == *name));
+        match (field.merge, written.next(), written.next()) {
+            (Merge::LastWriterWins, Some((_, value)), None) => fields.insert(field.name, Value::from_canonical(*value)),
+            (Merge::LastWriterWins, None, _) => {}
+            _ => return None,
+        }
+    }
+    Some(fields)
+}
+
 /// The values of an entity of a type that nobody declared: every register's, under its field's name.
 pub(crate) fn untyped(record: &Record) -> Fields {
     let mut fields = Fields::new();

@@ -26,7 +26,6 @@
 //! | lengths, texts | values |
 
 mod columns;
-mod ids;
 mod read;
 #[cfg(test)]
 mod tests;

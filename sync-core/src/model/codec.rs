@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::ids;
+use super::shared;
 use super::stamp::{ClientId, Digest, Dot, Name, Origin};
 use super::value::Value;
 
@@ -43,10 +45,7 @@ impl Writer {
     pub(crate) fn finish(self) -> Vec<u8> {
         let Some(table) = self.table else { return self.bytes };
         let mut out = Writer::plain();
-        out.u64(table.texts.len() as u64);
-        for text in &table.texts {
-            out.text(text);
-        }
+        ids::write(&mut out, table.texts.iter().map(|text| &**text));
         out.bytes.extend_from_slice(&self.bytes);
         out.bytes
     }
@@ -158,7 +157,8 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn with_table(bytes: &'a [u8]) -> Result<Self> {
         let mut reader = Self::plain(bytes);
-        let table = reader.list(|r| r.text().map(Arc::from))?;
+        let mut table = Vec::new();
+        ids::read(&mut reader, |text| table.push(shared::name(text)))?;
         reader.table = Some(table);
         Ok(reader)
     }

@@ -214,8 +214,9 @@ impl Family {
         }
     }
 
-    pub(crate) fn read(r: &mut Reader<'_>) -> codec::Result<Family> {
-        Ok(match r.u8()? {
+    /// Reads the rest of a family of this kind.
+    pub(crate) fn read(kind: u8, r: &mut Reader<'_>) -> codec::Result<Family> {
+        Ok(match kind {
             0 => Family::Assign,
             1 => Family::First,
             2 => Family::Max,

@@ -1,12 +1,15 @@
 //! Records: the registers of one entity, and how entries fold into them.
 
 mod check;
+mod glance;
 
-use smallvec::SmallVec;
+pub(crate) use glance::Glance;
+
+use smallvec::{SmallVec, smallvec};
 
 use super::codec::{self, CodecError, Reader, Writer};
 use super::op::Family;
-use super::register::{Grounds, Register};
+use super::register::{Grounds, Register, Sibling};
 use super::stamp::{Dot, Name, Origin, Stamp};
 use super::value::Value;
 use crate::entity::Tombstone;
@@ -194,10 +197,20 @@ impl Record {
             });
             w.dots(&l.saw);
         });
-        w.list(&self.fields, |w, (name, family, register)| {
-            w.name(name);
-            family.write(w);
-            register.write(w);
+        let sole = sole(&self.creates);
+        w.list(&self.fields, |w, (name, family, register)| match sole.and_then(|sole| plain(sole, family, register)) {
+            Some(Sibling { origin, value, .. }) => {
+                w.u8(PLAIN);
+                w.name(name);
+                w.dot(&origin.dot);
+                w.i64(origin.time.wrapping_sub(sole.map_or(0, |sole| sole.time)) as i64);
+                w.value(value);
+            }
+            None => {
+                family.write(w);
+                w.name(name);
+                register.write(w);
+            }
         });
         w.list(&self.missing, |w, (slot, dot)| {
             match slot {
@@ -219,10 +232,11 @@ impl Record {
 
     pub(crate) fn read(r: &mut Reader<'_>) -> codec::Result<Record> {
         let stamp = |r: &mut Reader<'_>| Ok(Stamp { time: r.u64()?, client: r.client()?, n: r.u64()? });
+        let creates: SmallVec<[Create; 1]> = r
+            .list(|r| Ok(Create { dot: r.dot()?, origin: r.option(Reader::origin)?, updated: r.option(stamp)? }))?
+            .into();
+        let sole = sole(&creates).cloned();
         Ok(Record {
-            creates: r
-                .list(|r| Ok(Create { dot: r.dot()?, origin: r.option(Reader::origin)?, updated: r.option(stamp)? }))?
-                .into(),
             lifecycle: r.list(|r| {
                 let (origin, of) = (r.origin()?, r.dots()?.into());
                 let delete = match r.u8()? {
@@ -233,7 +247,19 @@ impl Record {
                 };
                 Ok(Lifecycle { origin, of, delete, saw: r.dots()? })
             })?,
-            fields: r.list(|r| Ok((r.name()?, Family::read(r)?, Register::read(r)?)))?,
+            fields: r.list(|r| {
+                let kind = r.u8()?;
+                if kind != PLAIN {
+                    let family = Family::read(kind, r)?;
+                    return Ok((r.name()?, family, Register::read(r)?));
+                }
+                let create = sole.as_ref().ok_or(CodecError { expected: "a create before a plain field" })?;
+                let (name, dot) = (r.name()?, r.dot()?);
+                let time = create.time.wrapping_add(r.i64()? as u64);
+                let (origin, of) = (Origin { dot, time, author: None }, smallvec![create.dot.clone()]);
+                let sibling = Sibling { origin, of, value: r.value()? };
+                Ok((name, Family::Assign, Register::Siblings(smallvec![sibling])))
+            })?,
             missing: r.list(|r| {
                 let slot = match r.u8()? {
                     0 => Slot::Create,
@@ -244,6 +270,33 @@ impl Record {
                 };
                 Ok((slot, r.dot()?))
             })?,
+            creates,
         })
+    }
+}
+
+/// The kind of a register that is one assignment on the sole create: of nearly every one.
+const PLAIN: u8 = 7;
+
+/// The create of a record that has one.
+fn sole(creates: &[Create]) -> Option<&Origin> {
+    match creates {
+        [Create { dot, origin: Some(origin), .. }] if *dot == origin.dot => Some(origin),
+        _ => None,
+    }
+}
+
+/// The sibling of a register that is plain.
+fn plain<'a>(create: &Origin, family: &Family, register: &'a Register) -> Option<&'a Sibling> {
+    match register.siblings() {
+        [one]
+            if *family == Family::Assign
+                && one.origin.author.is_none()
+                && one.of.len() == 1
+                && one.of[0] == create.dot =>
+        {
+            Some(one)
+        }
+        _ => None,
     }
 }

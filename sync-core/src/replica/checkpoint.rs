@@ -12,6 +12,9 @@ use crate::records::{Frozen, Table};
 use crate::seal;
 use crate::store::{Checkpoint, Position};
 
+/// How many times as many entries may wait for a checkpoint while more are coming in.
+const OVERDUE: usize = 16;
+
 impl Replica {
     /// Brings the records' checkpoint up to date. Done by itself every few thousand entries; after it, opening
     /// replays nothing. Writers wait for it at most as long as one commit of that size takes.
@@ -53,7 +56,7 @@ impl Replica {
             self.sweep_wiped()?;
         }
         let (frozen, mut checkpoint, table, undecided) = {
-            let state = self.state();
+            let mut state = self.state();
             let covers = self.inner.journal.last();
             let mut checkpoint = Checkpoint { covers, ..Checkpoint::default() };
             checkpoint.puts.push(meta::row(&state));
@@ -147,9 +150,18 @@ impl Replica {
 
     /// Makes a checkpoint if one is due: beside the caller where there are threads.
     pub(super) fn checkpoint_if_due(&self) {
+        self.checkpoint_if_after(self.inner.checkpoint_after);
+    }
+
+    /// The same while much is coming in: a record that many entries are about takes them all in at once.
+    pub(super) fn checkpoint_if_overdue(&self) {
+        self.checkpoint_if_after(self.inner.checkpoint_after.saturating_mul(OVERDUE));
+    }
+
+    fn checkpoint_if_after(&self, entries: usize) {
         let due = {
             let state = self.state();
-            state.records.entries() + state.dropped.len() >= self.inner.checkpoint_after
+            state.records.entries() + state.dropped.len() >= entries
         };
         if !due || !self.inner.checkpointer.begin() {
             return;

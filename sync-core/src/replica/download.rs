@@ -11,6 +11,9 @@ use crate::model::entry::Entry;
 use crate::model::stamp::{Digest, Dot};
 use crate::transport::{Page, PullRequest, Transport, TransportError};
 
+/// How many commits may not be durable yet while there are more pages: they are appended together.
+const PAGES_AHEAD: u64 = 8;
+
 /// What one page brought about.
 pub(super) enum Pulled {
     /// There may be more.
@@ -52,8 +55,14 @@ impl Replica {
         let gone = self.stranded_by(&entries)?;
         report.rejected += gone.len() as u64;
         let position = self.commit_between_writes(&Row::Page { entries, cursor: page.cursor, gone })?;
-        self.inner.journal.ticket(position, ()).await?;
-        self.checkpoint_if_due();
+        if page.has_more {
+            // The row holds the cursor too: a page that is lost is one that comes again.
+            self.inner.journal.ticket(position.saturating_sub(PAGES_AHEAD), ()).await?;
+            self.checkpoint_if_overdue();
+        } else {
+            self.inner.journal.ticket(position, ()).await?;
+            self.checkpoint_if_due();
+        }
         self.progress(|status| status.downloaded = report.downloaded);
         Ok(if page.has_more { Pulled::More } else { Pulled::Done })
     }

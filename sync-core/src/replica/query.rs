@@ -10,8 +10,10 @@ use crate::entity::{Entity, Fields, Id};
 use crate::error::Error;
 use crate::model::codec::Reader;
 use crate::model::entry::EntityKey;
-use crate::model::record::{Life, Record};
+use crate::model::record::{Glance, Life, Record};
+use crate::records::Stored;
 use crate::seal;
+use crate::store::StoreError;
 use crate::view;
 
 /// How many records are read at a time.
@@ -57,8 +59,12 @@ impl Replica {
         record: &Record,
         local: Option<&Fields>,
     ) -> Result<T, Error> {
+        self.typed(key, view::fields(T::SCHEMA, record), local)
+    }
+
+    /// The entity of these fields, with those that never leave the device.
+    fn typed<T: Entity>(&self, key: &EntityKey, mut fields: Fields, local: Option<&Fields>) -> Result<T, Error> {
         let wrong = |source| Error::Field { key: key.clone(), source };
-        let mut fields = view::fields(T::SCHEMA, record);
         if T::SCHEMA.fields.iter().any(|field| field.local) {
             let stored = self.local_fields(key)?;
             for (name, value) in local.unwrap_or(&stored).iter() {
@@ -111,17 +117,49 @@ impl<T: Entity> Listing<T> {
     }
 }
 
+impl<T: Entity> Listing<T> {
+    /// The entity, if it is there.
+    fn entity(&self, key: &EntityKey, shown: &Shown) -> Result<Option<T>, Error> {
+        let replica = &self.scan.replica;
+        let record = match shown {
+            Shown::Record(record) => record.clone(),
+            Shown::Stored(stored) => {
+                match stored.glance()? {
+                    Glance::Gone => return Ok(None),
+                    Glance::Plain(values) => {
+                        if let Some(fields) = view::glanced(T::SCHEMA, &values) {
+                            return replica.typed(key, fields, None).map(Some);
+                        }
+                    }
+                    Glance::Unclear => {}
+                }
+                Arc::new(stored.record()?)
+            }
+        };
+        if record.is_alive() { replica.entity(key, &record, None).map(Some) } else { Ok(None) }
+    }
+}
+
 impl<T: Entity> Iterator for Listing<T> {
     type Item = Result<T, Error>;
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            match self.scan.next()? {
-                Ok((key, record)) if record.is_alive() => return Some(self.scan.replica.entity(&key, &record, None)),
-                Ok(_) => {}
-                Err(error) => return Some(Err(error)),
+            let entity = match self.scan.next_shown()? {
+                Ok((key, shown)) => self.entity(&key, &shown),
+                Err(error) => Err(error),
+            };
+            if let Some(entity) = entity.transpose() {
+                return Some(entity);
             }
         }
     }
+}
+
+/// A visible record.
+enum Shown {
+    Record(Arc<Record>),
+    /// All there is of it is its row.
+    Stored(Stored),
 }
 
 /// Visible records in the order of their keys.
@@ -129,7 +167,7 @@ pub(super) struct Scan {
     replica: Replica,
     entity_type: Option<String>,
     after: Option<EntityKey>,
-    page: VecDeque<Result<(EntityKey, Arc<Record>), Error>>,
+    page: VecDeque<Result<(EntityKey, Shown), Error>>,
     done: bool,
     /// Whether pending entries lie over the records.
     overlay: bool,
@@ -159,35 +197,46 @@ impl Scan {
                 let state = self.replica.state();
                 (state.records.generation(), state.table)
             };
-            let rows = table.scan(&*store, self.entity_type.as_deref(), self.after.as_ref(), PAGE)?;
+            let rows = table.scan_rows(&*store, self.entity_type.as_deref(), self.after.as_ref(), PAGE)?;
             let last = if rows.len() == PAGE { rows.last().map(|(key, _)| key.clone()) } else { None };
             let mut state = self.replica.state();
             if state.records.generation() != generation || state.table != table {
                 continue;
             }
-            let mut keys: std::collections::BTreeMap<EntityKey, Option<Result<Record, _>>> =
-                rows.into_iter().map(|(key, record)| (key, Some(record))).collect();
-            for key in self.in_memory(&state, last.as_ref()) {
-                keys.entry(key).or_insert(None);
+            let mut keys: Vec<(EntityKey, Option<Result<Stored, StoreError>>)> =
+                rows.into_iter().map(|(key, row)| (key, Some(row))).collect();
+            let stored = keys.len();
+            keys.extend(self.in_memory(&state, last.as_ref()).into_iter().map(|key| (key, None)));
+            if keys.len() > stored {
+                // Of a key that is there twice the row comes first.
+                keys.sort_by(|a, b| a.0.cmp(&b.0));
+                keys.dedup_by(|later, first| later.0 == first.0);
             }
             for (key, row) in keys {
-                let accepted = match state.records.peek(&key) {
-                    Some(record) => Ok(record),
-                    None => match row.unwrap_or_else(|| Ok(Record::default())) {
-                        Ok(record) => Ok(state.records.with_tail(&key, record)),
-                        Err(error) => Err(Error::from(error)),
-                    },
-                };
-                let overlay = self.overlay;
-                self.page.push_back(accepted.map(|record| {
-                    let record = if overlay { overlaid(&state, &key, record) } else { record };
-                    (key, record)
-                }));
+                let shown = self.shown(&mut state, &key, row);
+                self.page.push_back(shown.map(|shown| (key, shown)));
             }
             self.done = last.is_none();
             self.after = last;
             return Ok(());
         }
+    }
+
+    /// What is visible of an entity that has this row, or none.
+    fn shown(
+        &self,
+        state: &mut super::State,
+        key: &EntityKey,
+        row: Option<Result<Stored, StoreError>>,
+    ) -> Result<Shown, Error> {
+        let is_under = self.overlay && state.pending_of.contains_key(key);
+        let accepted = match (state.records.peek(key), row) {
+            (Some(record), _) => record,
+            (None, Some(stored)) if !is_under && state.records.is_settled(key) => return Ok(Shown::Stored(stored?)),
+            (None, Some(stored)) => state.records.with_tail(key, stored?.record()?),
+            (None, None) => state.records.with_tail(key, Record::default()),
+        };
+        Ok(Shown::Record(if self.overlay { overlaid(state, key, accepted) } else { accepted }))
     }
 
     /// The keys of the range that memory knows something of.
@@ -211,6 +260,19 @@ impl Scan {
 impl Iterator for Scan {
     type Item = Result<(EntityKey, Arc<Record>), Error>;
     fn next(&mut self) -> Option<Self::Item> {
+        let shown = self.next_shown()?;
+        Some(shown.and_then(|(key, shown)| {
+            let record = match shown {
+                Shown::Record(record) => record,
+                Shown::Stored(stored) => Arc::new(stored.record()?),
+            };
+            Ok((key, record))
+        }))
+    }
+}
+
+impl Scan {
+    fn next_shown(&mut self) -> Option<Result<(EntityKey, Shown), Error>> {
         loop {
             if let Some(item) = self.page.pop_front() {
                 return Some(item);

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::columns::Columns;
-use super::{At, Seen, VERSION, head, ids, rare, replaced};
+use super::{At, Seen, VERSION, head, rare, replaced};
 use crate::model::canonical;
 use crate::model::codec::{CodecError, Reader, Result};
 use crate::model::entry::{Action, EntityKey, Entry, Group, is_client_text};
+use crate::model::ids;
 use crate::model::op::Op;
+use crate::model::shared;
 use crate::model::stamp::{ClientId, Dot, Name, Origin};
 use crate::model::value::Value;
 
@@ -47,25 +49,21 @@ struct Shape {
 
 impl Tables {
     fn read(r: &mut Reader<'_>) -> Result<Self> {
-        let names: Vec<Name> = r.list(|r| r.text().map(Name::from))?;
-        let count = r.count()?;
-        let mut clients = Vec::with_capacity(count.min(4096));
+        let names: Vec<Name> = r.list(|r| r.text().map(shared::name))?;
+        let mut clients = Vec::new();
         let mut are_plain = true;
-        ids::read(r, count, |id| {
+        ids::read(r, |id| {
             are_plain &= is_client_text(id);
-            clients.push((ClientId::new(id), 0));
+            clients.push((ClientId::new(shared::name(id)), 0));
         })?;
-        let count = r.count()?;
-        let types: Vec<Name> = (0..count).map(|_| at(&names, r.u64()?).cloned()).collect::<Result<_>>()?;
-        let mut keys = Vec::with_capacity(count.min(4096));
-        let mut types = types.into_iter();
-        ids::read(r, count, |id| {
-            if let Some(entity_type) = types.next() {
-                let key = EntityKey { entity_type, id: Arc::from(id) };
-                are_plain &= canonical::is_plain_key(&key);
-                keys.push((key, Seen::default()));
-            }
-        })?;
+        let mut ids: Vec<Arc<str>> = Vec::new();
+        ids::read(r, |id| ids.push(Arc::from(id)))?;
+        let mut keys = Vec::with_capacity(ids.len());
+        for id in ids {
+            let key = EntityKey { entity_type: at(&names, r.u64()?)?.clone(), id };
+            are_plain &= canonical::is_plain_key(&key);
+            keys.push((key, Seen::default()));
+        }
         let shapes = r.list(|r| {
             let fields = r.list(|r| {
                 let name = r.u64()?;

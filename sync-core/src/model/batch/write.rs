@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use super::columns::Columns;
-use super::{At, Seen, VERSION, head, ids, rare, replaced};
+use super::{At, Seen, VERSION, head, rare, replaced};
 use crate::model::codec::Writer;
 use crate::model::entry::{Action, EntityKey, Entry};
+use crate::model::ids;
 use crate::model::op::Op;
 use crate::model::stamp::{ClientId, Dot, Name};
 use crate::model::value::Value;
@@ -66,13 +67,11 @@ impl<'a> Batch<'a> {
     fn finish(mut self) -> Vec<u8> {
         let tables = &mut self.columns.tables;
         tables.list(&self.names.things, |w, name| w.text(name));
-        tables.u64(self.clients.things.len() as u64);
         ids::write(tables, self.clients.things.iter().copied());
-        tables.u64(self.keys.things.len() as u64);
+        ids::write(tables, self.keys.things.iter().map(|key| &*key.id));
         for key in &self.keys.things {
             tables.u64(u64::from(self.names.places[&*key.entity_type]));
         }
-        ids::write(tables, self.keys.things.iter().map(|key| &*key.id));
         tables.u64(self.shapes.len() as u64);
         tables.bytes(&self.shape_table.finish());
         let mut out = Writer::plain();

@@ -1,0 +1,82 @@
+//! Tables of texts, many of which are ids: what is a UUID, or 128 bits in hex digits, takes 16 bytes.
+
+use smallvec::SmallVec;
+use uuid::Uuid;
+
+use super::codec::{CodecError, Reader, Result, Writer};
+
+/// How an id stands in the table: as its length more than these, or as one of them.
+const UUID: u64 = 0;
+const HEX: u64 = 1;
+const TEXT: u64 = 2;
+
+/// Writes how many there are and the forms of all, then their bytes.
+pub(super) fn write<'a>(w: &mut Writer, ids: impl ExactSizeIterator<Item = &'a str> + Clone) {
+    w.u64(ids.len() as u64);
+    for id in ids.clone() {
+        w.u64(packed(id).map_or(TEXT + id.len() as u64, |(form, _)| form));
+    }
+    for id in ids {
+        match packed(id) {
+            Some((_, bits)) => w.bytes(&bits.to_be_bytes()),
+            None => w.bytes(id.as_bytes()),
+        }
+    }
+}
+
+/// Reads a table.
+pub(super) fn read(r: &mut Reader<'_>, mut each: impl FnMut(&str)) -> Result<()> {
+    let mut digits = [0; 36];
+    for (form, bytes) in parts(r)? {
+        let id = match (form, bytes.first_chunk::<16>()) {
+            (UUID, Some(bits)) => &*Uuid::from_bytes(*bits).hyphenated().encode_lower(&mut digits),
+            (HEX, Some(bits)) => &*Uuid::from_bytes(*bits).simple().encode_lower(&mut digits),
+            _ => text(form, bytes)?.unwrap_or_default(),
+        };
+        each(id);
+    }
+    Ok(())
+}
+
+/// For each text its form and its bytes.
+pub(super) type Parts<'a> = SmallVec<[(u64, &'a [u8]); 16]>;
+
+/// Reads a table as it stands.
+pub(super) fn parts<'a>(r: &mut Reader<'a>) -> Result<Parts<'a>> {
+    let count = r.count()?;
+    let mut parts = Parts::new();
+    for _ in 0..count {
+        parts.push((r.u64()?, &[][..]));
+    }
+    for (form, bytes) in &mut parts {
+        let length = if *form < TEXT { 16 } else { *form - TEXT };
+        let length = usize::try_from(length).map_err(|_| CodecError { expected: "an id within the bytes" })?;
+        *bytes = r.take(length)?;
+    }
+    Ok(parts)
+}
+
+/// A text that stands as it is; `None` for one that is packed.
+pub(super) fn text(form: u64, bytes: &[u8]) -> Result<Option<&str>> {
+    if form < TEXT {
+        return Ok(None);
+    }
+    std::str::from_utf8(bytes).map(Some).map_err(|_| CodecError { expected: "a text in UTF-8" })
+}
+
+/// An id's form and bits, if they give the same text again.
+fn packed(id: &str) -> Option<(u64, u128)> {
+    let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    let form = match id.len() {
+        36 if id
+            .bytes()
+            .enumerate()
+            .all(|(at, b)| if matches!(at, 8 | 13 | 18 | 23) { b == b'-' } else { digit(b) }) =>
+        {
+            UUID
+        }
+        32 if id.bytes().all(digit) => HEX,
+        _ => return None,
+    };
+    Uuid::try_parse(id).ok().map(|uuid| (form, uuid.as_u128()))
+}
