@@ -1,10 +1,12 @@
 //! The readable form of an entry: "action" on the wire, one line in `log`.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::Arc;
 
 use super::entry::{Action, EntityKey, Entry, Group, client_is_valid};
 use super::op::Op;
+use super::shared;
 use super::stamp::{ClientId, Dot, Name, Origin};
 use super::value::{MAX_DEPTH, Value};
 use crate::entity::Tombstone;
@@ -155,17 +157,12 @@ impl Entry {
     /// # Errors
     /// [`Malformed`] with the member that is wrong.
     pub fn from_json(json: &Value) -> Result<Parsed, Malformed> {
-        let members = json
-            .object_members()
+        let members = Value::members_in(json.as_str())
             .ok_or_else(|| Malformed { field: None, message: "an action is a JSON object".into() })?;
-        Self::from_members(members)
-    }
-
-    fn from_members(members: Vec<(String, Value)>) -> Result<Parsed, Malformed> {
         let mut raw = Raw::default();
         let mut unknown = Vec::new();
         for (name, value) in members {
-            let slot = match &name[..] {
+            let slot = match &*name {
                 "id" => &mut raw.id,
                 "entityType" => &mut raw.entity_type,
                 "entityId" => &mut raw.entity_id,
@@ -184,7 +181,7 @@ impl Entry {
                 // The article's own mark of what was sent; it says nothing about the entry.
                 "uploaded" => continue,
                 _ => {
-                    unknown.push((name, value));
+                    unknown.push((name, Value::from_canonical(value)));
                     continue;
                 }
             };
@@ -194,42 +191,45 @@ impl Entry {
     }
 }
 
+/// A member's canonical text, where there is one.
+type Member<'a> = Option<&'a str>;
+
 #[derive(Default)]
-struct Raw {
-    id: Option<Value>,
-    entity_type: Option<Value>,
-    entity_id: Option<Value>,
-    action: Option<Value>,
-    payload: Option<Value>,
-    client: Option<Value>,
-    time: Option<Value>,
-    n: Option<Value>,
-    dot: Option<Value>,
-    replaces: Option<Value>,
-    of: Option<Value>,
-    saw: Option<Value>,
-    group: Option<Value>,
-    intent: Option<Value>,
-    seq: Option<Value>,
+struct Raw<'a> {
+    id: Member<'a>,
+    entity_type: Member<'a>,
+    entity_id: Member<'a>,
+    action: Member<'a>,
+    payload: Member<'a>,
+    client: Member<'a>,
+    time: Member<'a>,
+    n: Member<'a>,
+    dot: Member<'a>,
+    replaces: Member<'a>,
+    of: Member<'a>,
+    saw: Member<'a>,
+    group: Member<'a>,
+    intent: Member<'a>,
+    seq: Member<'a>,
 }
 
-impl Raw {
-    fn parse(self, unknown: Vec<(String, Value)>) -> Result<Parsed, Malformed> {
-        let id = required_text("id", &self.id, 512)?;
-        let client = ClientId::new(required_text("clientId", &self.client, ClientId::MAX_BYTES)?);
+impl<'a> Raw<'a> {
+    fn parse(self, unknown: Vec<(Cow<'a, str>, Value)>) -> Result<Parsed, Malformed> {
+        let id = required_text("id", self.id, 512)?;
+        let client = ClientId::new(shared::name(&required_text("clientId", self.client, ClientId::MAX_BYTES)?));
         if !client_is_valid(&client) {
             return Err(Malformed::member("clientId", "is empty, too long or has control characters"));
         }
-        let time = number("logicalTime", &self.time)?.ok_or_else(|| Malformed::member("logicalTime", "is missing"))?;
+        let time = number("logicalTime", self.time)?.ok_or_else(|| Malformed::member("logicalTime", "is missing"))?;
         let key = EntityKey {
-            entity_type: required_text("entityType", &self.entity_type, 128)?.into(),
-            id: required_text("entityId", &self.entity_id, EntityKey::MAX_ID_BYTES)?.into(),
+            entity_type: shared::name(&required_text("entityType", self.entity_type, 128)?),
+            id: required_text("entityId", self.entity_id, EntityKey::MAX_ID_BYTES)?.into(),
         };
-        let (action, fields) = payload(&required_text("type", &self.action, 64)?, self.payload.as_ref())?;
-        let (dot, author, foreign_id, numbered) = match (number("n", &self.n)?, text("dot", &self.dot)?) {
+        let (action, fields) = payload(&required_text("type", self.action, 64)?, self.payload)?;
+        let (dot, author, foreign_id, numbered) = match (number("n", self.n)?, text("dot", self.dot)?) {
             (Some(n), None) => {
                 let dot = Dot::new(client, n);
-                if n == 0 || dot.to_string() != id {
+                if n == 0 || id.parse().as_ref() != Ok(&dot) {
                     return Err(Malformed::member("id", format!("must be the client's id and `n`: {dot}")));
                 }
                 (dot, None, None, true)
@@ -244,16 +244,16 @@ impl Raw {
         let mut entry = Entry::new(Origin { dot, time, author }, key, action);
         entry.foreign_id = foreign_id;
         entry.fields = fields;
-        entry.replaces = replaces(self.replaces.as_ref())?;
-        entry.of = dots("of", self.of.as_ref())?;
-        entry.saw = dots("saw", self.saw.as_ref())?;
-        entry.group = group(self.group.as_ref())?;
-        entry.intent = intent(&self.intent)?;
+        entry.replaces = replaces(self.replaces)?;
+        entry.of = dots("of", self.of)?;
+        entry.saw = dots("saw", self.saw)?;
+        entry.group = group(self.group)?;
+        entry.intent = intent(self.intent)?;
         if !unknown.is_empty() {
             let unknown = Value::object(unknown);
             entry.unknown = Some(unknown.map_err(|e| Malformed { field: None, message: e.to_string() })?);
         }
-        Ok(Parsed { entry, numbered, seq: number("seq", &self.seq)? })
+        Ok(Parsed { entry, numbered, seq: number("seq", self.seq)? })
     }
 }
 
@@ -289,8 +289,8 @@ fn action_name(action: Action) -> &'static str {
 
 type Payload = (Action, Vec<(Name, Op)>);
 
-fn payload(action: &str, payload: Option<&Value>) -> Result<Payload, Malformed> {
-    let payload = payload.filter(|value| !value.is_null());
+fn payload(action: &str, payload: Member<'_>) -> Result<Payload, Malformed> {
+    let payload = not_null(payload);
     let empty = |action| match payload {
         None => Ok((action, Vec::new())),
         Some(_) => Err(Malformed::member("payload", "of this type of action is null")),
@@ -298,7 +298,7 @@ fn payload(action: &str, payload: Option<&Value>) -> Result<Payload, Malformed> 
     match action {
         "create" => fields(payload).map(|fields| (Action::Create, fields)),
         "update" => fields(payload).map(|fields| (Action::Update, fields)),
-        "delete" => match payload.map(Value::as_str) {
+        "delete" => match payload {
             None => Ok((Action::Delete(Tombstone::DeleteWins), Vec::new())),
             Some("{\"$tombstone\":\"last_writer_wins\"}") => {
                 Ok((Action::Delete(Tombstone::LastWriterWins), Vec::new()))
@@ -313,46 +313,47 @@ fn payload(action: &str, payload: Option<&Value>) -> Result<Payload, Malformed> 
     }
 }
 
-fn fields(payload: Option<&Value>) -> Result<Vec<(Name, Op)>, Malformed> {
-    let members = payload.and_then(Value::object_members);
+fn fields(payload: Member<'_>) -> Result<Vec<(Name, Op)>, Malformed> {
+    let members = payload.and_then(Value::members_in);
     let members = members.ok_or_else(|| Malformed::member("payload", "is an object of fields"))?;
-    let field = |(name, value): (String, Value)| {
+    let field = |(name, value): (Cow<'_, str>, &str)| {
         if name.is_empty() || name.starts_with('$') {
             return Err(Malformed {
                 message: format!("{name:?} is no field name: it is empty or begins with `$`"),
-                field: Some(name),
+                field: Some(name.into_owned()),
             });
         }
-        match Op::from_json(&value) {
-            Ok(op) => Ok((Name::from(name), op)),
-            Err(message) => Err(Malformed { message: format!("field `{name}`: {message}"), field: Some(name) }),
+        match Op::from_canonical(value) {
+            Ok(op) => Ok((shared::name(&name), op)),
+            Err(message) => {
+                Err(Malformed { message: format!("field `{name}`: {message}"), field: Some(name.into_owned()) })
+            }
         }
     };
-    members.into_iter().map(field).collect()
+    members.map(field).collect()
 }
 
-fn replaces(value: Option<&Value>) -> Result<Vec<(Name, Vec<Dot>)>, Malformed> {
-    let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(Vec::new()) };
+fn replaces(value: Member<'_>) -> Result<Vec<(Name, Vec<Dot>)>, Malformed> {
+    let Some(value) = not_null(value) else { return Ok(Vec::new()) };
     let members =
-        value.object_members().ok_or_else(|| Malformed::member("replaces", "is an object of arrays of ids"))?;
-    let named = |(name, ids): (String, Value)| Ok((Name::from(name), dots("replaces", Some(&ids))?));
-    members.into_iter().map(named).collect()
+        Value::members_in(value).ok_or_else(|| Malformed::member("replaces", "is an object of arrays of ids"))?;
+    members.map(|(name, ids)| Ok((shared::name(&name), dots("replaces", Some(ids))?))).collect()
 }
 
-fn dots(member: &str, value: Option<&Value>) -> Result<Vec<Dot>, Malformed> {
-    let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(Vec::new()) };
-    let elements = value.array_elements().ok_or_else(|| Malformed::member(member, "is an array of ids"))?;
-    let dot = |id: &Value| {
-        let dot = id.as_string().and_then(|id| id.parse().ok());
+fn dots(member: &str, value: Member<'_>) -> Result<Vec<Dot>, Malformed> {
+    let Some(value) = not_null(value) else { return Ok(Vec::new()) };
+    let elements = Value::elements_in(value).ok_or_else(|| Malformed::member(member, "is an array of ids"))?;
+    let dot = |id: &str| {
+        let dot = Value::string_in(id).and_then(|id| id.parse().ok());
         dot.ok_or_else(|| Malformed::member(member, format!("names entries by their ids, and {id} is none")))
     };
-    elements.iter().map(dot).collect()
+    elements.map(dot).collect()
 }
 
-fn group(value: Option<&Value>) -> Result<Option<Group>, Malformed> {
-    let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(None) };
+fn group(value: Member<'_>) -> Result<Option<Group>, Malformed> {
+    let Some(value) = not_null(value) else { return Ok(None) };
     let wrong = || Malformed::member("group", "is {\"first\":n,\"count\":k}");
-    let members = value.object_members().ok_or_else(wrong)?;
+    let members: Vec<_> = Value::members_in(value).ok_or_else(wrong)?.collect();
     let of = |name: &str| members.iter().find(|(n, _)| n == name).and_then(|(_, value)| as_u64(value));
     match (of("first"), of("count"), members.len()) {
         (Some(first), Some(count), 2) if first > 0 && count > 0 => Ok(Some(Group { first, count })),
@@ -360,7 +361,7 @@ fn group(value: Option<&Value>) -> Result<Option<Group>, Malformed> {
     }
 }
 
-fn intent(value: &Option<Value>) -> Result<Option<u128>, Malformed> {
+fn intent(value: Member<'_>) -> Result<Option<u128>, Malformed> {
     let wrong = || Malformed::member("intent", "is 32 hex digits");
     let Some(text) = text("intent", value)? else { return Ok(None) };
     if text.len() != 32 {
@@ -369,12 +370,16 @@ fn intent(value: &Option<Value>) -> Result<Option<u128>, Malformed> {
     u128::from_str_radix(&text, 16).map(Some).map_err(|_| wrong())
 }
 
-fn as_u64(value: &Value) -> Option<u64> {
-    value.as_str().parse().ok()
+fn not_null(value: Member<'_>) -> Member<'_> {
+    value.filter(|value| *value != "null")
 }
 
-fn number(member: &str, value: &Option<Value>) -> Result<Option<u64>, Malformed> {
-    match value.as_ref().filter(|value| !value.is_null()) {
+fn as_u64(value: &str) -> Option<u64> {
+    value.parse().ok()
+}
+
+fn number(member: &str, value: Member<'_>) -> Result<Option<u64>, Malformed> {
+    match not_null(value) {
         None => Ok(None),
         Some(value) => match as_u64(value) {
             Some(number) => Ok(Some(number)),
@@ -383,17 +388,17 @@ fn number(member: &str, value: &Option<Value>) -> Result<Option<u64>, Malformed>
     }
 }
 
-fn text(member: &str, value: &Option<Value>) -> Result<Option<String>, Malformed> {
-    match value.as_ref().filter(|value| !value.is_null()) {
+fn text<'a>(member: &str, value: Member<'a>) -> Result<Option<Cow<'a, str>>, Malformed> {
+    match not_null(value) {
         None => Ok(None),
-        Some(value) => match value.as_string() {
-            Some(text) => Ok(Some(text.into_owned())),
+        Some(value) => match Value::string_in(value) {
+            Some(text) => Ok(Some(text)),
             None => Err(Malformed::member(member, "is a string")),
         },
     }
 }
 
-fn required_text(member: &str, value: &Option<Value>, max: usize) -> Result<String, Malformed> {
+fn required_text<'a>(member: &str, value: Member<'a>, max: usize) -> Result<Cow<'a, str>, Malformed> {
     match text(member, value)? {
         Some(text) if text.is_empty() => Err(Malformed::member(member, "is empty")),
         Some(text) if text.len() > max => {

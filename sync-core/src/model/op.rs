@@ -96,7 +96,7 @@ impl Op {
     pub fn to_json(&self) -> Value {
         let one = |key: &str, value: Value| object(vec![(key.to_owned(), value)]);
         match self {
-            Op::Assign(value) if looks_like_operation(value) => one("$value", value.clone()),
+            Op::Assign(value) if looks_like_operation(value.as_str()) => one("$value", value.clone()),
             Op::Assign(value) => value.clone(),
             Op::First(value) => one("$first", value.clone()),
             Op::Max(value) => one("$max", value.clone()),
@@ -125,9 +125,15 @@ impl Op {
     /// Writes the operation in JSON.
     pub(crate) fn write_json(&self, out: &mut String) {
         match self {
-            Op::Assign(value) if !looks_like_operation(value) => out.push_str(value.as_str()),
+            Op::Assign(value) if !looks_like_operation(value.as_str()) => out.push_str(value.as_str()),
             _ => out.push_str(self.to_json().as_str()),
         }
+    }
+
+    /// Reads an operation from canonical JSON.
+    pub(super) fn from_canonical(text: &str) -> Result<Op, String> {
+        let value = Value::from_canonical(text);
+        if looks_like_operation(text) { Op::from_json(&value) } else { Ok(Op::Assign(value)) }
     }
 
     /// Reads an operation from JSON.
@@ -135,7 +141,7 @@ impl Op {
     /// # Errors
     /// Says what is wrong with it.
     pub fn from_json(value: &Value) -> Result<Op, String> {
-        if !looks_like_operation(value) {
+        if !looks_like_operation(value.as_str()) {
             return Ok(Op::Assign(value.clone()));
         }
         let mut members = value.object_members().unwrap_or_default();
@@ -235,12 +241,11 @@ fn tagged(w: &mut Writer, tag: u8, value: &Value) {
 }
 
 /// Any object with a member that begins with `$` is read as an operation, and so must be escaped as a value.
-fn looks_like_operation(value: &Value) -> bool {
+fn looks_like_operation(text: &str) -> bool {
     // In canonical text a key that begins with `$` is always preceded by `{"` or `,"`: rule out the rest cheaply.
-    let text = value.as_str();
     text.starts_with('{')
         && text.contains("\"$")
-        && value.object_members().is_some_and(|members| members.iter().any(|(key, _)| key.starts_with('$')))
+        && Value::members_in(text).is_some_and(|mut members| members.any(|(key, _)| key.starts_with('$')))
 }
 
 fn object(members: Vec<(String, Value)>) -> Value {

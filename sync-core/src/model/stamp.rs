@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::shared;
+
 /// A short text that is shared instead of copied: an entity type, a field, a family.
 pub type Name = Arc<str>;
 
@@ -118,7 +120,7 @@ impl FromStr for Dot {
             return Err(NotADot);
         }
         let n = u64::from_str_radix(digits, 16).map_err(|_| NotADot)?;
-        Ok(Self::new(ClientId::new(client), n))
+        Ok(Self::new(ClientId::new(shared::name(client)), n))
     }
 }
 

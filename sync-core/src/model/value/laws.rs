@@ -155,4 +155,11 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn a_string_ends_where_it_ends(text in prop::collection::vec(prop_oneof![any::<u8>(), 0x1e_u8..0x24, Just(b'\\')], 0..40), at in 0_usize..40) {
+        let plain = |b: &&u8| **b >= 0x20 && **b != b'"' && **b != b'\\';
+        let rest = text.get(at..).unwrap_or_default();
+        prop_assert_eq!(text::end_of_plain(&text, at), at + rest.iter().take_while(plain).count());
+    }
 }

@@ -202,7 +202,7 @@ impl Value {
 
     /// The text that a string stands for.
     pub fn as_string(&self) -> Option<Cow<'_, str>> {
-        (self.kind() == Kind::String).then(|| text::unescape(&self.0))
+        Self::string_in(&self.0)
     }
 
     /// An integer that fits. A number that is spelled with a fraction or an exponent is none.
@@ -217,13 +217,28 @@ impl Value {
 
     /// The elements of an array.
     pub fn array_elements(&self) -> Option<Vec<Self>> {
-        (self.kind() == Kind::Array).then(|| text::elements(&self.0).into_iter().map(Self::from_canonical).collect())
+        Some(Self::elements_in(&self.0)?.map(Self::from_canonical).collect())
     }
 
     /// The members of an object, sorted by key.
     pub fn object_members(&self) -> Option<Vec<(String, Self)>> {
-        let member = |(key, value)| (text::unescape(key).into_owned(), Self::from_canonical(value));
-        (self.kind() == Kind::Object).then(|| text::members(&self.0).into_iter().map(member).collect())
+        let members = Self::members_in(&self.0)?;
+        Some(members.map(|(key, value)| (key.into_owned(), Self::from_canonical(value))).collect())
+    }
+
+    /// The texts of an array's elements in canonical text.
+    pub(crate) fn elements_in(text: &str) -> Option<impl Iterator<Item = &str>> {
+        text.starts_with('[').then(|| text::elements(text))
+    }
+
+    /// The members of an object in canonical text.
+    pub(crate) fn members_in(text: &str) -> Option<impl Iterator<Item = (Cow<'_, str>, &str)>> {
+        text.starts_with('{').then(|| text::members(text).map(|(key, value)| (text::unescape(key), value)))
+    }
+
+    /// What a string in canonical text stands for.
+    pub(crate) fn string_in(text: &str) -> Option<Cow<'_, str>> {
+        text.starts_with('"').then(|| text::unescape(text))
     }
 }
 

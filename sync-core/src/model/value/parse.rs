@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::error::ValueError;
-use super::text::{Keys, write_string};
+use super::text::{Keys, end_of_plain, write_string};
 use super::{Value, number};
 
 /// No nesting is taken that is deeper than this, whatever the caller asks for: it bounds the stack.
@@ -190,16 +190,16 @@ impl Scanner<'_> {
         let mut end = self.at + 1;
         let mut escaped = false;
         loop {
+            end = end_of_plain(bytes, end);
             match bytes.get(end) {
                 Some(b'"') => break,
                 Some(b'\\') => {
                     escaped = true;
                     end += escape(bytes, end)?;
                 }
-                Some(0..0x20) => {
+                Some(_) => {
                     return Err(ValueError::Syntax { at: end, message: "a control character must be escaped" });
                 }
-                Some(_) => end += 1,
                 None => {
                     return Err(ValueError::Syntax { at: end, message: "a string has no end" });
                 }

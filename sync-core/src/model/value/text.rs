@@ -11,7 +11,7 @@ use super::error::ValueError;
 
 /// Writes a string with its quotes: escaped only where JSON demands it.
 pub(super) fn write_string(out: &mut String, text: &str) {
-    if text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\') {
+    if end_of_plain(text.as_bytes(), 0) == text.len() {
         out.reserve(text.len() + 2);
         out.push('"');
         out.push_str(text);
@@ -60,7 +60,7 @@ impl Keys {
         if !self.unsorted {
             return Ok(());
         }
-        let mut members = members(&text[start..]);
+        let mut members: Vec<(&str, &str)> = members(&text[start..]).collect();
         members.sort_by(|a, b| compare_strings(a.0, b.0));
         // Equal spellings are equal keys, and equal keys have equal spellings.
         if let Some(pair) = members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
@@ -98,31 +98,54 @@ pub(super) fn join_members<'a>(members: impl IntoIterator<Item = (&'a str, &'a s
 }
 
 /// The members of an object: key (with its quotes) and value.
-pub(super) fn members(object: &str) -> Vec<(&str, &str)> {
+pub(super) fn members(object: &str) -> impl Iterator<Item = (&str, &str)> {
     let body = inside(object, '{', '}');
-    let mut members = Vec::new();
     let mut at = 0;
-    while at < body.len() {
-        let colon = end_of_value(body.as_bytes(), at);
+    std::iter::from_fn(move || {
+        let key = at;
+        if key >= body.len() {
+            return None;
+        }
+        let colon = end_of_value(body.as_bytes(), key);
         let value = (colon + 1).min(body.len());
         let end = end_of_value(body.as_bytes(), value);
-        members.push((&body[at..colon], &body[value..end]));
         at = end + 1;
-    }
-    members
+        Some((&body[key..colon], &body[value..end]))
+    })
 }
 
 /// The elements of an array.
-pub(super) fn elements(array: &str) -> Vec<&str> {
+pub(super) fn elements(array: &str) -> impl Iterator<Item = &str> {
     let body = inside(array, '[', ']');
-    let mut elements = Vec::new();
     let mut at = 0;
-    while at < body.len() {
-        let end = end_of_value(body.as_bytes(), at);
-        elements.push(&body[at..end]);
+    std::iter::from_fn(move || {
+        let start = at;
+        if start >= body.len() {
+            return None;
+        }
+        let end = end_of_value(body.as_bytes(), start);
         at = end + 1;
+        Some(&body[start..end])
+    })
+}
+
+/// Where from `at` on the first byte stands that ends or escapes a string, or may not stand in one.
+pub(super) fn end_of_plain(bytes: &[u8], mut at: usize) -> usize {
+    // Eight bytes at a time: a byte of a word is 0 where the word less one borrows from its high bit (Mycroft 1987).
+    const ONES: u64 = u64::MAX / 255;
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*chunk);
+        let control = word.wrapping_sub(ONES * 0x20) & !word & (ONES << 7);
+        let found = zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\'))) | control;
+        if found != 0 {
+            // The lowest mark is exact; what borrows may mark the bytes above it too.
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
     }
-    elements
+    let plain = |b: &u8| *b >= 0x20 && *b != b'"' && *b != b'\\';
+    at + bytes.get(at..).unwrap_or_default().iter().take_while(|b| plain(b)).count()
 }
 
 fn inside(text: &str, open: char, close: char) -> &str {
@@ -150,13 +173,13 @@ pub(super) fn depth(text: &str) -> usize {
 
 /// Where the string that starts at `at` ends: just behind its closing quote.
 fn end_of_string(bytes: &[u8], at: usize) -> usize {
-    let mut at = at + 1;
+    let mut at = end_of_plain(bytes, at + 1);
     while at < bytes.len() {
-        match bytes[at] {
+        at = match bytes[at] {
             b'"' => return at + 1,
-            b'\\' => at += 2,
-            _ => at += 1,
-        }
+            b'\\' => end_of_plain(bytes, at + 2),
+            _ => end_of_plain(bytes, at + 1),
+        };
     }
     bytes.len()
 }
