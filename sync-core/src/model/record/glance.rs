@@ -1,7 +1,5 @@
 //! What a record shows, seen in its bytes: to list entities without making their records.
 
-use smallvec::SmallVec;
-
 use super::PLAIN;
 use crate::model::codec::{CodecError, Reader, Result};
 use crate::model::ids;
@@ -11,7 +9,7 @@ pub(crate) enum Glance<'a> {
     /// It is not there.
     Gone,
     /// It is there, and each of these fields has one assigned value: no field has anything else.
-    Plain(SmallVec<[(&'a str, &'a str); 8]>),
+    Plain(Vec<(&'a str, &'a str)>),
     /// More than a glance can tell: decode it.
     Unclear,
 }
@@ -45,8 +43,9 @@ impl<'a> Glance<'a> {
             }
             _ => return Ok(Glance::Unclear),
         }
-        let mut fields = SmallVec::new();
-        for _ in 0..r.u64()? {
+        let count = r.count()?;
+        let mut fields = Vec::with_capacity(count.min(64));
+        for _ in 0..count {
             if r.u8()? != PLAIN {
                 return Ok(Glance::Unclear);
             }
@@ -72,4 +71,80 @@ fn skip_own(r: &mut Reader<'_>) -> Result<bool> {
     skip_dot(r)?;
     r.u64()?;
     Ok(r.u8()? == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Life, Record};
+    use super::*;
+    use crate::entity::Tombstone;
+    use crate::model::entry::{Action, EntityKey, Entry};
+    use crate::model::op::{Family, Op};
+    use crate::model::stamp::{ClientId, Dot, Origin};
+
+    fn dot(n: u64) -> Dot {
+        Dot::new(ClientId::new("0123456789abcdef0123456789abcdef"), n)
+    }
+
+    fn entry(n: u64, action: Action, fields: &[(&str, Op)], replaced: &[u64]) -> Entry {
+        let origin = Origin { dot: dot(n), time: n, author: None };
+        let mut entry = Entry::new(origin, EntityKey::new("note", "1"), action);
+        entry.fields = fields.iter().map(|(name, op)| ((*name).into(), op.clone())).collect();
+        let replaced: Vec<Dot> = replaced.iter().copied().map(dot).collect();
+        entry.replaces = fields.iter().map(|(name, _)| ((*name).into(), replaced.clone())).collect();
+        if action != Action::Create {
+            entry.of = vec![dot(1)];
+        }
+        entry
+    }
+
+    fn record(entries: &[Entry]) -> Record {
+        let mut record = Record::default();
+        entries.iter().for_each(|entry| record.apply_in_order(entry));
+        record
+    }
+
+    /// Whether a glance sees all that the record shows; what it says has to be true.
+    fn is_seen(record: &Record) -> bool {
+        let bytes = record.encode();
+        match Glance::at(&bytes) {
+            Ok(Glance::Gone) => !record.is_alive(),
+            Ok(Glance::Plain(seen)) => {
+                let winner = |name: &str| record.get(name, &Family::Assign).and_then(|r| r.winner(&Family::Assign));
+                assert_eq!(seen.len(), record.registers().count());
+                assert!(seen.iter().all(|(name, value)| winner(name).is_some_and(|w| w.value.as_str() == *value)));
+                assert!(matches!(record.life(), Life::Alive { .. }));
+                true
+            }
+            Ok(Glance::Unclear) => false,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn what_is_seen_is_what_is_there() {
+        let one = || Op::Assign("one".into());
+        let create = entry(1, Action::Create, &[("body", one()), ("title", one())], &[]);
+        let update = entry(2, Action::Update, &[("title", Op::Assign("two".into()))], &[1]);
+        let unaware = entry(3, Action::Update, &[("title", Op::Assign("three".into()))], &[1]);
+        let add = entry(4, Action::Update, &[("views", Op::Add(1))], &[]);
+        let delete = |policy| entry(5, Action::Delete(policy), &[], &[]);
+        let deletes = [Tombstone::DeleteWins, Tombstone::LastWriterWins].map(delete);
+        let named = entry(6, Action::Update, &[("0123456789abcdef0123456789abcdef", one())], &[]);
+        let history = |more: &[&Entry]| {
+            let entries: Vec<Entry> = [&create].iter().chain(more).map(|entry| (**entry).clone()).collect();
+            record(&entries)
+        };
+        let seen = [history(&[]), history(&[&update]), history(&[&update, &deletes[0]])];
+        assert!(seen.iter().all(is_seen));
+        let unclear = [
+            history(&[&update, &unaware]),
+            history(&[&add]),
+            history(&[&deletes[1]]),
+            history(&[&named]),
+            record(&[update]),
+            Record::default(),
+        ];
+        assert!(!unclear.iter().any(is_seen));
+    }
 }
