@@ -2,12 +2,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::error::Error;
 use crate::seal;
 use crate::store::{Position, Store, StoreError};
+use crate::threads::{Condvar, Mutex, MutexGuard, thread};
 
 /// The end of a store's journal, with the commits that wait to be appended to it.
 ///
@@ -27,6 +28,8 @@ pub(crate) struct Journal {
 
 struct Queue {
     rows: Vec<Vec<u8>>,
+    /// Whether somebody appends, who tells all that wait when it is done.
+    is_appending: bool,
     /// Where the last row that was ever queued will stand.
     last: Position,
     durable: Position,
@@ -43,6 +46,7 @@ impl Journal {
     pub(crate) fn new(store: Arc<dyn Store>, last: Position) -> Arc<Self> {
         let queue = Queue {
             rows: Vec::new(),
+            is_appending: false,
             last,
             durable: last,
             failed: None,
@@ -122,13 +126,19 @@ impl Journal {
                 return done;
             }
             match self.appending.try_lock() {
-                Ok(_appending) => self.append(),
+                Ok(_appending) => {
+                    let _told = Appending::begin(self);
+                    self.append();
+                }
                 Err(_) => {
                     let queue = self.queue();
-                    if queue.durable < position && queue.failed.is_none() && queue.epoch == epoch {
-                        // Whoever appends tells when it is done; it may have been done just before this line.
-                        let patience = std::time::Duration::from_millis(20);
-                        drop(self.appended.wait_timeout(queue, patience));
+                    if queue.is_appending && queue.durable < position && queue.failed.is_none() && queue.epoch == epoch
+                    {
+                        drop(self.appended.wait(queue));
+                    } else {
+                        drop(queue);
+                        // Just before or behind an append, for a moment.
+                        thread::yield_now();
                     }
                 }
             }
@@ -169,7 +179,6 @@ impl Journal {
             }
             std::mem::take(&mut queue.wakers)
         };
-        self.appended.notify_all();
         wakers.into_iter().for_each(Waker::wake);
     }
 
@@ -241,7 +250,7 @@ impl Journal {
                 }
             }
         };
-        let thread = std::thread::Builder::new().name("sync-journal".into()).spawn(work);
+        let thread = thread::Builder::new().name("sync-journal".into()).spawn(work);
         if thread.is_err() {
             // Without a thread whoever polls appends: slower for an executor, and just as safe.
             self.queue().has_flusher = false;
@@ -255,11 +264,34 @@ impl Journal {
     }
 }
 
+/// An append under way. Ended, in whatever way, it tells all that wait: those whose commits came too late for it, too,
+/// one of which makes the next.
+struct Appending<'a>(&'a Journal);
+
+impl<'a> Appending<'a> {
+    fn begin(journal: &'a Journal) -> Self {
+        journal.queue().is_appending = true;
+        Self(journal)
+    }
+}
+
+impl Drop for Appending<'_> {
+    fn drop(&mut self) {
+        let mut queue = self.0.queue();
+        queue.is_appending = false;
+        if thread::panicking() {
+            queue.failed = Some(Arc::new(StoreError::io("the store", "it panicked during an append")));
+        }
+        drop(queue);
+        self.0.appended.notify_all();
+    }
+}
+
 /// The thread that appends; dropped, it appends what waits and ends.
 #[cfg(all(feature = "system", not(target_arch = "wasm32")))]
 pub(crate) struct Flusher {
     journal: Arc<Journal>,
-    thread: Option<std::thread::JoinHandle<()>>,
+    thread: Option<thread::JoinHandle<()>>,
 }
 
 #[cfg(all(feature = "system", not(target_arch = "wasm32")))]
@@ -269,7 +301,7 @@ impl Drop for Flusher {
         self.journal.demand.notify_all();
         if let Some(thread) = self.thread.take() {
             // The last handle may be dropped by the flusher's own thread, through a waker.
-            if thread.thread().id() != std::thread::current().id() {
+            if thread.thread().id() != thread::current().id() {
                 let _ = thread.join();
             }
         }

@@ -56,6 +56,7 @@ pub mod memory;
 mod records;
 mod seal;
 pub mod store;
+mod threads;
 
 pub mod transport;
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::row::Row;
 use super::state::State;
-use super::{Inner, Replica, cycle, meta, status, watch};
+use super::{Inner, Replica, meta, single_flight, status, watch};
 use crate::clock::{Clock, Random};
 use crate::entity::{Entity, Schema};
 use crate::error::Error;
@@ -142,7 +142,7 @@ impl ReplicaBuilder {
             random,
             name,
             watchers: watch::Watchers::default(),
-            syncing: cycle::SingleFlight::default(),
+            syncing: single_flight::SingleFlight::default(),
             status: Mutex::new(status::Progress::default()),
             status_changed: status::Bell::default(),
             checkpointer: Arc::default(),

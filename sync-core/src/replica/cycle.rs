@@ -1,13 +1,10 @@
 //! One sync: hello, upload, download. The only place where the phases are put in order.
 
-use std::future::poll_fn;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
-
 use serde::Serialize;
 
 use super::download::Pulled;
 use super::row::{Account, Row};
+use super::single_flight::Entered;
 use super::status::Phase;
 use super::upload::Pushed;
 use super::{Replica, State};
@@ -347,74 +344,5 @@ impl State {
             (client.clone(), Known { n: known.n, digest: known.digest })
         };
         HelloRequest { clients: clients.map(known).collect(), cursor: self.cursor }
-    }
-}
-
-/// Lets one sync run at a time; the others join it.
-#[derive(Default)]
-pub(super) struct SingleFlight(Mutex<Flight>);
-
-#[derive(Default)]
-struct Flight {
-    running: bool,
-    landed: u64,
-    result: Option<Result<Report, Error>>,
-    wakers: Vec<Waker>,
-}
-
-enum Entered<'a> {
-    Alone(InFlight<'a>),
-    Joined(Option<Result<Report, Error>>),
-}
-
-/// The one that runs; given up, it lets another run.
-struct InFlight<'a>(&'a SingleFlight);
-
-impl SingleFlight {
-    async fn enter(&self) -> Entered<'_> {
-        let joined = {
-            let mut flight = self.flight();
-            if !flight.running {
-                flight.running = true;
-                return Entered::Alone(InFlight(self));
-            }
-            flight.landed
-        };
-        poll_fn(|cx| {
-            let mut flight = self.flight();
-            if flight.landed != joined {
-                return Poll::Ready(Entered::Joined(flight.result.clone()));
-            }
-            if !flight.running {
-                return Poll::Ready(Entered::Joined(None));
-            }
-            flight.wakers.push(cx.waker().clone());
-            Poll::Pending
-        })
-        .await
-    }
-
-    fn flight(&self) -> MutexGuard<'_, Flight> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl InFlight<'_> {
-    fn land(self, result: Result<Report, Error>) {
-        let mut flight = self.0.flight();
-        flight.landed += 1;
-        flight.result = Some(result);
-        // Dropping `self` wakes those who joined.
-    }
-}
-
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        let wakers = {
-            let mut flight = self.0.flight();
-            flight.running = false;
-            std::mem::take(&mut flight.wakers)
-        };
-        wakers.into_iter().for_each(Waker::wake);
     }
 }

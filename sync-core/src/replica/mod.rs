@@ -19,6 +19,7 @@ mod purge;
 mod query;
 mod raw;
 mod row;
+mod single_flight;
 mod state;
 mod status;
 mod upload;
@@ -97,7 +98,7 @@ struct Inner {
     random: Arc<dyn Random>,
     name: builder::ClientName,
     watchers: watch::Watchers,
-    syncing: cycle::SingleFlight,
+    syncing: single_flight::SingleFlight<Result<Report, Error>>,
     status: Mutex<status::Progress>,
     status_changed: status::Bell,
     checkpointer: Arc<checkpoint::Checkpointer>,

@@ -24,6 +24,7 @@ const CALM: u64 = 2_000;
 /// How often each thing happened.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
+    pub(crate) histories: u64,
     cuts: u64,
     one_way_up: u64,
     one_way_down: u64,
@@ -55,6 +56,7 @@ impl Tally {
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
+        self.histories += other.histories;
         self.cuts += other.cuts;
         self.one_way_up += other.one_way_up;
         self.one_way_down += other.one_way_down;
@@ -86,7 +88,12 @@ impl History {
     pub(crate) fn run_with(seed: u64, one_forgets: bool) -> Result<Tally, String> {
         let calm = Arc::new(AtomicBool::new(false));
         let devices = (0..DEVICES).map(|n| Device::new(n, seed, calm.clone(), one_forgets && n == 0)).collect();
-        let history = Self { chance: Chance::new(seed << 8 | 0xff), devices, calm, tally: Tally::default() };
+        let history = Self {
+            chance: Chance::new(seed << 8 | 0xff),
+            devices,
+            calm,
+            tally: Tally { histories: 1, ..Tally::default() },
+        };
         history.go(seed)
     }
 

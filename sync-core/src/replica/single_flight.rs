@@ -1,0 +1,83 @@
+//! One at a time: whoever comes meanwhile waits for the one under way, and is given its result.
+
+use std::future::poll_fn;
+use std::sync::PoisonError;
+use std::task::{Poll, Waker};
+
+use crate::threads::{Mutex, MutexGuard};
+
+/// Lets one run at a time; the others join it.
+pub(crate) struct SingleFlight<T>(Mutex<Flight<T>>);
+
+struct Flight<T> {
+    running: bool,
+    landed: u64,
+    result: Option<T>,
+    wakers: Vec<Waker>,
+}
+
+pub(crate) enum Entered<'a, T> {
+    Alone(InFlight<'a, T>),
+    /// What the one came to that was joined; `None` if it was given up.
+    Joined(Option<T>),
+}
+
+/// The one that runs; given up, it lets another run.
+pub(crate) struct InFlight<'a, T>(&'a SingleFlight<T>);
+
+impl<T> Default for SingleFlight<T> {
+    fn default() -> Self {
+        Self(Mutex::new(Flight { running: false, landed: 0, result: None, wakers: Vec::new() }))
+    }
+}
+
+impl<T: Clone> SingleFlight<T> {
+    pub(crate) async fn enter(&self) -> Entered<'_, T> {
+        let joined = {
+            let mut flight = self.flight();
+            if !flight.running {
+                flight.running = true;
+                return Entered::Alone(InFlight(self));
+            }
+            flight.landed
+        };
+        poll_fn(|cx| {
+            let mut flight = self.flight();
+            if flight.landed != joined {
+                return Poll::Ready(Entered::Joined(flight.result.clone()));
+            }
+            if !flight.running {
+                return Poll::Ready(Entered::Joined(None));
+            }
+            flight.wakers.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+impl<T> SingleFlight<T> {
+    fn flight(&self) -> MutexGuard<'_, Flight<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> InFlight<'_, T> {
+    pub(crate) fn land(self, result: T) {
+        let mut flight = self.0.flight();
+        flight.landed += 1;
+        flight.result = Some(result);
+        // Dropping `self` wakes those who joined.
+    }
+}
+
+impl<T> Drop for InFlight<'_, T> {
+    fn drop(&mut self) {
+        let wakers = {
+            let mut flight = self.0.flight();
+            flight.running = false;
+            std::mem::take(&mut flight.wakers)
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
