@@ -113,6 +113,12 @@ pub enum Error {
         /// How many.
         entries: u64,
     },
+    /// A snapshot's file cannot be written, or cannot be taken in. Nothing was changed.
+    #[error("the snapshot's file cannot be used: {message}")]
+    SnapshotFile {
+        /// What is wrong with it.
+        message: String,
+    },
     /// There is no such entry among those set aside.
     #[error("no entry {number} is set aside")]
     NoSuchEntry {
@@ -159,6 +165,7 @@ impl Error {
             Self::HubLostData { .. } => "hub_lost_data",
             Self::Diverged { .. } => "diverged",
             Self::Unsynced { .. } => "unsynced",
+            Self::SnapshotFile { .. } => "snapshot_file",
             Self::NoSuchEntry { .. } => "no_such_entry",
             Self::Config { .. } => "config",
         }

@@ -10,6 +10,9 @@ use crate::seal;
 use crate::store::{Position, Store, StoreError};
 use crate::threads::{Condvar, Mutex, MutexGuard, thread};
 
+/// How often the one who appends makes way for others that are about to queue a commit.
+const PATIENCE: usize = 64;
+
 /// The end of a store's journal, with the commits that wait to be appended to it.
 ///
 /// Whoever waits for a commit first appends for all (group commit): no hand-over to another thread where a
@@ -33,18 +36,28 @@ struct Queue {
     /// Where the last row that was ever queued will stand.
     last: Position,
     durable: Position,
+    /// Of all rows that were ever queued, as far as they were counted.
+    bytes: u64,
     failed: Option<Arc<StoreError>>,
     wakers: Vec<Waker>,
     demanded: bool,
     has_flusher: bool,
     closed: bool,
+    /// How many commits were appended together last.
+    together: usize,
     /// Counts restarts: a position of an epoch before names a row that was forgotten.
     epoch: u64,
 }
 
 impl Journal {
     pub(crate) fn new(store: Arc<dyn Store>, last: Position) -> Arc<Self> {
+        Self::counting(store, last, 0)
+    }
+
+    /// A journal up to whose end so many bytes were appended.
+    pub(crate) fn counting(store: Arc<dyn Store>, last: Position, bytes: u64) -> Arc<Self> {
         let queue = Queue {
+            bytes,
             rows: Vec::new(),
             is_appending: false,
             last,
@@ -54,6 +67,7 @@ impl Journal {
             demanded: false,
             has_flusher: false,
             closed: false,
+            together: 0,
             epoch: 0,
         };
         Arc::new(Self {
@@ -78,6 +92,7 @@ impl Journal {
         }
         queue.last += 1;
         let row = seal::seal(&queue.last.to_be_bytes(), body);
+        queue.bytes += row.len() as u64;
         queue.rows.push(row);
         Ok(queue.last)
     }
@@ -90,6 +105,12 @@ impl Journal {
     /// Where the last commit that was queued stands or will stand.
     pub(crate) fn last(&self) -> Position {
         self.queue().last
+    }
+
+    /// The same, with how many bytes were queued until there.
+    pub(crate) fn end(&self) -> (Position, u64) {
+        let queue = self.queue();
+        (queue.last, queue.bytes)
     }
 
     /// Up to where commits are durable.
@@ -158,12 +179,15 @@ impl Journal {
 
     /// Appends all that waits; the caller holds `appending`.
     fn append(&self) {
+        self.gather();
         let (rows, expected) = {
             let mut queue = self.queue();
             if queue.failed.is_some() {
                 return;
             }
-            (std::mem::take(&mut queue.rows), queue.durable)
+            let rows = std::mem::take(&mut queue.rows);
+            queue.together = rows.len();
+            (rows, queue.durable)
         };
         if rows.is_empty() {
             return;
@@ -180,6 +204,19 @@ impl Journal {
             std::mem::take(&mut queue.wakers)
         };
         wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Where several write, those that were told of the append before are about to queue their next commits: what
+    /// waits for them a moment is appended with theirs, instead of before theirs.
+    fn gather(&self) {
+        for _ in 0..PATIENCE {
+            let queue = self.queue();
+            if queue.rows.len() >= queue.together {
+                return;
+            }
+            drop(queue);
+            thread::yield_now();
+        }
     }
 
     fn poll(&self, position: Position, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -224,6 +224,16 @@ impl Table {
         Table(self.0.wrapping_add(1))
     }
 
+    /// The first place of any table, and the first one after all.
+    pub(crate) fn all() -> (Vec<u8>, Vec<u8>) {
+        (vec![PREFIX], vec![PREFIX + 1])
+    }
+
+    /// The table in which a place of the map is.
+    pub(crate) fn of(place: &[u8]) -> Option<Table> {
+        place.get(1).map(|epoch| Table(*epoch))
+    }
+
     /// A record's row in the store's map.
     pub(crate) fn row(self, key: &EntityKey, record: &Record) -> (Vec<u8>, Vec<u8>) {
         let place = self.place(key);

@@ -167,7 +167,7 @@ pub(crate) fn update(
     record: &Record,
     before: &Fields,
     after: &Fields,
-    removals: impl Fn(&str, &Value) -> Vec<Dot>,
+    mut removals: impl FnMut(&str, &Value) -> Vec<Dot>,
 ) -> Result<Writes, Refused> {
     let mut writes = Writes::default();
     for field in schema.fields.iter().filter(|field| !field.local) {
@@ -190,7 +190,7 @@ pub(crate) fn update(
             // A value that does not raise a maximum is one that the maximum contains already.
             Merge::Max | Merge::Min => {}
             Merge::Counter => writes.op(field.name, Op::Add(delta(field, was, value)?)),
-            Merge::Set => writes.set(field, record, was, value, &removals)?,
+            Merge::Set => writes.set(field, record, was, value, &mut removals)?,
             Merge::Own(policy) => match policy.diff(was, value) {
                 Ok(Some(Written { operation, absorbs: true })) => writes.assign(field, record, own(field, operation)),
                 Ok(Some(Written { operation, absorbs: false })) => writes.op(field.name, own(field, operation)),
@@ -230,7 +230,7 @@ impl Writes {
         record: &Record,
         was: Option<&Value>,
         is: &Value,
-        removals: &impl Fn(&str, &Value) -> Vec<Dot>,
+        removals: &mut impl FnMut(&str, &Value) -> Vec<Dot>,
     ) -> Result<(), Refused> {
         let was = was.map_or(Ok(BTreeSet::new()), |was| elements(field, was))?;
         let is = elements(field, is)?;

@@ -132,12 +132,19 @@ pub(crate) enum Command {
     /// Read notes from JSON lines, all or none: one that is there is changed to equal its line, one deleted restored
     Import {
         /// The file, or - for standard input
-        file: PathBuf,
+        #[arg(required_unless_present = "snapshot")]
+        file: Option<PathBuf>,
+        /// Take over what `export --snapshot` wrote on another device; what is pending here stays
+        #[arg(long, value_name = "FILE", conflicts_with = "file")]
+        snapshot: Option<PathBuf>,
     },
     /// Write all notes as JSON lines
     Export {
         /// The file [default: standard output]
         file: Option<PathBuf>,
+        /// Write all that the hub has accepted, deletes and conflicts too, for a backup or another device
+        #[arg(long, value_name = "FILE", conflicts_with = "file")]
+        snapshot: Option<PathBuf>,
     },
     /// Drop from the log what is settled, and give the space back
     Compact,

@@ -45,7 +45,7 @@ pub(crate) fn export(device: &Device, file: Option<&Path>, out: &mut Out) -> Res
 }
 
 /// A file that others may read as far as they may what this user makes.
-fn new_file(folder: &Path) -> io::Result<NamedTempFile> {
+pub(crate) fn new_file(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));

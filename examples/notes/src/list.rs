@@ -95,7 +95,7 @@ fn for_people(device: &Device, deleted: bool, out: &mut Out) -> Result<(), Failu
     let titles = notes.iter().map(|dated| width(&dated.note.title)).max().unwrap_or(0).min(WIDTH - ids - 34);
     let mut pending = 0;
     for Dated { note, .. } in &notes {
-        let waits = device.replica.status_of(&note.id).pending > 0;
+        let waits = device.replica.status_of(&note.id)?.pending > 0;
         pending += u64::from(waits);
         out.line(note_line(note, waits, ids, titles))?;
     }

@@ -20,6 +20,7 @@ mod progress;
 mod refused;
 mod serve;
 mod show;
+mod snapshot;
 mod status;
 mod sync;
 mod text;
@@ -83,8 +84,10 @@ fn run(cli: Cli, out: &mut Out) -> Result<(), Failure> {
         }
         Command::Log { json } => log::log(&device()?, json, out),
         Command::Verify => verify::verify(&device()?, &place, out),
-        Command::Import { file } => import::import(&device()?, &file, out),
-        Command::Export { file } => export::export(&device()?, file.as_deref(), out),
+        Command::Import { snapshot: Some(file), .. } => snapshot::import(&device()?, &file, out),
+        Command::Import { file, .. } => import::import(&device()?, &file.unwrap_or_else(|| "-".into()), out),
+        Command::Export { snapshot: Some(file), .. } => snapshot::export(&device()?, &file, out),
+        Command::Export { file, .. } => export::export(&device()?, file.as_deref(), out),
         Command::Compact => verify::compact(&device()?, out),
         Command::Serve { listen, postgres } => serve::serve(&place, &listen, postgres.as_deref(), out),
         Command::Demo => demo::demo(out),

@@ -2,9 +2,37 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use sync_core::replica::{Phase, Status};
+use std::sync::mpsc;
+use std::time::Duration;
 
+use sync_core::replica::{self, Phase, Status};
+
+use crate::device::Device;
 use crate::out::is_watched;
+
+/// How often the bar moves.
+pub(crate) const FRAME: Duration = Duration::from_millis(100);
+
+/// Does what takes a while, and shows how far the replica is with it.
+pub(crate) fn watched<T>(device: &Device, work: impl FnOnce() -> T) -> T {
+    if !is_watched() {
+        return work();
+    }
+    let (done, ended) = mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let bar = Progress::exchange();
+            // Woken when the other end is dropped.
+            while ended.recv_timeout(FRAME) == Err(mpsc::RecvTimeoutError::Timeout) {
+                bar.show(&device.replica.status());
+            }
+            bar.end();
+        });
+        let result = work();
+        drop(done);
+        result
+    })
+}
 
 /// How far it is. Drawn on standard error if that is a terminal.
 pub(crate) struct Progress(ProgressBar);
@@ -25,16 +53,32 @@ impl Progress {
         Self::of(ProgressBar::no_length(), "{spinner} {msg}")
     }
 
-    /// Shows how far an exchange is.
+    /// Shows how far the replica is with what it does.
     pub(crate) fn show(&self, status: &Status) {
-        let of = |total: Option<u64>| total.map_or_else(String::new, |total| format!(" of {total}"));
-        // What this exchange sent up has grown the hub's log beyond what it was.
-        let total = status.total.filter(|total| *total >= status.cursor);
         self.0.set_message(match status.phase {
-            Phase::Uploading => format!("↑ {}{}", status.uploaded, of(Some(status.uploaded + status.pending))),
-            Phase::Downloading => format!("↓ {}{}", status.cursor, of(total)),
-            _ => String::new(),
+            Phase::Idle | Phase::Greeting => "",
+            Phase::Uploading => "↑",
+            Phase::Downloading => "↓",
+            Phase::Bootstrapping => "↓ snapshot",
+            Phase::Compacting => "compacting",
+            Phase::Exporting => "exporting",
+            Phase::Importing => "importing",
+            Phase::Verifying => "verifying",
+            _ => "working",
         });
+        let replica::Progress { done, total, .. } = status.progress;
+        let template = match total {
+            Some(total) => {
+                self.0.set_length(total);
+                "{spinner} {msg} {bar:40} {pos} of {len}"
+            }
+            None if done > 0 => "{spinner} {msg} {pos}",
+            None => "{spinner} {msg}",
+        };
+        self.0.set_position(done);
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.0.set_style(style);
+        }
         self.0.tick();
     }
 

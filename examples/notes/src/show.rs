@@ -51,7 +51,7 @@ pub(crate) fn show(device: &Device, show: &Show, out: &mut Out) -> Result<(), Fa
         (Some(why), true) => out.json(&Explained { note: json, why }),
         (None, true) => out.json(&json),
         (why, false) => {
-            for_people(&Dated { note, updated_at }, device.replica.status_of(&id), out)?;
+            for_people(&Dated { note, updated_at }, device.replica.status_of(&id)?, out)?;
             why.as_ref().map_or(Ok(()), |why| why::print(why, out))
         }
     }

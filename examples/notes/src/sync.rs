@@ -2,7 +2,6 @@
 
 use std::io;
 use std::pin::pin;
-use std::time::Duration;
 
 use serde::Serialize;
 use sync_core::replica::Report;
@@ -16,12 +15,9 @@ use crate::device::Device;
 use crate::failure::Failure;
 use crate::out::{Out, say};
 use crate::paint::{good, mark};
-use crate::progress::Progress;
+use crate::progress::{FRAME, Progress, watched};
 use crate::text::count;
 use crate::watch;
-
-/// How often the bar moves.
-const FRAME: Duration = Duration::from_millis(100);
 
 /// What was done, as JSON.
 #[derive(Serialize)]
@@ -46,7 +42,8 @@ pub(crate) fn sync(place: &Place, go_on: bool, json: bool, out: &mut Out) -> Res
 pub(crate) fn adopt(place: &Place, json: bool, out: &mut Out) -> Result<(), Failure> {
     let transport = hub(place)?;
     let device = Device::open(place)?;
-    let adopted = runtime()?.block_on(device.replica.adopt_hub(&transport));
+    let runtime = runtime()?;
+    let adopted = watched(&device, || runtime.block_on(device.replica.adopt_hub(&transport)));
     let report = adopted.map_err(|error| explained(&device, error))?;
     tell(&device, &report, json, out)
 }

@@ -8,11 +8,12 @@ use crate::device::Device;
 use crate::failure::Failure;
 use crate::out::{Out, say};
 use crate::paint::{bad, good};
+use crate::progress::watched;
 use crate::sync::runtime;
 use crate::text::{count, plain};
 
 pub(crate) fn verify(device: &Device, place: &Place, out: &mut Out) -> Result<(), Failure> {
-    let found = device.replica.verify()?;
+    let found = watched(device, || device.replica.verify())?;
     let mut problems = found.problems.clone();
     let (journal, map) = (count(found.journal_rows, "row"), count(found.map_rows, "row"));
     out.line(format_args!("read      {journal} of the log, {map} of records: every checksum compared"))?;
@@ -66,7 +67,7 @@ pub(crate) fn compact(device: &Device, out: &mut Out) -> Result<(), Failure> {
     let bytes = || std::fs::metadata(&device.path).map(|file| file.len());
     let of_file = |error| Failure::file(device.path.display().to_string(), error);
     let before = bytes().map_err(of_file)?;
-    device.replica.compact()?;
+    watched(device, || device.replica.compact())?;
     let after = bytes().map_err(of_file)?;
     out.line(format_args!("{} kB, {} kB before", after.div_ceil(1024), before.div_ceil(1024)))
 }

@@ -3,7 +3,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{Device, Ran, fed, folder, notes, write};
+use support::{Device, HubProcess, Ran, fed, folder, notes, write};
 
 #[test]
 fn a_note_is_written_changed_deleted_and_restored() {
@@ -155,6 +155,32 @@ fn export_and_import_carry_every_note() {
     let fed = fed(ben.command(&["import", "-"]), b"\n{\"title\":\"D\"}\r\n\n");
     assert_eq!(fed.ok(), "imported 1 note\n");
     assert_eq!(ben.json(&["list", "--json"]).as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_snapshot_carries_what_the_hub_accepted() {
+    let folder = folder();
+    let hub = HubProcess::start(folder.path());
+    let of = |name| Device::of(folder.path(), name, &hub);
+    let (ana, ben) = (of("ana"), of("ben"));
+    ana.add(&["A", "--tag", "x"]);
+    ana.ok(&["sync"]);
+    ana.add(&["B"]);
+    let file = folder.path().join("snapshot");
+    let path = file.to_str().unwrap();
+    let said = ana.run(&["export", "--snapshot", path]);
+    assert!(said.out.starts_with("exported 1 record, "), "{said:#?}");
+    assert!(said.err.contains("not in it: 1 change"), "{said:#?}");
+    assert_eq!(ben.ok(&["import", "--snapshot", path]), "imported 1 record\n");
+    assert!(ben.ok(&["list"]).contains("A"));
+    ana.ok(&["sync"]);
+    ben.ok(&["sync"]);
+    assert_eq!(ben.ok(&["export"]), ana.ok(&["export"]));
+    write(&file, "no snapshot");
+    let said = ben.fails(1, &["import", "--snapshot", path]);
+    assert!(said.contains("another kind of file"), "{said}");
+    ben.fails(2, &["import", "--snapshot", path, path]);
+    ben.fails(2, &["import"]);
 }
 
 #[test]

@@ -35,10 +35,10 @@
 //! # let phone = Replica::builder().register::<Note>().open(MemoryStore::new())?;
 //! let id = phone.create(Note { id: "n".into(), title: "Shopping".into() })?.wait()?;
 //! let mut watch = phone.watch_status();
-//! assert!(!phone.status_of(&id).is_safe());
+//! assert!(!phone.status_of(&id)?.is_safe());
 //!
 //! block_on(phone.sync(&hub))?;
-//! assert!(phone.status_of(&id).is_safe());
+//! assert!(phone.status_of(&id)?.is_safe());
 //! let status = watch.try_next().unwrap(); // changes that were not looked at are told as one
 //! assert_eq!((status.pending, status.uploaded, status.first_sync_done), (0, 1, true));
 //! assert!(status.last_synced.is_some() && status.next_retry.is_none());

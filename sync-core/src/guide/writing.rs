@@ -38,12 +38,12 @@
 //!     note.tags.insert("home".into());
 //!     note.views += 1;
 //! })?.wait()?;
-//! let logged: Vec<String> = phone.unsynced()[1].fields.iter().map(|(name, op)| format!("{name} {}", op.to_json())).collect();
+//! let logged: Vec<String> = phone.unsynced()?[1].fields.iter().map(|(name, op)| format!("{name} {}", op.to_json())).collect();
 //! assert_eq!(logged, [r#"tags {"$insert":["home"]}"#, r#"title "Groceries""#, r#"views {"$add":1}"#]);
 //!
 //! // An edit that changes nothing writes nothing.
 //! phone.edit(&id, |note| note.title = "Groceries".into())?.wait()?;
-//! assert_eq!(phone.unsynced().len(), 2);
+//! assert_eq!(phone.unsynced()?.len(), 2);
 //! # Ok::<(), sync_core::Error>(())
 //! ```
 //!

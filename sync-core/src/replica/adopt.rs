@@ -10,7 +10,7 @@ use super::query::Scan;
 use super::row::{Decision, Kept, Row};
 use super::state::State;
 use crate::error::Error;
-use crate::model::codec::Reader;
+use crate::model::codec::{Reader, Writer};
 use crate::model::entry::{Action, EntityKey, Entry};
 use crate::model::op::{Family, Op};
 use crate::model::record::Record;
@@ -18,10 +18,10 @@ use crate::model::register::{Register, Sibling};
 use crate::model::stamp::{ClientId, Dot, Known, Name, Origin, VersionVector};
 use crate::records::Table;
 use crate::seal;
-use crate::store::Checkpoint;
+use crate::store::{Checkpoint, KeyValue};
 use crate::transport::{Rejection, SnapshotPage, SnapshotRequest, Transport, TransportError};
 
-/// Where the token of the next page is kept while a snapshot is being taken in.
+/// Where the token of the next page is kept while a snapshot is being taken in; an empty one if it cannot be gone on with.
 const RESUME: &[u8] = b"b";
 /// How many rows are dropped at a time.
 const SWEEP: usize = 1_024;
@@ -37,6 +37,7 @@ impl Replica {
         other: Option<BTreeMap<ClientId, u64>>,
     ) -> Result<(), Error> {
         let (table, mut token, mut latest) = self.offload(|replica| replica.resume_snapshot()).await?;
+        let mut taken = 0;
         let last = loop {
             let page = match transport.snapshot(&SnapshotRequest { page: token.clone() }).await {
                 // The hub no longer knows where this was: begin anew.
@@ -48,9 +49,10 @@ impl Replica {
                 page => page?,
             };
             let next = page.next.clone();
+            taken += page.records.len() as u64;
             latest = page.records.iter().map(|(_, record)| record.latest()).fold(latest, u64::max);
             let page = self.offload(move |replica| replica.store_page(table, page, latest)).await?;
-            self.progress(|status| status.total = page.total.or(status.total));
+            self.progress(|status| status.snapshot(taken, page.total));
             match next {
                 Some(next) if next == token => {
                     let message = "its snapshot does not go on".to_owned();
@@ -66,22 +68,60 @@ impl Replica {
     /// The table that a snapshot goes into, the page to go on with, and the greatest logical time before it.
     fn resume_snapshot(&self) -> Result<(Table, String, u64), Error> {
         let table = self.state().table.next();
+        match self.begun_snapshot()? {
+            Some((begun, token, latest)) if begun == table && !token.is_empty() => Ok((table, token, latest)),
+            _ => Ok((self.begin_snapshot(Source::Hub)?, String::new(), 0)),
+        }
+    }
+
+    /// Empties the table that a snapshot goes into.
+    pub(super) fn begin_snapshot(&self, source: Source) -> Result<Table, Error> {
+        let table = self.state().table.next();
+        self.sweep(table)?;
+        // Whoever finds this knows that what is in the table is not to be gone on with.
+        self.change_map(match source {
+            Source::File => Checkpoint { puts: vec![resume_row(table, "", 0)], ..Checkpoint::default() },
+            Source::Hub => Checkpoint { drops: vec![RESUME.to_vec()], ..Checkpoint::default() },
+        })?;
+        Ok(table)
+    }
+
+    /// What came of a snapshot that cannot be used goes.
+    pub(super) fn give_up_snapshot(&self, table: Table) -> Result<(), Error> {
+        self.sweep(table)?;
+        self.change_map(Checkpoint { drops: vec![RESUME.to_vec()], ..Checkpoint::default() })
+    }
+
+    fn begun_snapshot(&self) -> Result<Option<(Table, String, u64)>, Error> {
+        let Some(row) = self.inner.journal.store().get(RESUME)? else { return Ok(None) };
+        let body = seal::open(RESUME, &row)?;
+        let mut r = Reader::plain(body);
+        let begun = r.u8().and_then(|epoch| Ok((Table(epoch), r.text()?.to_owned(), r.u64()?)));
+        Ok(Some(begun.map_err(|error| seal::unreadable(RESUME, &error))?))
+    }
+
+    /// Drops what was left by a process that ended in the middle of taking a snapshot in, or of leaving a table.
+    pub(super) fn sweep_leftovers(&self) -> Result<(), Error> {
+        let current = self.state().table;
+        let resumed = self.begun_snapshot()?.filter(|(_, token, _)| !token.is_empty()).map(|(table, ..)| table);
         let store = self.inner.journal.store();
-        if let Some(row) = store.get(RESUME)? {
-            let body = seal::open(RESUME, &row)?;
-            let mut r = Reader::plain(body);
-            let token = r.u8().and_then(|epoch| Ok((Table(epoch), r.text()?.to_owned(), r.u64()?)));
-            let (begun, token, latest) = token.map_err(|error| seal::unreadable(RESUME, &error))?;
-            if begun == table {
-                return Ok((table, token, latest));
+        let (mut from, end) = Table::all();
+        while let Some((place, _)) = store.range(&from, &end, 1)?.first() {
+            let Some(table) = Table::of(place) else { break };
+            if table != current && Some(table) != resumed {
+                self.sweep(table)?;
+            }
+            from = table.bounds(None).1;
+            if from >= end {
+                break;
             }
         }
-        self.sweep(table)?;
-        Ok((table, String::new(), 0))
+        Ok(())
     }
 
     /// Before the hub is given back what it lost: it has lost which entries it had from other copies of this file, too.
     pub(super) fn doubt_copies(&self, report: &mut Report) -> Result<(), Error> {
+        self.bring_in_all()?;
         let doubtful = {
             let state = self.state();
             state.doubtful(state.copied)
@@ -109,8 +149,19 @@ impl Replica {
     }
 
     fn store_page(&self, table: Table, page: SnapshotPage, latest: u64) -> Result<SnapshotPage, Error> {
+        self.store_records(table, &page.records, page.next.as_deref().map(|next| (next, latest)))?;
+        Ok(SnapshotPage { records: Vec::new(), ..page })
+    }
+
+    /// Puts records into a table, with the token of the page that comes next and the greatest logical time before it.
+    pub(super) fn store_records(
+        &self,
+        table: Table,
+        records: &[(EntityKey, Record)],
+        next: Option<(&str, u64)>,
+    ) -> Result<(), Error> {
         let mut change = Checkpoint::default();
-        for (key, record) in &page.records {
+        for (key, record) in records {
             let (place, row) = table.row(key, record);
             if record.is_empty() {
                 change.drops.push(place);
@@ -118,15 +169,8 @@ impl Replica {
                 change.puts.push((place, row));
             }
         }
-        if let Some(next) = &page.next {
-            let mut w = crate::model::codec::Writer::plain();
-            w.u8(table.0);
-            w.text(next);
-            w.u64(latest);
-            change.puts.push((RESUME.to_vec(), seal::seal(RESUME, &w.finish())));
-        }
-        self.change_map(change)?;
-        Ok(SnapshotPage { records: Vec::new(), ..page })
+        change.puts.extend(next.map(|(next, latest)| resume_row(table, next, latest)));
+        self.change_map(change)
     }
 
     /// Changes the map beside the records that are in use: what it covers stays as it is.
@@ -139,13 +183,14 @@ impl Replica {
     }
 
     /// The snapshot is complete: from here on it is what this replica shows.
-    fn switch_to(
+    pub(super) fn switch_to(
         &self,
         table: Table,
         last: &SnapshotPage,
         latest: u64,
         other: Option<BTreeMap<ClientId, u64>>,
     ) -> Result<(), Error> {
+        self.bring_in_all()?;
         let vector: VersionVector = last.vector.iter().cloned().collect();
         if other.is_none() {
             self.state().check_contained(&vector)?;
@@ -203,6 +248,23 @@ impl Replica {
     }
 }
 
+/// Where a snapshot comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// In pages, which can be gone on with after an interruption.
+    Hub,
+    /// From its beginning, every time.
+    File,
+}
+
+fn resume_row(table: Table, token: &str, latest: u64) -> KeyValue {
+    let mut w = Writer::plain();
+    w.u8(table.0);
+    w.text(token);
+    w.u64(latest);
+    (RESUME.to_vec(), seal::seal(RESUME, &w.finish()))
+}
+
 /// How a snapshot's entries of this client stand to those that this file issued.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum OwnChain {
@@ -217,7 +279,7 @@ impl State {
     pub(super) fn own_chain(&self, vector: &VersionVector) -> OwnChain {
         let (theirs, ours) = (vector.get(&self.client), self.vector.get(&self.client));
         let mut known = ours;
-        for (local, pending) in &self.pending {
+        for (local, pending) in self.pending.iter() {
             let issued = match &pending.accepted_as {
                 Some(dot) if dot.client == self.client => Some(dot.n),
                 Some(_) => None,
@@ -227,7 +289,8 @@ impl State {
                 break;
             }
             let dot = Dot::new(self.client.clone(), known.n + 1);
-            let hash = self.with_names_of_numbers(self.numbered(*local, dot.clone())).hash();
+            let Some(entry) = self.numbered(local, dot.clone()) else { break };
+            let hash = self.with_names_of_numbers(entry).hash();
             known = Known { n: dot.n, digest: known.digest.then(hash) };
         }
         if theirs.n < known.n || known == theirs { OwnChain::Ours(theirs.n) } else { OwnChain::Forked }
@@ -236,11 +299,11 @@ impl State {
     /// Whether this client's entries can go on from this number, where another history is taken over: nothing was
     /// ever called what the next ones will be.
     fn may_go_on_from(&self, n: u64) -> bool {
-        n >= self.accepted && !self.pending.values().any(|pending| pending.offered.is_some_and(|offered| offered > n))
+        n >= self.accepted && self.pending.iter().all(|(_, pending)| pending.offered.is_none_or(|offered| offered <= n))
     }
 
     /// A snapshot that lacks what this replica has does not replace it.
-    fn check_contained(&self, vector: &VersionVector) -> Result<(), Error> {
+    pub(super) fn check_contained(&self, vector: &VersionVector) -> Result<(), Error> {
         for (client, ours) in self.vector.iter() {
             let theirs = vector.get(client);
             if theirs.n < ours.n {
@@ -262,16 +325,16 @@ impl State {
         let reason =
             || diverged("this file is a copy, and the hub may have it from another one: look before writing it anew");
         let undecided = self.pending.range(..before).filter(|(_, pending)| pending.accepted_as.is_none());
-        undecided.map(|(local, _)| (*local, reason())).collect()
+        undecided.map(|(local, _)| (local, reason())).collect()
     }
 
     /// The pending entries that name what a snapshot does not contain.
     fn stranded(&self, vector: &VersionVector) -> Vec<(u64, Rejection)> {
         let mut stranded = BTreeSet::new();
-        for (local, pending) in &self.pending {
+        for (local, pending) in self.pending.iter() {
             let lacks = |dot: &Dot| if dot.is_local() { stranded.contains(&dot.n) } else { !vector.covers(dot) };
-            if pending.entry.named().any(lacks) {
-                stranded.insert(*local);
+            if self.resolved(&pending.entry).named().any(lacks) {
+                stranded.insert(local);
             }
         }
         let reason = || diverged("it builds on what the hub's history does not contain");

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::row::Row;
 use super::state::State;
-use super::{Inner, Replica, meta, single_flight, status, watch};
+use super::{Inner, Keep, Replica, cold, meta, single_flight, status, watch};
 use crate::clock::{Clock, Random};
 use crate::entity::{Entity, Schema};
 use crate::error::Error;
@@ -29,7 +29,8 @@ pub struct ReplicaBuilder {
     random: Option<Arc<dyn Random>>,
     device: Option<String>,
     checkpoint_after: Option<usize>,
-    keep_commits: Option<u64>,
+    keep: Keep,
+    pending_in_memory: Option<usize>,
     threadless: bool,
 }
 
@@ -85,11 +86,18 @@ impl ReplicaBuilder {
         self
     }
 
-    /// Has the replica drop from its journal, after checkpoints, what is folded and decided, once there are more
-    /// than twice so many commits. Without it the journal is kept until [`Replica::compact`].
+    /// About how many pending entries are kept in memory, of those that a checkpoint has; 2048 unless told. The others are
+    /// read when they are needed, so that memory and opening do not follow what was written offline.
     #[must_use]
-    pub fn keep_commits(mut self, commits: u64) -> Self {
-        self.keep_commits = Some(commits);
+    pub fn pending_in_memory(mut self, entries: usize) -> Self {
+        self.pending_in_memory = Some(entries.max(1));
+        self
+    }
+
+    /// How much of its journal the replica keeps; 64 MiB unless told.
+    #[must_use]
+    pub fn keep(mut self, keep: Keep) -> Self {
+        self.keep = keep;
         self
     }
 
@@ -123,8 +131,9 @@ impl ReplicaBuilder {
         let clock = self.clock.or_else(system_clock).ok_or_else(|| missing("clock"))?;
         let random = self.random.or_else(system_random).ok_or_else(|| missing("randomness"))?;
         let name = ClientName::new(self.device)?;
-        let (state, last, fresh) = replay(&*store, || name.fresh(&*random, None))?;
-        let journal = Journal::new(store, last);
+        let Replayed { state, last, bytes, fresh } =
+            replay(&*store, self.pending_in_memory, || name.fresh(&*random, None))?;
+        let journal = Journal::counting(store, last, state.marks.bytes() + bytes);
         if fresh {
             let row = Row::Client(state.client.clone());
             let position = journal.push(&row.encode())?;
@@ -143,15 +152,17 @@ impl ReplicaBuilder {
             name,
             watchers: watch::Watchers::default(),
             syncing: single_flight::SingleFlight::default(),
-            status: Mutex::new(status::Progress::default()),
+            status: Mutex::new(status::Doings::default()),
             status_changed: status::Bell::default(),
             checkpointer: Arc::default(),
             checkpoint_after: self.checkpoint_after.unwrap_or(CHECKPOINT_AFTER),
-            keep_commits: self.keep_commits,
+            keep: self.keep,
             #[cfg(all(feature = "system", not(target_arch = "wasm32")))]
-            _flusher: flusher,
+            flusher,
         };
-        Ok(Replica { inner: Arc::new(inner) })
+        let replica = Replica { inner: Arc::new(inner) };
+        replica.sweep_leftovers()?;
+        Ok(replica)
     }
 }
 
@@ -185,20 +196,34 @@ impl ClientName {
     }
 }
 
-/// The state that a store holds, where its journal ends, and whether there was nothing in it.
-fn replay(store: &dyn Store, client: impl FnOnce() -> ClientId) -> Result<(State, u64, bool), Error> {
+/// The state that a store holds.
+struct Replayed {
+    state: State,
+    /// Where the journal ends.
+    last: u64,
+    /// Of the rows behind the checkpoint.
+    bytes: u64,
+    /// Whether there was nothing in it.
+    fresh: bool,
+}
+
+fn replay(store: &dyn Store, front: Option<usize>, client: impl FnOnce() -> ClientId) -> Result<Replayed, Error> {
     let heads = store.heads()?;
-    let loaded = meta::load(store)?;
+    let loaded = meta::load(store, front)?;
     let fresh = loaded.is_none() && heads.last == 0;
     let mut state = match loaded {
         Some(state) => state,
-        None if heads.first <= 1 => State::new(client()),
+        None if heads.first <= 1 => {
+            let mut state = State::new(client());
+            state.pending.cold.front = front.unwrap_or(state.pending.cold.front);
+            state
+        }
         None => {
             let message = "its journal begins after its first commit, and there is no checkpoint".to_owned();
             return Err(StoreError::Damaged { what: "the store".into(), message }.into());
         }
     };
-    let mut next = heads.covers + 1;
+    let (mut next, mut read) = (heads.covers + 1, 0);
     while next <= heads.last {
         let rows = store.journal(next, REPLAY)?;
         for (position, bytes) in &rows {
@@ -206,11 +231,15 @@ fn replay(store: &dyn Store, client: impl FnOnce() -> ClientId) -> Result<(State
                 let message = format!("commit {next} is missing");
                 return Err(StoreError::Damaged { what: "the journal".into(), message }.into());
             }
+            read += bytes.len() as u64;
             let row = read_row(*position, bytes)?;
             match &row {
                 // The very first row names the client; a later one makes the replica another.
                 Row::Client(client) if *position == 1 => state.client = client.clone(),
-                row => state.apply(row),
+                row => {
+                    cold::bring_in_for(&mut state, store, row)?;
+                    state.apply(row);
+                }
             }
             next += 1;
         }
@@ -220,7 +249,7 @@ fn replay(store: &dyn Store, client: impl FnOnce() -> ClientId) -> Result<(State
         }
     }
     state.changed.clear();
-    Ok((state, heads.last, fresh))
+    Ok(Replayed { state, last: heads.last, bytes: read, fresh })
 }
 
 /// A row of the journal.

@@ -3,14 +3,23 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
+use super::keep::Mark;
+use super::pending::Pending;
 use super::query::local_place;
-use super::state::State;
+use super::state::{Aside, State};
+use super::status::Phase;
 use super::{Replica, meta};
+use crate::entity::Fields;
 use crate::error::Error;
 use crate::model::codec::Writer;
+use crate::model::entry::EntityKey;
 use crate::records::{Frozen, Table};
 use crate::seal;
-use crate::store::{Checkpoint, Position};
+use crate::store::{Checkpoint, KeyValue};
+
+/// How many pending entries weigh as much as one that was accepted: they are written into the map as they are, and
+/// while there are more they cost memory and time at the next opening.
+const PENDING_WEIGHT: usize = 4;
 
 /// How many times as many entries may wait for a checkpoint while more are coming in.
 const OVERDUE: usize = 16;
@@ -31,8 +40,13 @@ impl Replica {
     /// # Errors
     /// If storage failed; nothing was changed then.
     pub fn compact(&self) -> Result<(), Error> {
+        let _working = self.working(Phase::Compacting);
+        self.progress(|status| status.work.total = Some(2));
         self.checkpoint_dropping(true)?;
-        Ok(self.inner.journal.store().reclaim()?)
+        self.progress(|status| status.work.done = 1);
+        self.inner.journal.store().reclaim()?;
+        self.state().marks.given_back();
+        Ok(())
     }
 
     /// Does something with the map while no checkpoint is under way.
@@ -55,58 +69,62 @@ impl Replica {
         if self.state().wiped {
             self.sweep_wiped()?;
         }
-        let (frozen, mut checkpoint, table, undecided) = {
+        let written = {
+            let time = self.wall();
             let mut state = self.state();
-            let covers = self.inner.journal.last();
-            let mut checkpoint = Checkpoint { covers, ..Checkpoint::default() };
-            checkpoint.puts.push(meta::row(&state));
-            let mut undecided = Vec::new();
-            for (local, pending) in state.pending.iter().filter(|(_, pending)| !pending.stored) {
-                checkpoint.puts.push(meta::pending_row(*local, pending));
-                undecided.push(*local);
-            }
-            for (local, aside) in state.aside.iter().filter(|(_, aside)| !aside.stored) {
-                checkpoint.puts.push(meta::aside_row(*local, aside));
-                undecided.push(*local);
-            }
-            for local in &state.dropped {
-                if !state.pending.contains_key(local) {
-                    checkpoint.drops.push(meta::pending_place(*local));
-                }
-                if !state.aside.contains_key(local) {
-                    checkpoint.drops.push(meta::aside_place(*local));
-                }
-            }
-            for (key, fields) in &state.local {
-                let mut w = Writer::plain();
-                super::row::write_fields(&mut w, fields);
-                let place = local_place(key);
-                let row = seal::seal(&place, &w.finish());
-                checkpoint.puts.push((place, row));
-            }
-            (state.records.freeze(), checkpoint, state.table, undecided)
+            let (position, bytes) = self.inner.journal.end();
+            state.freeze(Mark { position, time, bytes })
         };
-        // The map must never be ahead of the journal: what it covers is durable first.
-        self.inner.journal.wait(checkpoint.covers)?;
-        let rows = frozen.rows(&*store, table)?;
-        checkpoint.puts.extend(rows.puts);
-        checkpoint.drops.extend(rows.drops);
-        if drop {
-            checkpoint.drop_before = checkpoint.covers + 1;
-        } else if let Some(keep) = self.inner.keep_commits {
-            let kept = checkpoint.covers.saturating_sub(store.heads()?.first);
-            if kept > keep.saturating_mul(2) {
-                checkpoint.drop_before = checkpoint.covers + 1 - keep;
+        let checkpoint = match self.rows_of(&written, drop) {
+            Ok(checkpoint) => checkpoint,
+            Err(error) => {
+                self.state().give_back(written);
+                return Err(error);
             }
-        }
-        let written = Written { covers: checkpoint.covers, table, frozen, undecided };
+        };
         let Err(error) = store.checkpoint(&checkpoint) else {
-            let last = self.inner.journal.last();
-            self.state().take_in(&written, last);
+            let mut state = self.state();
+            state.take_in(&written);
+            state.marks.dropped_before(checkpoint.drop_before);
             return Ok(());
         };
         self.state().doubt = Some(written);
         if self.settle_doubt()? { Ok(()) } else { Err(error.into()) }
+    }
+
+    /// The rows of a checkpoint, made without holding up anybody.
+    fn rows_of(&self, written: &Written, drop: bool) -> Result<Checkpoint, Error> {
+        let store = self.inner.journal.store();
+        let mut checkpoint = Checkpoint { covers: written.mark.position, ..Checkpoint::default() };
+        checkpoint.puts.extend(written.small.iter().cloned());
+        let pending = written.pending.iter().flat_map(|(local, pending)| meta::pending_rows(*local, pending));
+        checkpoint.puts.extend(pending);
+        let aside = written.aside.iter().map(|(local, aside)| meta::aside_row(*local, aside));
+        checkpoint.puts.extend(aside);
+        // Drops come before puts: what is there again stays.
+        for (local, key) in &written.dropped {
+            let places = [meta::pending_place(*local), meta::pending_of_place(key, *local), meta::aside_place(*local)];
+            checkpoint.drops.extend(places);
+        }
+        for (key, fields) in &written.local {
+            let mut w = Writer::plain();
+            super::row::write_fields(&mut w, fields);
+            let place = local_place(key);
+            let row = seal::seal(&place, &w.finish());
+            checkpoint.puts.push((place, row));
+        }
+        // The map must never be ahead of the journal: what it covers is durable first.
+        self.inner.journal.wait(written.mark.position)?;
+        let rows = written.frozen.rows(&**store, written.table)?;
+        checkpoint.puts.extend(rows.puts);
+        checkpoint.drops.extend(rows.drops);
+        if drop {
+            checkpoint.drop_before = checkpoint.covers + 1;
+        } else {
+            let first = store.heads()?.first;
+            checkpoint.drop_before = self.state().marks.drop_before(self.inner.keep, first, written.mark);
+        }
+        Ok(checkpoint)
     }
 
     /// Finds out whether a checkpoint that failed was carried out all the same. Until that is known nothing can be
@@ -116,12 +134,13 @@ impl Replica {
             return Ok(true);
         }
         let covers = self.inner.journal.store().heads()?.covers;
-        let last = self.inner.journal.last();
         let mut state = self.state();
         let Some(written) = state.doubt.take() else { return Ok(true) };
-        let is_done = covers >= written.covers;
+        let is_done = covers >= written.mark.position;
         if is_done {
-            state.take_in(&written, last);
+            state.take_in(&written);
+        } else {
+            state.give_back(written);
         }
         Ok(is_done)
     }
@@ -143,7 +162,7 @@ impl Replica {
         }
         let mut state = self.state();
         state.wiped = false;
-        state.pending.values_mut().for_each(|pending| pending.stored = false);
+        state.pending.all_are_new();
         state.aside.values_mut().for_each(|aside| aside.stored = false);
         Ok(())
     }
@@ -161,13 +180,14 @@ impl Replica {
     fn checkpoint_if_after(&self, entries: usize) {
         let due = {
             let state = self.state();
-            state.records.entries() + state.dropped.len() >= entries
+            let pending = state.pending.unstored() / PENDING_WEIGHT;
+            state.records.entries() + state.dropped.len() + pending >= entries
         };
         if !due || !self.inner.checkpointer.begin() {
             return;
         }
         #[cfg(all(feature = "system", not(target_arch = "wasm32")))]
-        if self.inner._flusher.is_some() {
+        if self.inner.flusher.is_some() {
             // Before the thread says so it is nobody's: whoever waits, waits, and this thread too.
             self.inner.checkpointer.hand_over();
             let (replica, checkpointer) = (self.clone(), self.inner.checkpointer.clone());
@@ -188,34 +208,92 @@ impl Replica {
     }
 }
 
-/// A checkpoint that was written, or may have been.
+/// A checkpoint that is being written, or was, or may have been.
 pub(super) struct Written {
-    covers: Position,
+    /// What it covers.
+    mark: Mark,
+    /// The number of the first entry that was written after it.
+    next_local: u64,
     table: Table,
     frozen: Frozen,
-    /// Pending and set-aside entries that are in it.
-    undecided: Vec<u64>,
+    /// The rows of what is small.
+    small: Vec<KeyValue>,
+    pending: Vec<(u64, Pending)>,
+    aside: Vec<(u64, Aside)>,
+    dropped: Vec<(u64, EntityKey)>,
+    local: Vec<(EntityKey, Fields)>,
 }
 
 impl State {
-    /// The map contains a checkpoint now. `last` is where the journal ends.
-    fn take_in(&mut self, written: &Written, last: Position) {
+    /// What a checkpoint has to take in now. What changes from here on is for the next one.
+    fn freeze(&mut self, mark: Mark) -> Written {
+        self.marks.note(mark);
+        let pending = self.pending.take_unstored().into_iter();
+        let pending = pending.filter_map(|local| Some((local, self.pending.get(local)?.clone()))).collect();
+        let mut aside = Vec::new();
+        for (local, entry) in self.aside.iter_mut().filter(|(_, aside)| !aside.stored) {
+            entry.stored = true;
+            aside.push((*local, entry.clone()));
+        }
+        let dropped = std::mem::take(&mut self.dropped);
+        // Whatever has the place of one that is dropped is among what is put, or stands there as it is.
+        let dropped = dropped.into_iter().filter(|(local, _)| !self.pending.contains(*local)).collect();
+        Written {
+            mark,
+            next_local: self.next_local,
+            table: self.table,
+            frozen: self.records.freeze(),
+            small: vec![meta::row(self), meta::names_row(self), meta::marks_row(&self.marks)],
+            pending,
+            aside,
+            dropped,
+            local: self.local.iter().map(|(key, fields)| (key.clone(), fields.clone())).collect(),
+        }
+    }
+
+    /// The map contains a checkpoint now.
+    fn take_in(&mut self, written: &Written) {
         if self.table == written.table {
             self.records.thaw(&written.frozen);
         }
-        // What changed while the checkpoint was written has to be written again by the next one.
-        if last != written.covers {
-            return;
+        for (key, fields) in &written.local {
+            if self.local.get(key) == Some(fields) {
+                self.local.remove(key);
+            }
         }
-        self.dropped.clear();
-        self.local.clear();
-        for local in &written.undecided {
-            if let Some(pending) = self.pending.get_mut(local) {
-                pending.stored = true;
+        // A replica that was wiped meanwhile has nothing in the map yet.
+        if !self.wiped {
+            self.pending.let_go(written.next_local);
+        }
+    }
+
+    /// A checkpoint was not written: the next one has to take in what it would have.
+    fn give_back(&mut self, written: Written) {
+        for (local, _) in written.pending {
+            if self.pending.contains(local) {
+                self.pending.is_new(local);
             }
-            if let Some(aside) = self.aside.get_mut(local) {
-                aside.stored = true;
+        }
+        for (local, _) in written.aside {
+            if let Some(aside) = self.aside.get_mut(&local) {
+                aside.stored = false;
             }
+        }
+        self.dropped.extend(written.dropped);
+    }
+}
+
+impl Drop for super::Inner {
+    /// The safe moment: nobody reads or writes any more. What was cut off the journal since the file was opened is given
+    /// back, if it is much.
+    fn drop(&mut self) {
+        // The one who appends for others ends first.
+        #[cfg(all(feature = "system", not(target_arch = "wasm32")))]
+        drop(self.flusher.take());
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if state.marks.is_much_dropped() {
+            // A failure loses nothing: the space is used again.
+            let _ = self.journal.store().reclaim();
         }
     }
 }

@@ -10,6 +10,7 @@ use super::upload::Pushed;
 use super::{Replica, State};
 use crate::error::Error;
 use crate::model::stamp::{ClientId, Known};
+use crate::store::Position;
 use crate::transport::{Hello, HelloRequest, Transport, TransportError};
 
 /// How far, in milliseconds, the wall clock may be off before stamps are corrected.
@@ -111,14 +112,16 @@ impl Replica {
         // Entries of this client that it does not know to be accepted: a reply was lost, or a copy wrote them.
         let known = hello.clients.first().map_or(0, |standing| standing.known.n);
         let mut download_first = known > self.state().accepted;
+        let mut came_last = None;
         loop {
             if !download_first {
-                self.progress(|status| status.phase = Phase::Uploading);
+                self.progress(|status| status.enter(Phase::Uploading));
                 upload = self.upload(transport, &mut report, &mut patience).await;
             }
             download_first = false;
-            self.progress(|status| status.phase = Phase::Downloading);
-            let forked = self.download(transport, options, &mut report).await?;
+            self.progress(|status| status.enter(Phase::Downloading));
+            let Downloaded { forked, last } = self.download(transport, options, &mut report).await?;
+            came_last = last.or(came_last);
             if forked {
                 self.become_another(&mut report, &mut patience)?;
                 download_first = true;
@@ -130,18 +133,21 @@ impl Replica {
                 break;
             }
         }
-        report.pending = self.state().pending.len() as u64;
-        upload?;
-        // Nobody waits for this to be durable.
-        self.commit_between_writes(&Row::Synced(self.wall()))?;
-        self.inner.journal.demand();
-        Ok(report)
+        report.pending = self.state().pending.len();
+        if upload.is_ok() {
+            self.commit_between_writes(&Row::Synced(self.wall()))?;
+        }
+        // What came last and that it did are appended together. That nothing came nobody waits for.
+        match came_last {
+            Some(position) => self.inner.journal.ticket(position, ()).await?,
+            None => self.inner.journal.demand(),
+        }
+        upload.map(|()| report)
     }
 
     fn may_push_on(&self) -> bool {
         let state = self.state();
-        let waits = |pending: &super::state::Pending| pending.accepted_as.is_some();
-        !state.pending.is_empty() && !state.pending.values().any(waits)
+        !state.pending.is_empty() && !state.pending.is_waiting()
     }
 
     /// The hub lost data that this replica has: gives it back, and takes the hub's state as it is then.
@@ -209,13 +215,14 @@ impl Replica {
     ) -> Result<(), Error> {
         let middle = sent.saturating_add(took / 2);
         let offset = i64::try_from(i128::from(hello.server_time) - i128::from(middle)).unwrap_or(0);
+        let change = offset.saturating_sub(self.state().offset);
+        // Both clocks may be right within what the request took. The stamps may be of an hour when this one was not.
+        if !is_ahead && change.unsigned_abs() <= TOLERANCE + took / 2 {
+            return Ok(());
+        }
+        self.bring_in_all()?;
         let row = {
             let state = self.state();
-            let change = offset.saturating_sub(state.offset);
-            // Both clocks may be right within what the request took. The stamps may be of an hour when this one was not.
-            if !is_ahead && change.unsigned_abs() <= TOLERANCE + took / 2 {
-                return Ok(());
-            }
             let times = state.corrected(change, hello.server_time);
             if !times.is_empty() || offset != 0 {
                 report.clock_corrected = Some(change);
@@ -253,12 +260,12 @@ impl Replica {
         transport: &dyn Transport,
         options: SyncOptions,
         report: &mut Report,
-    ) -> Result<bool, Error> {
+    ) -> Result<Downloaded, Error> {
         loop {
             match self.pull(transport, options.page.max(1), report).await {
                 Ok(Pulled::More) => {}
-                Ok(Pulled::Done) => return Ok(false),
-                Ok(Pulled::Forked) => return Ok(true),
+                Ok(Pulled::Done(last)) => return Ok(Downloaded { forked: false, last }),
+                Ok(Pulled::Forked) => return Ok(Downloaded { forked: true, last: None }),
                 // The log was cut behind this replica since it was greeted.
                 Err(Error::Transport(TransportError::Expired)) if !report.bootstrapped => {
                     self.take_snapshot(transport, None).await?;
@@ -296,6 +303,14 @@ impl Replica {
         self.commit_between_writes(&Row::Client(client))?;
         Ok(())
     }
+}
+
+/// How far a download came.
+struct Downloaded {
+    /// The log holds entries of this client that this file did not issue.
+    forked: bool,
+    /// Where in the journal the last page stands, which may not be durable yet.
+    last: Option<Position>,
 }
 
 /// What a greeting brought to light.

@@ -9,6 +9,7 @@ use super::state::PageFault;
 use crate::error::Error;
 use crate::model::entry::Entry;
 use crate::model::stamp::{Digest, Dot};
+use crate::store::Position;
 use crate::transport::{Page, PullRequest, Transport, TransportError};
 
 /// How many commits may not be durable yet while there are more pages: they are appended together.
@@ -18,8 +19,8 @@ const PAGES_AHEAD: u64 = 8;
 pub(super) enum Pulled {
     /// There may be more.
     More,
-    /// The end of the log was reached.
-    Done,
+    /// The end of the log was reached; what came last stands at this position of the journal, and may not be durable yet.
+    Done(Option<Position>),
     /// The log holds entries of this client that this file did not issue.
     Forked,
 }
@@ -49,7 +50,7 @@ impl Replica {
             }
         }
         if page.cursor == request.since {
-            return Ok(Pulled::Done);
+            return Ok(Pulled::Done(None));
         }
         report.downloaded += entries.len() as u64;
         let gone = self.stranded_by(&entries)?;
@@ -60,11 +61,10 @@ impl Replica {
             self.inner.journal.ticket(position.saturating_sub(PAGES_AHEAD), ()).await?;
             self.checkpoint_if_overdue();
         } else {
-            self.inner.journal.ticket(position, ()).await?;
             self.checkpoint_if_due();
         }
         self.progress(|status| status.downloaded = report.downloaded);
-        Ok(if page.has_more { Pulled::More } else { Pulled::Done })
+        Ok(if page.has_more { Pulled::More } else { Pulled::Done(Some(position)) })
     }
 }
 

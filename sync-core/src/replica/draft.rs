@@ -50,10 +50,10 @@ impl Replica {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Deleted`], [`Error::Field`], [`Error::Store`].
     pub fn draft<T: Entity>(&self, id: &Id<T, T::Key>) -> Result<Draft<T>, Error> {
-        self.state().landed.hold();
+        self.state().hold_names(true);
         let opened = self.open_draft(id);
         if opened.is_err() {
-            self.state().landed.release();
+            self.state().hold_names(false);
         }
         opened
     }
@@ -89,7 +89,7 @@ impl<T: Entity> Draft<T> {
         self.replica.write(|tx| {
             let schema = self.replica.schema(T::SCHEMA.name)?;
             tx.update_fields(schema, key.clone(), &self.record, &self.before, &after)?;
-            tx.rename_landed();
+            tx.rename();
             Ok(())
         })
     }
@@ -97,7 +97,7 @@ impl<T: Entity> Draft<T> {
 
 impl<T: Entity> Drop for Draft<T> {
     fn drop(&mut self) {
-        self.replica.state().landed.release();
+        self.replica.state().hold_names(false);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The write-ahead log as people read it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::Replica;
 use super::builder::read_row;
@@ -52,15 +53,15 @@ impl Replica {
             }
         }
         // What was compacted away and is not decided stands in the checkpoint.
-        let state = self.state();
-        let early = state.pending.iter().filter(|(local, _)| !reading.own.contains_key(local));
-        let early = early.map(|(local, pending)| LogEntry {
-            number: Some(*local),
-            entry: (*pending.entry).clone(),
+        let early = self.all_pending()?.into_iter().filter(|(local, _)| !reading.own.contains_key(local));
+        let early = early.map(|(local, entry)| LogEntry {
+            number: Some(local),
+            entry: Arc::unwrap_or_clone(entry),
             state: LogState::Pending,
         });
         let mut lines: Vec<LogEntry> = early.collect();
         lines.extend(reading.finish());
+        let state = self.state();
         // What went with another entry that was refused, with its create or its transaction, has no row of its own.
         for line in lines.iter_mut().filter(|line| line.state == LogState::Pending) {
             if let Some(aside) = line.number.and_then(|number| state.aside.get(&number)) {

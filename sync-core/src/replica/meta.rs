@@ -1,23 +1,34 @@
 //! What the checkpoint keeps beside the records: the replica's own state, and entries that are not decided.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use super::cold::{self, Cold};
+use super::keep::Marks;
+use super::names::Names;
+use super::pending::Pending;
 use super::row::{
     read_account, read_cursor, read_known, read_limits, read_rejection, write_account, write_cursor, write_known,
     write_limits, write_rejection,
 };
-use super::state::{Aside, Pending, State};
+use super::state::{Aside, State};
 use crate::clock::HybridClock;
 use crate::model::codec::{self, Reader, Writer};
-use crate::model::entry::Entry;
+use crate::model::entry::{EntityKey, Entry};
 use crate::model::stamp::{ClientId, Known};
 use crate::records::{Records, Table};
 use crate::seal;
-use crate::store::{Store, StoreError};
+use crate::store::{KeyValue, Store, StoreError};
 
 const META: &[u8] = b"m";
+/// What those are called that pending entries name and that are pending no more.
+const NAMES: &[u8] = b"n";
+/// Where the journal was at which time.
+const MARKS: &[u8] = b"k";
 /// Pending entries, by local number.
 const PENDING: u8 = b'p';
+/// Which pending entries are an entity's.
+const PENDING_OF: u8 = b'q';
 /// Entries that were set aside, by local number.
 const ASIDE: u8 = b'x';
 /// How many rows are read at a time.
@@ -45,28 +56,209 @@ pub(super) fn row(state: &State) -> (Vec<u8>, Vec<u8>) {
     (META.to_vec(), seal::seal(META, &w.finish()))
 }
 
+/// The row with what those are called that pending entries name, and how many pending entries there are.
+pub(super) fn names_row(state: &State) -> (Vec<u8>, Vec<u8>) {
+    let mut w = Writer::with_table();
+    state.names.write(&mut w);
+    w.u64(state.pending.len());
+    (NAMES.to_vec(), seal::seal(NAMES, &w.finish()))
+}
+
+/// The row with where the journal was at which time.
+pub(super) fn marks_row(marks: &Marks) -> (Vec<u8>, Vec<u8>) {
+    let mut w = Writer::with_table();
+    marks.write(&mut w);
+    (MARKS.to_vec(), seal::seal(MARKS, &w.finish()))
+}
+
+/// What a row holds; nothing if there is none, in a file of an earlier version.
+fn read_row<T: Default>(
+    store: &dyn Store,
+    place: &[u8],
+    read: impl FnOnce(&mut Reader<'_>) -> codec::Result<T>,
+) -> Result<T, StoreError> {
+    let Some(row) = store.get(place)? else { return Ok(T::default()) };
+    let body = seal::open(place, &row)?;
+    let content = Reader::with_table(body).and_then(|mut r| {
+        let content = read(&mut r)?;
+        r.finish()?;
+        Ok(content)
+    });
+    content.map_err(|error| seal::unreadable(place, &error))
+}
+
 /// The state that a checkpoint holds; `None` if there was none.
-pub(super) fn load(store: &dyn Store) -> Result<Option<State>, StoreError> {
+pub(super) fn load(store: &dyn Store, front: Option<usize>) -> Result<Option<State>, StoreError> {
     let Some(row) = store.get(META)? else { return Ok(None) };
     let body = seal::open(META, &row)?;
     let mut state = read(body).map_err(|error| seal::unreadable(META, &error))?;
-    each(store, PENDING, |local, r| {
-        let pending = Pending {
-            entry: Arc::new(Entry::read(r)?),
-            offered: r.option(Reader::u64)?,
-            accepted_as: r.option(Reader::dot)?,
-            stored: true,
-        };
-        state.pending_of.entry(pending.entry.key.clone()).or_default().push(local);
-        state.pending.insert(local, pending);
-        Ok(())
-    })?;
+    let names = read_row(store, NAMES, |r| Ok(Some((Names::read(r)?, r.u64()?))))?;
+    state.marks = read_row(store, MARKS, Marks::read)?;
+    let is_indexed = names.is_some();
+    let (names, count) = names.unwrap_or_else(|| (Names::default(), u64::MAX));
+    state.names = names;
+    state.pending.cold.front = front.unwrap_or(Cold::default().front);
+    load_pending(store, &mut state, count)?;
+    if !is_indexed {
+        // An earlier version did not say where the entries of an entity are.
+        state.pending.all_are_new();
+    }
     each(store, ASIDE, |local, r| {
         let aside = Aside { entry: Arc::new(Entry::read(r)?), rejection: read_rejection(r)?, stored: true };
         state.aside.insert(local, aside);
         Ok(())
     })?;
     Ok(Some(state))
+}
+
+/// Brings the first pending entries into memory, and all whose verdict is not known: those are among the first.
+fn load_pending(store: &dyn Store, state: &mut State, count: u64) -> Result<(), StoreError> {
+    let (mut next, end) = (0, state.next_local);
+    loop {
+        let page = cold::read_page(store, &(next..end), state.pending.cold.front)?;
+        let is_open = page.is_open();
+        next = state.pending.take_page(page);
+        let left = count.saturating_sub(state.pending.resident() as u64);
+        if next >= end || left == 0 {
+            return Ok(());
+        }
+        // A count of all of them is known where they are found by their entities.
+        if is_open && count != u64::MAX {
+            state.pending.leave_out(next..end, left);
+            return Ok(());
+        }
+    }
+}
+
+/// Pending entries of a range of local numbers, and whether there may be more.
+pub(super) fn pending_page(
+    store: &dyn Store,
+    locals: Range<u64>,
+    limit: usize,
+) -> Result<(Vec<(u64, Pending)>, bool), StoreError> {
+    let rows = store.range(&pending_place(locals.start), &pending_place(locals.end), limit)?;
+    let more = rows.len() == limit;
+    let page: Result<_, StoreError> = rows.iter().map(|(place, row)| read_pending(place, row)).collect();
+    Ok((page?, more))
+}
+
+/// One pending entry.
+pub(super) fn pending(store: &dyn Store, local: u64) -> Result<Option<Pending>, StoreError> {
+    let place = pending_place(local);
+    let row = store.get(&place)?;
+    row.map(|row| read_pending(&place, &row).map(|(_, pending)| pending)).transpose()
+}
+
+fn read_pending(place: &[u8], row: &[u8]) -> Result<(u64, Pending), StoreError> {
+    let body = seal::open(place, row)?;
+    let read = || {
+        let local = local_of(place)?;
+        let mut r = Reader::with_table(body)?;
+        let pending = Pending {
+            entry: Arc::new(Entry::read(&mut r)?),
+            offered: r.option(Reader::u64)?,
+            accepted_as: r.option(Reader::dot)?,
+        };
+        r.finish()?;
+        Ok((local, pending))
+    };
+    read().map_err(|error| seal::unreadable(place, &error))
+}
+
+fn local_of(place: &[u8]) -> codec::Result<u64> {
+    let number = place.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes));
+    number.ok_or(codec::CodecError { expected: "a number in the key" })
+}
+
+/// The local numbers of an entity's pending entries within a range.
+pub(super) fn pending_of(store: &dyn Store, key: &EntityKey, locals: Range<u64>) -> Result<Vec<u64>, StoreError> {
+    if locals.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (mut from, end) = (pending_of_place(key, locals.start), pending_of_place(key, locals.end));
+    let mut found = Vec::new();
+    loop {
+        let rows = store.range(&from, &end, PAGE)?;
+        for (place, row) in &rows {
+            seal::open(place, row)?;
+            found.push(local_of(place).map_err(|error| seal::unreadable(place, &error))?);
+        }
+        match rows.last() {
+            Some((place, _)) if rows.len() == PAGE => {
+                from.clone_from(place);
+                from.push(0);
+            }
+            _ => return Ok(found),
+        }
+    }
+}
+
+/// The entities with pending entries in the map: behind one, of one type, up to one. One look each.
+pub(super) fn entities(
+    store: &dyn Store,
+    after: Option<&EntityKey>,
+    of_type: Option<&str>,
+    to: Option<&EntityKey>,
+) -> Result<Vec<EntityKey>, StoreError> {
+    let of_types = |name: &str, last: u8| [&[PENDING_OF], name.as_bytes(), &[last]].concat();
+    let behind = |key: &EntityKey| [&of_entity(key)[..], &[BEHIND]].concat();
+    let mut from = match (after, of_type) {
+        (Some(key), _) => behind(key),
+        (None, Some(name)) => of_types(name, 0),
+        (None, None) => vec![PENDING_OF],
+    };
+    let end = match (to, of_type) {
+        (Some(key), _) => behind(key),
+        (None, Some(name)) => of_types(name, 1),
+        (None, None) => vec![PENDING_OF + 1],
+    };
+    let mut found = Vec::new();
+    while let Some((place, _)) = store.range(&from, &end, 1)?.first() {
+        let unreadable = || seal::unreadable(place, &codec::CodecError { expected: "an entity in the key" });
+        let key = entity_of(place).ok_or_else(unreadable)?;
+        from = behind(&key);
+        found.push(key);
+    }
+    Ok(found)
+}
+
+/// Where it stands that a pending entry is an entity's. The places have the order of the keys, whatever ids are made of:
+/// an id's zero byte is followed by 255, and its end is a zero and a one.
+pub(super) fn pending_of_place(key: &EntityKey, local: u64) -> Vec<u8> {
+    [&of_entity(key)[..], &[END], &local.to_be_bytes()].concat()
+}
+
+/// What follows the zero byte behind an id, and what is greater than that and no part of an id.
+const END: u8 = 1;
+const BEHIND: u8 = 2;
+const WITHIN: u8 = 255;
+
+fn of_entity(key: &EntityKey) -> Vec<u8> {
+    let mut place = vec![PENDING_OF];
+    place.extend_from_slice(key.entity_type.as_bytes());
+    place.push(0);
+    for byte in key.id.bytes() {
+        place.push(byte);
+        if byte == 0 {
+            place.push(WITHIN);
+        }
+    }
+    place.push(0);
+    place
+}
+
+fn entity_of(place: &[u8]) -> Option<EntityKey> {
+    let text = place.get(1..place.len().checked_sub(10)?)?;
+    let at = text.iter().position(|byte| *byte == 0)?;
+    let mut id = Vec::new();
+    let mut bytes = text[at + 1..].iter();
+    while let Some(byte) = bytes.next() {
+        id.push(*byte);
+        if *byte == 0 && bytes.next() != Some(&WITHIN) {
+            return None;
+        }
+    }
+    Some(EntityKey::new(std::str::from_utf8(&text[..at]).ok()?, String::from_utf8(id).ok()?))
 }
 
 fn read(body: &[u8]) -> codec::Result<State> {
@@ -120,7 +312,7 @@ fn each(
 }
 
 /// The rows of entries that are not decided, and of fields that never leave the device.
-pub(super) const WIPED: [&[u8]; 3] = [&[PENDING], &[ASIDE], b"l"];
+pub(super) const WIPED: [&[u8]; 4] = [&[PENDING], &[PENDING_OF], &[ASIDE], b"l"];
 
 /// Where an undecided entry is kept.
 pub(super) fn pending_place(local: u64) -> Vec<u8> {
@@ -138,14 +330,17 @@ fn place(prefix: u8, local: u64) -> Vec<u8> {
     place
 }
 
-pub(super) fn pending_row(local: u64, pending: &Pending) -> (Vec<u8>, Vec<u8>) {
+/// The rows of a pending entry: itself, and that it is its entity's.
+pub(super) fn pending_rows(local: u64, pending: &Pending) -> [KeyValue; 2] {
     let mut w = Writer::with_table();
     pending.entry.write(&mut w);
     w.option(pending.offered.as_ref(), |w, n| w.u64(*n));
     w.option(pending.accepted_as.as_ref(), Writer::dot);
     let place = pending_place(local);
     let row = seal::seal(&place, &w.finish());
-    (place, row)
+    let of = pending_of_place(&pending.entry.key, local);
+    let mark = seal::seal(&of, &[]);
+    [(place, row), (of, mark)]
 }
 
 pub(super) fn aside_row(local: u64, aside: &Aside) -> (Vec<u8>, Vec<u8>) {

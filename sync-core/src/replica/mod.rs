@@ -5,21 +5,28 @@ mod aside;
 mod builder;
 mod chain;
 mod checkpoint;
+mod cold;
 mod conflict;
 mod cycle;
 mod download;
 mod draft;
 mod explain;
 mod give_back;
+mod keep;
 mod log;
 mod meta;
 mod names;
 mod offload;
+mod overlay;
+mod pending;
+mod portable;
 mod purge;
 mod query;
 mod raw;
 mod row;
 mod single_flight;
+mod size;
+mod snapshot_file;
 mod state;
 mod status;
 mod upload;
@@ -37,11 +44,13 @@ pub use conflict::{Conflict, Contender, RawConflict};
 pub use cycle::{Report, SyncOptions};
 pub use draft::Draft;
 pub use explain::{Explanation, Part, Rule};
+pub use keep::Keep;
 pub use log::{LogEntry, LogState};
+pub use portable::SnapshotSummary;
 pub use query::Listing;
 pub use raw::{RawEntity, RawReplica};
 pub use row::Account;
-pub use status::{EntityStatus, Phase, Status, StatusWatch};
+pub use status::{EntityStatus, Phase, Progress, Status, StatusWatch};
 pub use verify::Verification;
 pub use watch::{Change, RawWatch, Watch};
 pub use write::Transaction;
@@ -99,13 +108,13 @@ struct Inner {
     name: builder::ClientName,
     watchers: watch::Watchers,
     syncing: single_flight::SingleFlight<Result<Report, Error>>,
-    status: Mutex<status::Progress>,
+    status: Mutex<status::Doings>,
     status_changed: status::Bell,
     checkpointer: Arc<checkpoint::Checkpointer>,
     checkpoint_after: usize,
-    keep_commits: Option<u64>,
+    keep: Keep,
     #[cfg(all(feature = "system", not(target_arch = "wasm32")))]
-    _flusher: Option<crate::journal::Flusher>,
+    flusher: Option<crate::journal::Flusher>,
 }
 
 impl std::fmt::Debug for Replica {
@@ -214,11 +223,13 @@ impl Replica {
     pub fn wipe(&self, even_unsynced: bool) -> Result<(), Error> {
         let (unsynced, before) = {
             let state = self.state();
-            ((state.pending.len() + state.aside.len()) as u64, state.table)
+            (state.pending.len() + state.aside.len() as u64, state.table)
         };
         if unsynced > 0 && !even_unsynced {
             return Err(Error::Unsynced { entries: unsynced });
         }
+        // A snapshot that was not taken in to its end stands where the new replica's records will.
+        self.give_up_snapshot(before.next())?;
         let client = crate::model::stamp::ClientId::from_random(self.inner.random.bits());
         let position = self.commit_between_writes(&Row::Wiped { client, epoch: before.next().0 })?;
         self.inner.journal.wait(position)?;
@@ -292,23 +303,22 @@ impl Replica {
     fn visible(&self, key: &EntityKey) -> Result<Arc<Record>, Error> {
         loop {
             let accepted = self.accepted(key)?;
+            {
+                let mut state = self.state();
+                // A page may have been taken in between the two locks.
+                if state.records.peek(key).is_none_or(|record| !Arc::ptr_eq(&record, &accepted)) {
+                    continue;
+                }
+                if let Some(shown) = state.shown(key, &accepted) {
+                    return Ok(shown);
+                }
+            }
+            let read = self.cold_of(key)?;
             let mut state = self.state();
-            // A page may have been taken in between the two locks.
-            if state.records.peek(key).is_some_and(|record| Arc::ptr_eq(&record, &accepted)) {
-                return Ok(overlaid(&state, key, accepted));
+            let is_same = state.records.peek(key).is_some_and(|record| Arc::ptr_eq(&record, &accepted));
+            if is_same && read.fits(&state) {
+                return Ok(state.show(key, accepted, &read));
             }
         }
     }
-}
-
-/// A record with the pending entries over it.
-fn overlaid(state: &State, key: &EntityKey, accepted: Arc<Record>) -> Arc<Record> {
-    if !state.pending_of.contains_key(key) {
-        return accepted;
-    }
-    let mut record = (*accepted).clone();
-    for entry in state.over(key) {
-        record.apply_in_order(entry);
-    }
-    Arc::new(record)
 }

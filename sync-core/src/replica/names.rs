@@ -1,37 +1,48 @@
-//! Names of entries that have no number yet: what later entries name instead, once their fate is known.
+//! Names of entries that had no number when they were named: what they are called, once their fate is known.
+//!
+//! Pending entries name each other by their local numbers, and stay as they were written. What became of those that
+//! were accepted is noted here, as a few runs of numbers, and looked up when an entry is read. A refusal is rare, and
+//! changes what the others of the entity name at once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::state::{Aside, Pending, State};
+use super::pending::Pending;
+use super::state::{Aside, State};
+use crate::model::codec::{self, Reader, Writer};
 use crate::model::entry::{Action, EntityKey, Entry, Group};
 use crate::model::op::Op;
-use crate::model::stamp::Dot;
+use crate::model::stamp::{ClientId, Dot};
 use crate::transport::Rejection;
 
 impl State {
     /// A pending entry is in the records under this name: later ones name it so.
     pub(super) fn settle(&mut self, local: u64, dot: &Dot) {
-        let Some(key) = self.remove_pending(local) else { return };
-        self.rename(&key, local, &Fate::Named(dot.clone()));
+        if self.remove_pending(local).is_some() {
+            self.names.note(local, dot, self.next_local);
+            self.prune_names();
+        }
     }
 
     /// A pending entry was refused: later ones name what it had named.
     pub(super) fn set_aside(&mut self, local: u64, rejection: &Rejection) {
-        let Some(pending) = self.pending.get(&local) else { return };
-        let entry = pending.entry.clone();
-        let Some(key) = self.remove_pending(local) else { return };
-        self.rename(&key, local, &Fate::Refused(entry.clone()));
+        let Some(pending) = self.remove_pending(local) else { return };
+        let entry = self.resolved(&pending.entry);
+        let key = entry.key.clone();
+        self.rename_refused(local, &entry);
+        self.names.note_refused(local, &entry);
         self.changed.push(key.clone());
-        self.aside.insert(local, Aside { entry: entry.clone(), rejection: rejection.clone(), stored: false });
+        self.aside.insert(local, Aside { entry, rejection: rejection.clone(), stored: false });
         self.fall(&key);
+        self.prune_names();
     }
 
     /// Pending entries that stand on no create any more go with it.
     fn fall(&mut self, key: &EntityKey) {
         let fallen = |pending: &Pending| pending.entry.action != Action::Create && pending.entry.of.is_empty();
-        let locals = self.pending_of.get(key).cloned().unwrap_or_default();
-        if let Some(local) = locals.into_iter().find(|local| fallen(&self.pending[local])) {
+        let mut locals = self.pending.of(key);
+        if let Some(local) = locals.find(|local| self.pending.get(*local).is_some_and(fallen)) {
+            drop(locals);
             let message = "the create that it stands on was refused".to_owned();
             self.set_aside_whole(local, &Rejection { code: "gone".into(), message, field: None });
         }
@@ -46,7 +57,7 @@ impl State {
 
     /// The transaction of a pending entry.
     pub(super) fn group_of(&self, local: u64) -> Option<Group> {
-        self.pending.get(&local).and_then(|pending| pending.entry.group)
+        self.pending.get(local).and_then(|pending| pending.entry.group)
     }
 
     /// What is pending of a transaction of which an entry was refused.
@@ -59,74 +70,68 @@ impl State {
         }
     }
 
-    fn remove_pending(&mut self, local: u64) -> Option<EntityKey> {
-        let pending = self.pending.remove(&local)?;
-        let key = pending.entry.key.clone();
-        if let Some(locals) = self.pending_of.get_mut(&key) {
-            locals.retain(|other| *other != local);
-            if locals.is_empty() {
-                self.pending_of.remove(&key);
-            }
-        }
-        self.dropped.push(local);
-        Some(key)
+    fn remove_pending(&mut self, local: u64) -> Option<Pending> {
+        let pending = self.pending.remove(local)?;
+        self.shown.forget(&pending.entry.key);
+        self.dropped.push((local, pending.entry.key.clone()));
+        Some(pending)
     }
 
-    /// Has the pending entries of an entity name what became of one of them.
-    fn rename(&mut self, key: &EntityKey, local: u64, fate: &Fate) {
-        self.landed.note(local, fate);
+    /// Has the pending entries of an entity name what a refused one had named.
+    fn rename_refused(&mut self, local: u64, refused: &Entry) {
         let was = Dot::local(local);
-        for other in self.pending_of.get(key).cloned().unwrap_or_default() {
-            let Some(pending) = self.pending.get_mut(&other) else { continue };
-            if !pending.entry.named().any(|named| *named == was) {
-                continue;
-            }
-            let mut entry = (*pending.entry).clone();
-            fate.rename(&was, &mut entry);
-            if entry != *pending.entry {
-                pending.entry = Arc::new(entry);
-                pending.stored = false;
-            }
+        let names_it = |pending: &Pending| pending.entry.named().any(|named| *named == was);
+        let later = self.pending.of(&refused.key).filter(|other| self.pending.get(*other).is_some_and(names_it));
+        for other in later.collect::<Vec<u64>>() {
+            self.alter(other, |pending| rename(Arc::make_mut(&mut pending.entry), &was, refused));
         }
+    }
+
+    /// An entry with the names that those which it names have by now.
+    pub(crate) fn resolved(&self, entry: &Arc<Entry>) -> Arc<Entry> {
+        if entry.named().any(|dot| self.names.get(dot).is_some()) {
+            let mut entry = (**entry).clone();
+            self.names.resolve(&mut entry);
+            Arc::new(entry)
+        } else {
+            entry.clone()
+        }
+    }
+
+    /// Names are kept while there is an entry that was written before they were known.
+    fn prune_names(&mut self) {
+        self.names.forget_before(self.pending.begin());
+    }
+
+    /// A draft is open, or no longer: it may name what was pending when it was opened.
+    pub(super) fn hold_names(&mut self, held: bool) {
+        self.names.holders = if held { self.names.holders + 1 } else { self.names.holders.saturating_sub(1) };
+        self.prune_names();
     }
 }
 
-/// What became of a pending entry.
-#[derive(Debug, Clone)]
-pub(super) enum Fate {
-    /// It was accepted under this name: whoever named it names that.
-    Named(Dot),
-    /// It was refused: whoever named it names what it had named there itself.
-    Refused(Arc<Entry>),
-}
-
-impl Fate {
-    /// Renames `was` wherever an entry names it.
-    fn rename(&self, was: &Dot, entry: &mut Entry) {
-        let change = |slot: Slot<'_>, dots: &mut Vec<Dot>| {
-            if !dots.contains(was) {
-                return;
-            }
-            dots.retain(|dot| dot != was);
-            match self {
-                Fate::Named(dot) => dots.push(dot.clone()),
-                Fate::Refused(refused) => dots.extend(instead(refused, slot)),
-            }
-            dots.sort();
-            dots.dedup();
-        };
-        for (name, dots) in &mut entry.replaces {
-            change(Slot::Register(name), dots);
+/// Has an entry name instead of `was` what that one had named itself, which was refused.
+fn rename(entry: &mut Entry, was: &Dot, refused: &Entry) {
+    let change = |slot: Slot<'_>, dots: &mut Vec<Dot>| {
+        if !dots.contains(was) {
+            return;
         }
-        for (_, op) in &mut entry.fields {
-            if let Op::Set { remove, .. } = op {
-                remove.iter_mut().for_each(|(_, dots)| change(Slot::Element, dots));
-            }
-        }
-        change(Slot::Creates, &mut entry.of);
-        change(Slot::Seen, &mut entry.saw);
-        entry.replaces.retain(|(_, dots)| !dots.is_empty());
+        dots.retain(|dot| dot != was);
+        dots.extend(instead(refused, slot));
+        dots.sort();
+        dots.dedup();
+    };
+    for (name, dots) in &mut entry.replaces {
+        change(Slot::Register(name), dots);
     }
+    for (_, op) in &mut entry.fields {
+        if let Op::Set { remove, .. } = op {
+            remove.iter_mut().for_each(|(_, dots)| change(Slot::Element, dots));
+        }
+    }
+    change(Slot::Creates, &mut entry.of);
+    change(Slot::Seen, &mut entry.saw);
+    entry.replaces.retain(|(_, dots)| !dots.is_empty());
 }
 
 /// Where an entry names others.
@@ -148,41 +153,108 @@ fn instead(refused: &Entry, slot: Slot<'_>) -> Vec<Dot> {
     }
 }
 
-/// What became of pending entries, kept while someone may still name them by their local numbers.
+/// What entries are called that had no number once, while someone may still name them by their local numbers.
 #[derive(Default)]
-pub(crate) struct Landed {
+pub(crate) struct Names {
+    /// Consecutive entries that were accepted under consecutive names, by the first one's local number.
+    runs: BTreeMap<u64, Run>,
+    /// Those that were refused, kept for drafts: pending entries were renamed at once.
+    refused: BTreeMap<u64, Arc<Entry>>,
     holders: usize,
-    fates: BTreeMap<u64, Fate>,
 }
 
-impl Landed {
-    /// From here on fates are kept, until as many have let go as have held.
-    pub(super) fn hold(&mut self) {
-        self.holders += 1;
-    }
+/// The `i`-th is called `(client, n + i)`.
+struct Run {
+    count: u64,
+    client: ClientId,
+    n: u64,
+    /// The local number of the first entry that was written when all of these had their names.
+    until: u64,
+}
 
-    pub(super) fn release(&mut self) {
-        self.holders = self.holders.saturating_sub(1);
-        if self.holders == 0 {
-            self.fates.clear();
+impl Names {
+    fn note(&mut self, local: u64, dot: &Dot, until: u64) {
+        if let Some((first, run)) = self.runs.range_mut(..local).next_back()
+            && *first + run.count == local
+            && run.client == dot.client
+            && run.n + run.count == dot.n
+        {
+            run.count += 1;
+            run.until = run.until.max(until);
+            return;
         }
+        self.runs.insert(local, Run { count: 1, client: dot.client.clone(), n: dot.n, until });
     }
 
-    fn note(&mut self, local: u64, fate: &Fate) {
+    fn note_refused(&mut self, local: u64, entry: &Arc<Entry>) {
         if self.holders > 0 {
-            self.fates.insert(local, fate.clone());
+            self.refused.insert(local, entry.clone());
         }
+    }
+
+    /// Entries from this local number on are all that may name any.
+    fn forget_before(&mut self, first: u64) {
+        if self.holders > 0 {
+            return;
+        }
+        self.refused.clear();
+        while self.runs.first_key_value().is_some_and(|(_, run)| run.until <= first) {
+            self.runs.pop_first();
+        }
+    }
+
+    /// What is called so by its local number, under its final name.
+    fn get(&self, dot: &Dot) -> Option<Dot> {
+        if !dot.is_local() {
+            return None;
+        }
+        let (first, run) = self.runs.range(..=dot.n).next_back()?;
+        let at = dot.n - first;
+        (at < run.count).then(|| Dot::new(run.client.clone(), run.n + at))
+    }
+
+    fn resolve(&self, entry: &mut Entry) {
+        entry.map_named(|dots| {
+            let mut changed = false;
+            for dot in dots.iter_mut() {
+                if let Some(name) = self.get(dot) {
+                    *dot = name;
+                    changed = true;
+                }
+            }
+            if changed {
+                dots.sort();
+                dots.dedup();
+            }
+        });
     }
 
     /// Has an entry that was made from older knowledge name what its names have become.
     pub(super) fn rename(&self, entry: &mut Entry) {
-        // The latest first: what a refused one had named may have had a fate of its own before or after.
+        // What a refused one had named may have been refused before or after.
         loop {
-            let named = entry.named().find(|dot| dot.is_local() && self.fates.contains_key(&dot.n)).cloned();
-            let Some(was) = named else { return };
-            if let Some(fate) = self.fates.get(&was.n) {
-                fate.rename(&was, entry);
-            }
+            let refused = entry.named().filter(|dot| dot.is_local());
+            let refused = refused.filter_map(|dot| Some((dot.clone(), self.refused.get(&dot.n)?))).next();
+            let Some((was, refused)) = refused else { break };
+            rename(entry, &was, refused);
         }
+        self.resolve(entry);
+    }
+
+    pub(super) fn write(&self, w: &mut Writer) {
+        let runs: Vec<(&u64, &Run)> = self.runs.iter().collect();
+        w.list(&runs, |w, (first, run)| {
+            w.u64(**first);
+            w.u64(run.count);
+            w.client(&run.client);
+            w.u64(run.n);
+            w.u64(run.until);
+        });
+    }
+
+    pub(super) fn read(r: &mut Reader<'_>) -> codec::Result<Names> {
+        let runs =
+            r.list(|r| Ok((r.u64()?, Run { count: r.u64()?, client: r.client()?, n: r.u64()?, until: r.u64()? })))?;
+        Ok(Names { runs: runs.into_iter().collect(), ..Names::default() })
     }
 }

@@ -15,7 +15,7 @@ impl Replica {
     /// Runs `work` on a thread of its own where there are threads, else here.
     pub(super) async fn offload<T: Send + 'static>(&self, work: impl FnOnce(&Replica) -> T + Send + 'static) -> T {
         #[cfg(all(feature = "system", not(target_arch = "wasm32")))]
-        if self.inner._flusher.is_some() {
+        if self.inner.flusher.is_some() {
             let slot = Arc::new(Mutex::new(Slot { result: None, waker: None }));
             let (theirs, replica) = (slot.clone(), self.clone());
             let work = Arc::new(Mutex::new(Some(work)));

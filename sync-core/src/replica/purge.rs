@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Replica;
 use super::adopt::lost_writes;
+use super::pending::Pending;
 use super::row::Decision;
 use crate::error::Error;
 use crate::model::entry::{Action, EntityKey, Entry};
@@ -16,23 +17,25 @@ impl Replica {
     /// content, so that it can be written anew as a create.
     pub(super) fn stranded_by(&self, page: &[Arc<Entry>]) -> Result<Vec<(u64, Arc<Entry>)>, Error> {
         let mut stranded = Vec::new();
+        if page.iter().any(|entry| entry.action == Action::Purge) {
+            self.bring_in_all()?;
+        }
         for purge in page.iter().filter(|entry| entry.action == Action::Purge) {
             let key = &purge.key;
-            if !self.state().pending_of.contains_key(key) {
+            if self.state().pending.of(key).len() == 0 {
                 continue;
             }
             let visible = self.visible(key)?;
             let goes = visible.grounds().iter().all(|create| purge.of.contains(create));
             let state = self.state();
-            let locals = state.pending_of.get(key).cloned().unwrap_or_default();
+            let locals: Vec<u64> = state.pending.of(key).collect();
             // Of one that was offered the hub decides.
-            let is_open =
-                |local: &u64| state.pending[local].offered.is_none() && state.pending[local].accepted_as.is_none();
+            let is_open = |local: &u64| state.pending.get(*local).is_some_and(Pending::is_open);
             if !goes || !locals.iter().all(is_open) {
                 continue;
             }
             for local in &locals {
-                let entry = state.pending[local].entry.clone();
+                let Some(entry) = state.pending.get(*local).map(|pending| pending.entry.clone()) else { continue };
                 let is_last = locals.last() == Some(local);
                 stranded.push((*local, if is_last { whole(key, &visible, &entry) } else { entry }));
             }
@@ -48,11 +51,13 @@ impl Replica {
         let is_gone =
             |decision: &Decision| matches!(decision, Decision::Rejected(rejection) if rejection.code == "gone");
         let mut kept = Vec::new();
+        if decisions.iter().any(|(_, decision)| is_gone(decision)) {
+            self.bring_in_all()?;
+        }
         for (local, _) in decisions.iter().filter(|(_, decision)| is_gone(decision)) {
-            let pending = self.state().pending.get(local).map(|pending| pending.entry.clone());
+            let pending = self.state().pending.get(*local).map(|pending| pending.entry.clone());
             let Some(entry) = pending else { continue };
-            let is_last =
-                self.state().pending_of.get(&entry.key).and_then(|locals| locals.last().copied()) == Some(*local);
+            let is_last = self.state().pending.of(&entry.key).next_back() == Some(*local);
             if is_last && !self.accepted(&entry.key)?.creates().is_empty() {
                 let visible = self.visible(&entry.key)?;
                 kept.push((*local, whole(&entry.key, &visible, &entry)));

@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::{Replica, overlaid};
+use super::Replica;
+use super::cold::Read;
 use crate::entity::{Entity, Fields, Id};
 use crate::error::Error;
 use crate::model::codec::Reader;
@@ -193,27 +194,38 @@ impl Scan {
         let store = self.replica.inner.journal.store().clone();
         loop {
             self.replica.settle_doubt()?;
-            let (generation, table) = {
+            let (generation, table, epoch) = {
                 let state = self.replica.state();
-                (state.records.generation(), state.table)
+                (state.records.generation(), state.table, state.pending.cold.epoch)
             };
             let rows = table.scan_rows(&*store, self.entity_type.as_deref(), self.after.as_ref(), PAGE)?;
             let last = if rows.len() == PAGE { rows.last().map(|(key, _)| key.clone()) } else { None };
+            let mut cold = std::collections::BTreeMap::new();
+            if self.overlay {
+                let of_type = self.entity_type.as_deref();
+                for key in self.replica.cold_keys(self.after.as_ref(), of_type, last.as_ref())? {
+                    let read = self.replica.cold_of(&key)?;
+                    cold.insert(key, read);
+                }
+            }
             let mut state = self.replica.state();
-            if state.records.generation() != generation || state.table != table {
+            let is_same = state.pending.cold.epoch == epoch && cold.values().all(|read| read.fits(&state));
+            if !is_same || state.records.generation() != generation || state.table != table {
                 continue;
             }
             let mut keys: Vec<(EntityKey, Option<Result<Stored, StoreError>>)> =
                 rows.into_iter().map(|(key, row)| (key, Some(row))).collect();
             let stored = keys.len();
-            keys.extend(self.in_memory(&state, last.as_ref()).into_iter().map(|key| (key, None)));
+            let in_memory = self.in_memory(&state, last.as_ref()).into_iter();
+            keys.extend(in_memory.chain(cold.keys().cloned()).map(|key| (key, None)));
             if keys.len() > stored {
                 // Of a key that is there twice the row comes first.
                 keys.sort_by(|a, b| a.0.cmp(&b.0));
                 keys.dedup_by(|later, first| later.0 == first.0);
             }
+            let none = Read::default();
             for (key, row) in keys {
-                let shown = self.shown(&mut state, &key, row);
+                let shown = self.shown(&mut state, &key, row, cold.get(&key).unwrap_or(&none));
                 self.page.push_back(shown.map(|shown| (key, shown)));
             }
             self.done = last.is_none();
@@ -228,15 +240,16 @@ impl Scan {
         state: &mut super::State,
         key: &EntityKey,
         row: Option<Result<Stored, StoreError>>,
+        read: &Read,
     ) -> Result<Shown, Error> {
-        let is_under = self.overlay && state.pending_of.contains_key(key);
+        let is_under = self.overlay && (state.pending.of(key).len() > 0 || !read.entries.is_empty());
         let accepted = match (state.records.peek(key), row) {
             (Some(record), _) => record,
             (None, Some(stored)) if !is_under && state.records.is_settled(key) => return Ok(Shown::Stored(stored?)),
             (None, Some(stored)) => state.records.with_tail(key, stored?.record()?),
             (None, None) => state.records.with_tail(key, Record::default()),
         };
-        Ok(Shown::Record(if self.overlay { overlaid(state, key, accepted) } else { accepted }))
+        Ok(Shown::Record(if self.overlay { state.overlaid(key, accepted, read) } else { accepted }))
     }
 
     /// The keys of the range that memory knows something of.
@@ -252,7 +265,7 @@ impl Scan {
             (None, None) => Bound::Unbounded,
         };
         let to = last.map_or(Bound::Unbounded, |last| Bound::Included(last.clone()));
-        let pending = state.pending_of.range((from, to)).map(|(key, _)| key);
+        let pending = state.pending.entities((from, to));
         touched.chain(pending.take_while(|key| of_type(key)).cloned()).collect()
     }
 }

@@ -125,7 +125,10 @@ impl<'a> RawReplica<'a> {
     }
 
     /// How safe an entity is: as [`Replica::status_of`].
-    pub fn status_of(&self, key: &EntityKey) -> EntityStatus {
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn status_of(&self, key: &EntityKey) -> Result<EntityStatus, Error> {
         self.replica.status_of_key(key)
     }
 

@@ -56,6 +56,17 @@ impl<T: Clone> SingleFlight<T> {
     }
 }
 
+impl<T: Clone> SingleFlight<T> {
+    /// Keeps others waiting, who run when this is dropped. One that runs is waited for.
+    pub(crate) async fn enter_alone(&self) -> InFlight<'_, T> {
+        loop {
+            if let Entered::Alone(flight) = self.enter().await {
+                return flight;
+            }
+        }
+    }
+}
+
 impl<T> SingleFlight<T> {
     fn flight(&self) -> MutexGuard<'_, Flight<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

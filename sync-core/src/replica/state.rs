@@ -1,10 +1,14 @@
 //! What a replica knows: the effect of its journal, kept in memory beyond what the last checkpoint has.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::checkpoint::Written;
-use super::names::Landed;
+use super::cold::Read;
+use super::keep::Marks;
+use super::names::Names;
+use super::overlay::Shown;
+use super::pending::{Pending, Queue};
 use super::row::{Account, Decision, Row};
 use crate::clock::HybridClock;
 use crate::entity::Fields;
@@ -41,10 +45,12 @@ pub(crate) struct State {
     pub(crate) records: Records,
     /// Which table of the store's map holds the records' checkpoint.
     pub(crate) table: Table,
-    /// Entries written here that the records do not contain yet, by their local numbers.
-    pub(crate) pending: BTreeMap<u64, Pending>,
-    /// The pending entries of each entity.
-    pub(crate) pending_of: BTreeMap<EntityKey, Vec<u64>>,
+    /// Entries written here that the records do not contain yet.
+    pub(crate) pending: Queue,
+    /// What those are called that pending entries name and that are pending no more.
+    pub(crate) names: Names,
+    /// What shows of entities with pending entries.
+    pub(crate) shown: Shown,
     /// Entries that were refused, by their local numbers.
     pub(crate) aside: BTreeMap<u64, Aside>,
     /// Fields that never leave the device, as far as they changed since the checkpoint.
@@ -52,28 +58,15 @@ pub(crate) struct State {
     /// Entities that changed since this was last taken.
     pub(crate) changed: Vec<EntityKey>,
     /// Rows of pending and set-aside entries that the next checkpoint drops.
-    pub(crate) dropped: Vec<u64>,
+    pub(crate) dropped: Vec<(u64, EntityKey)>,
+    /// Where the journal was at which time.
+    pub(crate) marks: Marks,
     /// Whether the store's map still holds undecided entries of what was wiped.
     pub(crate) wiped: bool,
     /// A checkpoint that failed, and may have been carried out.
     pub(super) doubt: Option<Written>,
     /// Entries whose place in their client's sequence is noted as they are folded.
     pub(crate) asked: HashMap<Dot, Option<Link>>,
-    /// What became of pending entries while drafts are open that may name them.
-    pub(crate) landed: Landed,
-}
-
-/// An entry that was written here and is not in the records yet.
-#[derive(Debug, Clone)]
-pub(crate) struct Pending {
-    /// It names entries that have no number yet by their local numbers.
-    pub(crate) entry: Arc<Entry>,
-    /// The number under which it was offered, while the verdict is not known.
-    pub(crate) offered: Option<u64>,
-    /// Under which name it was accepted, while the records lack something that it stands on.
-    pub(crate) accepted_as: Option<Dot>,
-    /// Whether the checkpoint has it as it is now.
-    pub(crate) stored: bool,
 }
 
 /// An entry that was refused: kept until it is discarded or written anew.
@@ -111,16 +104,17 @@ impl State {
             vector: VersionVector::default(),
             records: Records::default(),
             table: Table::default(),
-            pending: BTreeMap::new(),
-            pending_of: BTreeMap::new(),
+            pending: Queue::default(),
+            names: Names::default(),
+            shown: Shown::default(),
             aside: BTreeMap::new(),
             local: HashMap::new(),
             changed: Vec::new(),
             dropped: Vec::new(),
+            marks: Marks::default(),
             wiped: false,
             doubt: None,
             asked: HashMap::new(),
-            landed: Landed::default(),
         }
     }
 
@@ -173,8 +167,10 @@ impl State {
             Row::Synced(at) => self.last_synced = Some(*at),
             Row::Wiped { client, epoch } => {
                 let (next_local, generation) = (self.next_local, self.records.generation());
+                let (marks, front) = (std::mem::take(&mut self.marks), self.pending.cold.front);
                 *self = Self::new(client.clone());
-                (self.next_local, self.table, self.wiped) = (next_local, Table(*epoch), true);
+                (self.next_local, self.table, self.wiped, self.marks) = (next_local, Table(*epoch), true, marks);
+                self.pending.cold.front = front;
                 self.records.go_on_from(generation);
             }
             Row::Adopted { epoch, cursor, latest, vector, aside, kept } => {
@@ -185,6 +181,7 @@ impl State {
                 self.asked.values_mut().for_each(|noted| *noted = None);
                 self.vector = vector.iter().cloned().collect();
                 self.records.clear();
+                self.shown.clear();
                 self.accepted = self.vector.get(&self.client).n;
                 self.settle_offered();
                 self.take_back();
@@ -196,8 +193,8 @@ impl State {
                     self.aside.insert(self.next_local, aside);
                     self.next_local += 1;
                 }
-                let landed: Vec<u64> = self.pending.keys().copied().collect();
-                for local in landed {
+                let waiting: BTreeSet<u64> = self.pending.waiting().map(|(_, local)| local).collect();
+                for local in waiting {
                     self.land(local);
                 }
             }
@@ -206,21 +203,16 @@ impl State {
 
     /// Entries that were accepted, and that the hub has lost since, are offered again.
     fn take_back(&mut self) {
-        let vector = &self.vector;
-        let is_lost = |pending: &Pending| pending.accepted_as.as_ref().is_some_and(|dot| !vector.covers(dot));
-        for pending in self.pending.values_mut().filter(|pending| is_lost(pending)) {
-            (pending.accepted_as, pending.offered, pending.stored) = (None, None, false);
+        let lost = self.pending.waiting().filter(|(dot, _)| !self.vector.covers(dot)).map(|(_, local)| local);
+        for local in lost.collect::<Vec<u64>>() {
+            self.alter(local, |pending| (pending.accepted_as, pending.offered) = (None, None));
         }
     }
 
     /// Entries whose verdict was lost are settled by a snapshot that contains them.
     fn settle_offered(&mut self) {
-        let within =
-            |pending: &Pending| pending.accepted_as.is_none() && pending.offered.is_some_and(|n| n <= self.accepted);
-        let settled = self.pending.iter().filter(|(_, pending)| within(pending));
-        let settled: Vec<(u64, u64)> =
-            settled.filter_map(|(local, pending)| Some((*local, pending.offered?))).collect();
-        for (local, n) in settled {
+        let settled = self.pending.offered().take_while(|(n, _)| *n <= self.accepted);
+        for (n, local) in settled.collect::<Vec<(u64, u64)>>() {
             self.settle(local, &Dot::new(self.client.clone(), n));
         }
     }
@@ -232,9 +224,9 @@ impl State {
             self.copied = self.next_local;
         }
         self.accepted = 0;
-        for pending in self.pending.values_mut() {
-            pending.offered = None;
-            pending.stored = false;
+        let offered = self.pending.iter().filter(|(_, pending)| pending.offered.is_some());
+        for local in offered.map(|(local, _)| local).collect::<Vec<u64>>() {
+            self.alter(local, |pending| pending.offered = None);
         }
     }
 
@@ -243,30 +235,34 @@ impl State {
         self.next_local = self.next_local.max(local + 1);
         self.clock.issued(entry.origin.time);
         self.changed.push(entry.key.clone());
-        self.pending_of.entry(entry.key.clone()).or_default().push(local);
-        self.pending.insert(local, Pending { entry, offered: None, accepted_as: None, stored: false });
+        self.pending.put(local, Pending { entry, offered: None, accepted_as: None });
+        self.pending.is_new(local);
     }
 
     fn forget(&mut self, locals: &[u64]) {
         for local in locals {
             if let Some(aside) = self.aside.remove(local) {
                 self.changed.push(aside.entry.key.clone());
-                self.dropped.push(*local);
+                self.dropped.push((*local, aside.entry.key.clone()));
             }
         }
     }
 
-    fn alter(&mut self, local: u64, change: impl FnOnce(&mut Pending)) {
-        if let Some(pending) = self.pending.get_mut(&local) {
+    pub(super) fn alter(&mut self, local: u64, change: impl FnOnce(&mut Pending)) {
+        let (pending, shown) = (&mut self.pending, &mut self.shown);
+        pending.alter(local, |pending| {
+            let before = pending.entry.clone();
             change(pending);
-            pending.stored = false;
-        }
+            if !Arc::ptr_eq(&before, &pending.entry) {
+                shown.forget(&pending.entry.key);
+            }
+        });
     }
 
     fn decide(&mut self, local: u64, decision: &Decision) {
         match decision {
             Decision::Accepted => {
-                let Some(n) = self.pending.get(&local).and_then(|pending| pending.offered) else { return };
+                let Some(n) = self.pending.get(local).and_then(|pending| pending.offered) else { return };
                 self.accepted = self.accepted.max(n);
                 let dot = Dot::new(self.client.clone(), n);
                 self.alter(local, |pending| pending.accepted_as = Some(dot));
@@ -286,11 +282,11 @@ impl State {
 
     /// Moves an accepted entry into the records, if they contain all that it names.
     fn land(&mut self, local: u64) {
-        let Some(dot) = self.pending.get(&local).and_then(|pending| pending.accepted_as.clone()) else { return };
+        let Some(dot) = self.pending.get(local).and_then(|pending| pending.accepted_as.clone()) else { return };
         if self.vector.covers(&dot) {
             self.settle(local, &dot);
         } else if dot.client == self.client && dot.n == self.vector.get(&dot.client).n + 1 {
-            let entry = self.numbered(local, dot);
+            let Some(entry) = self.numbered(local, dot) else { return };
             if entry.named().all(|named| self.vector.covers(named)) {
                 self.fold(Arc::new(entry));
             }
@@ -298,13 +294,13 @@ impl State {
     }
 
     /// A pending entry under its final name.
-    pub(crate) fn numbered(&self, local: u64, dot: Dot) -> Entry {
-        let mut entry = (*self.pending[&local].entry).clone();
+    pub(crate) fn numbered(&self, local: u64, dot: Dot) -> Option<Entry> {
+        let mut entry = Arc::unwrap_or_clone(self.resolved(&self.pending.get(local)?.entry));
         if let Some(group) = &mut entry.group {
             *group = Group { first: dot.n - (local - group.first), count: group.count };
         }
         entry.origin.dot = dot;
-        entry
+        Some(entry)
     }
 
     /// Takes an entry of the hub's log.
@@ -340,12 +336,9 @@ impl State {
 
     /// The pending entry that is this one of the log.
     fn pending_as(&self, key: &EntityKey, dot: &Dot) -> Option<u64> {
-        let locals = self.pending_of.get(key)?;
-        locals.iter().copied().find(|local| {
-            let pending = &self.pending[local];
-            pending.accepted_as.as_ref() == Some(dot)
-                || (dot.client == self.client && pending.accepted_as.is_none() && pending.offered == Some(dot.n))
-        })
+        let offered = || self.pending.offered_as(dot.n).filter(|_| dot.client == self.client);
+        let local = self.pending.accepted_as(dot).or_else(offered)?;
+        self.pending.get(local).is_some_and(|pending| pending.entry.key == *key).then_some(local)
     }
 
     /// Whether a page of the log goes on from what is known, and whether another copy of this file issued entries
@@ -361,8 +354,8 @@ impl State {
             *last = (*last).max(*n);
             if *client == self.client && *n > self.accepted {
                 let local = self.pending_as(&entry.key, entry.dot()).ok_or(PageFault::Forked)?;
-                let own = self.with_names_of_numbers(self.numbered(local, entry.dot().clone()));
-                if own.hash() != entry.hash() {
+                let own = self.numbered(local, entry.dot().clone()).ok_or(PageFault::Forked)?;
+                if self.with_names_of_numbers(own).hash() != entry.hash() {
                     return Err(PageFault::Forked);
                 }
             }
@@ -375,7 +368,7 @@ impl State {
         let client = &self.client;
         entry.map_named(|dots| {
             for dot in dots.iter_mut().filter(|dot| dot.is_local()) {
-                if let Some(n) = self.pending.get(&dot.n).and_then(|pending| pending.offered) {
+                if let Some(n) = self.pending.get(dot.n).and_then(|pending| pending.offered) {
                     *dot = Dot::new(client.clone(), n);
                 }
             }
@@ -394,13 +387,16 @@ impl State {
             self.alter(*local, |pending| Arc::make_mut(&mut pending.entry).origin.time = *time);
         }
         // Stamps too far ahead were never offered: the clock need not stay beyond them.
-        let offered = self.pending.values().map(|pending| pending.entry.origin.time).max();
+        let offered = self.pending.iter().map(|(_, pending)| pending.entry.origin.time).max();
         self.clock.turn_back(latest.max(offered.unwrap_or(0)));
     }
 
-    /// The entries of an entity that lie over its record, in the order in which they were written.
-    pub(crate) fn over(&self, key: &EntityKey) -> impl Iterator<Item = &Arc<Entry>> {
-        let locals = self.pending_of.get(key).map_or(&[][..], |locals| locals);
-        locals.iter().map(|local| &self.pending[local].entry)
+    /// The entries of an entity that lie over its record, in the order in which they were written: those in memory, and
+    /// those that were read.
+    pub(super) fn over(&self, key: &EntityKey, read: &Read) -> impl Iterator<Item = Arc<Entry>> {
+        let mut over = read.entries.clone();
+        let resident = self.pending.of(key).filter_map(|local| Some((local, self.pending.get(local)?)));
+        over.extend(resident.map(|(local, pending)| (local, pending.entry.clone())));
+        over.into_values().map(|entry| self.resolved(&entry))
     }
 }

@@ -1,7 +1,7 @@
 //! What a program shows of a replica's standing: what is pending, what was refused, how the last sync went.
 
 use std::future::poll_fn;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
 use serde::Serialize;
@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::Replica;
 use super::cycle::Report;
 use super::row::Account;
+use super::state::State;
 use crate::clock::Random;
 use crate::entity::{Entity, Id};
 use crate::error::Error;
@@ -31,6 +32,27 @@ pub enum Phase {
     Uploading,
     /// It takes entries.
     Downloading,
+    /// It takes the hub's snapshot.
+    Bootstrapping,
+    /// The journal is cut, and space given back.
+    Compacting,
+    /// A snapshot is written to a file.
+    Exporting,
+    /// A snapshot is read from a file.
+    Importing,
+    /// Everything is checked.
+    Verifying,
+}
+
+/// How far something is that takes long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Progress {
+    /// How much is done: entries, records or rows, as the [`Phase`] says; steps of a compaction.
+    pub done: u64,
+    /// Of how much, if that is known.
+    pub total: Option<u64>,
 }
 
 /// A replica's standing at one moment.
@@ -40,8 +62,10 @@ pub enum Phase {
 pub struct Status {
     /// The client id under which this replica issues entries.
     pub client: ClientId,
-    /// What the running sync does.
+    /// What is being done that takes long.
     pub phase: Phase,
+    /// How far that is.
+    pub progress: Progress,
     /// Entries that the hub has not accepted yet.
     pub pending: u64,
     /// Entries that were refused and set aside.
@@ -91,10 +115,12 @@ impl EntityStatus {
 /// The longest wait before the first retry, and before any: it doubles with every failure.
 const RETRY: (u64, u64) = (1_000, 60_000);
 
-/// What the running or the last sync of this process did.
+/// What the running or the last sync of this process did, and what else is under way.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
-    pub(super) phase: Phase,
+pub(super) struct Doings {
+    phase: Phase,
+    /// How far it is, where the state does not say it.
+    pub(super) work: Progress,
     pub(super) uploaded: u64,
     pub(super) downloaded: u64,
     pub(super) total: Option<u64>,
@@ -105,9 +131,9 @@ pub(super) struct Progress {
     failures: u32,
 }
 
-impl Progress {
+impl Doings {
     pub(super) fn begin(&mut self) {
-        self.phase = Phase::Greeting;
+        self.enter(Phase::Greeting);
         self.uploaded = 0;
         self.downloaded = 0;
         self.total = None;
@@ -115,8 +141,34 @@ impl Progress {
         self.next_retry = None;
     }
 
+    pub(super) fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.work = Progress::default();
+    }
+
+    /// So many records of the hub's snapshot are here.
+    pub(super) fn snapshot(&mut self, done: u64, total: Option<u64>) {
+        self.phase = Phase::Bootstrapping;
+        self.work = Progress { done, total: total.filter(|total| *total >= done).or(self.work.total) };
+    }
+
+    fn progress(&self, state: &State) -> Progress {
+        match self.phase {
+            Phase::Uploading => {
+                let total = Some(self.uploaded + state.pending.len());
+                Progress { done: self.uploaded, total }
+            }
+            // What this sync sent up has grown the hub's log beyond what it was.
+            Phase::Downloading => {
+                let done = state.cursor.seq;
+                Progress { done, total: self.total.filter(|total| *total >= done) }
+            }
+            _ => self.work,
+        }
+    }
+
     pub(super) fn end(&mut self, result: &Result<Report, Error>, now: u64, random: &dyn Random) {
-        self.phase = Phase::Idle;
+        self.enter(Phase::Idle);
         self.last_error = result.as_ref().err().cloned();
         let least = match result {
             Ok(report) if report.pending > 0 => Some(self.put_off),
@@ -144,7 +196,8 @@ impl Replica {
         Status {
             client: state.client.clone(),
             phase: progress.phase,
-            pending: state.pending.len() as u64,
+            progress: progress.progress(&state),
+            pending: state.pending.len(),
             rejected: state.aside.len() as u64,
             uploaded: progress.uploaded,
             downloaded: progress.downloaded,
@@ -178,25 +231,35 @@ impl Replica {
     /// # #[derive(Syncable)] struct Tag { #[sync(id)] id: Id<Tag, String>, colour: String }
     /// # let replica = Replica::builder().register::<Tag>().open(MemoryStore::new())?;
     /// let id = replica.create(Tag { id: "a".into(), colour: "red".into() })?.wait()?;
-    /// assert_eq!(replica.status_of(&id).pending, 1);
-    /// assert!(!replica.status_of(&id).is_safe()); // only this device has it
+    /// assert_eq!(replica.status_of(&id)?.pending, 1);
+    /// assert!(!replica.status_of(&id)?.is_safe()); // only this device has it
     /// # Ok::<(), sync_core::Error>(())
     /// ```
-    pub fn status_of<T: Entity>(&self, id: &Id<T, T::Key>) -> EntityStatus {
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn status_of<T: Entity>(&self, id: &Id<T, T::Key>) -> Result<EntityStatus, Error> {
         self.status_of_key(&view::key(id))
     }
 
-    pub(super) fn status_of_key(&self, key: &EntityKey) -> EntityStatus {
-        let state = self.state();
-        EntityStatus {
-            pending: state.pending_of.get(key).map_or(0, |locals| locals.len() as u64),
-            rejected: state.aside.values().filter(|aside| aside.entry.key == *key).count() as u64,
+    pub(super) fn status_of_key(&self, key: &EntityKey) -> Result<EntityStatus, Error> {
+        loop {
+            let read = self.cold_of(key)?;
+            let state = self.state();
+            if read.fits(&state) {
+                let pending = state.over(key, &read).count() as u64;
+                let rejected = state.aside.values().filter(|aside| aside.entry.key == *key).count() as u64;
+                return Ok(EntityStatus { pending, rejected });
+            }
         }
     }
 
-    /// The entries that the hub has not accepted yet, in the order in which they were written.
-    pub fn unsynced(&self) -> Vec<Entry> {
-        self.state().pending.values().map(|pending| (*pending.entry).clone()).collect()
+    /// The entries that the hub has not accepted yet, in the order in which they were written: all of them, in memory.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn unsynced(&self) -> Result<Vec<Entry>, Error> {
+        Ok(self.all_pending()?.into_iter().map(|(_, entry)| Arc::unwrap_or_clone(entry)).collect())
     }
 
     /// Watches the replica's standing.
@@ -215,9 +278,31 @@ impl Replica {
         StatusWatch { seen: self.inner.status_changed.rung(), replica: self.clone() }
     }
 
-    pub(super) fn progress(&self, change: impl FnOnce(&mut Progress)) {
+    /// Shows what is done until the result is dropped; a sync under way shows again then.
+    pub(super) fn working(&self, phase: Phase) -> Working {
+        let mut before = Phase::Idle;
+        self.progress(|status| {
+            before = status.phase;
+            status.enter(phase);
+        });
+        Working { replica: self.clone(), before }
+    }
+
+    pub(super) fn progress(&self, change: impl FnOnce(&mut Doings)) {
         change(&mut self.inner.status.lock().unwrap_or_else(PoisonError::into_inner));
         self.inner.status_changed.ring();
+    }
+}
+
+/// Something that takes long.
+pub(super) struct Working {
+    replica: Replica,
+    before: Phase,
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.replica.progress(|status| status.enter(self.before));
     }
 }
 

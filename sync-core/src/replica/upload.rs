@@ -3,7 +3,8 @@
 use super::Replica;
 use super::cycle::Report;
 use super::row::{Decision, Row};
-use super::state::{Pending, State};
+use super::size;
+use super::state::State;
 use crate::error::Error;
 use crate::model::entry::Entry;
 use crate::model::stamp::Dot;
@@ -33,6 +34,7 @@ struct Offer {
 impl Replica {
     /// Offers one batch of pending entries and takes the verdicts.
     pub(super) async fn push(&self, transport: &dyn Transport, report: &mut Report) -> Result<Pushed, Error> {
+        self.fill_front()?;
         let oversized = self.state().oversized();
         if !oversized.is_empty() {
             let aside = oversized.len() as u64;
@@ -129,24 +131,27 @@ impl Replica {
 impl State {
     /// Whether entries are pending that another copy of this file may have, too.
     fn has_copied(&self) -> bool {
-        self.pending.range(..self.copied).any(|(_, pending)| pending.accepted_as.is_none())
+        // What is not in memory was not accepted.
+        let cold = &self.pending.cold.range;
+        let in_memory = || self.pending.range(..self.copied).any(|(_, pending)| pending.accepted_as.is_none());
+        (!cold.is_empty() && cold.start < self.copied) || in_memory()
     }
 
     /// The next batch to offer: what was offered already as it was, and then what follows.
     fn next_offer(&self) -> Option<Offer> {
         // Behind an entry that was accepted and has not come down yet nothing is offered: it may be named.
-        if self.pending.is_empty() || self.pending.values().any(|pending| pending.accepted_as.is_some()) {
+        if self.pending.is_empty() || self.pending.is_waiting() {
             return None;
         }
         let mut entries: Vec<(u64, u64, Entry)> = Vec::new();
         let mut bytes = 0;
         let mut names = std::collections::HashMap::new();
         let mut left_of_group = 0;
-        for (local, pending) in &self.pending {
+        for (local, pending) in self.pending.front() {
             let n = self.accepted + 1 + entries.len() as u64;
             // What was offered keeps its number: the hub may have accepted it under that.
             let n = pending.offered.unwrap_or(n);
-            let mut entry = self.numbered(*local, Dot::new(self.client.clone(), n));
+            let Some(mut entry) = self.numbered(local, Dot::new(self.client.clone(), n)) else { break };
             entry.map_named(|dots| {
                 for dot in dots.iter_mut().filter(|dot| dot.is_local()) {
                     if let Some(named) = names.get(&dot.n) {
@@ -156,12 +161,12 @@ impl State {
                 dots.sort();
                 dots.dedup();
             });
-            let size = entry.to_json_with_intent().len() as u64 + 2;
+            let size = size::of_json(&entry) + 2;
             if left_of_group == 0 {
                 // A group is offered whole: what it takes is known at its first entry.
                 let group = entry.group.map_or(1, |group| group.count);
                 let full = entries.len() as u64 + group > self.limits.batch_entries
-                    || bytes + self.size_of_group(*local, group, size) > self.limits.batch_bytes.saturating_sub(1_024);
+                    || bytes + self.size_of_group(local, group, size) > self.limits.batch_bytes.saturating_sub(1_024);
                 if full && !entries.is_empty() {
                     break;
                 }
@@ -169,8 +174,8 @@ impl State {
             }
             left_of_group -= 1;
             bytes += size;
-            names.insert(*local, n);
-            entries.push((*local, n, entry));
+            names.insert(local, n);
+            entries.push((local, n, entry));
         }
         Some(Offer { attempt: self.attempt + 1, entries })
     }
@@ -178,12 +183,11 @@ impl State {
     /// What comes next and is more than the hub takes at once: written before its limits were known, or before they
     /// became what they are. It would stand in the way of all that comes after it for ever.
     fn oversized(&self) -> Vec<(u64, Decision)> {
-        let undecided = |pending: &Pending| pending.offered.is_none() && pending.accepted_as.is_none();
-        let Some((first, pending)) = self.pending.first_key_value().filter(|(_, pending)| undecided(pending)) else {
+        let Some((first, pending)) = self.pending.first().filter(|(_, pending)| pending.is_open()) else {
             return Vec::new();
         };
         let count = pending.entry.group.map_or(1, |group| group.count);
-        let size = self.size_of_group(*first, count, pending.entry.to_json_with_intent().len() as u64 + 512);
+        let size = self.size_of_group(first, count, size::of_json(&pending.entry) + 512);
         let most = self.limits.batch_entries.min(self.limits.group_entries);
         let over = match (count > most, size > self.limits.batch_bytes) {
             (true, _) => format!("{count} entries in one transaction; the hub takes {most}"),
@@ -191,7 +195,7 @@ impl State {
             _ => return Vec::new(),
         };
         let rejection = Rejection { code: "too_large".into(), message: over, field: None };
-        (*first..*first + count).map(|local| (local, Decision::Rejected(rejection.clone()))).collect()
+        (first..first + count).map(|local| (local, Decision::Rejected(rejection.clone()))).collect()
     }
 
     fn size_of_group(&self, first: u64, count: u64, first_size: u64) -> u64 {
@@ -199,7 +203,7 @@ impl State {
             return first_size;
         }
         let members = self.pending.range(first..first + count);
-        members.map(|(_, pending)| pending.entry.to_json_with_intent().len() as u64 + 512).sum()
+        members.map(|(_, pending)| size::of_json(&pending.entry) + 512).sum()
     }
 
     /// Corrected times for the entries that were never offered, when the wall clock was off.
@@ -208,8 +212,8 @@ impl State {
     pub(super) fn corrected(&self, change: i64, now: u64) -> Vec<(u64, u64)> {
         let mut floor = self.clock.accepted.max(self.clock.foreign.saturating_add(1)).min(now);
         let mut times = Vec::new();
-        for (local, pending) in &self.pending {
-            if pending.offered.is_some() || pending.accepted_as.is_some() {
+        for (local, pending) in self.pending.iter() {
+            if !pending.is_open() {
                 floor = floor.max(pending.entry.origin.time);
                 continue;
             }
@@ -217,7 +221,7 @@ impl State {
             let time = written.min(now).max(floor);
             floor = time;
             if time != pending.entry.origin.time {
-                times.push((*local, time));
+                times.push((local, time));
             }
         }
         times

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::builder::read_row;
 use super::row::Row;
 use super::state::State;
+use super::status::{Phase, Progress};
 use super::{Replica, meta};
 use crate::error::Error;
 use crate::seal;
@@ -40,6 +41,7 @@ impl Replica {
     pub fn verify(&self) -> Result<Verification, Error> {
         self.flush()?;
         self.checkpoint()?;
+        let _working = self.working(Phase::Verifying);
         let mut found = Verification::default();
         let replayed = self.verify_journal(&mut found)?;
         self.verify_map(&mut found)?;
@@ -54,8 +56,11 @@ impl Replica {
         let store = self.inner.journal.store();
         let mut whole = (store.heads()?.first == 1).then(|| State::new(self.state().client.clone()));
         let mut from = 0;
+        let heads = store.heads()?;
+        self.progress(|status| status.work.total = Some((heads.last + 1).saturating_sub(heads.first)));
         loop {
             let rows = store.journal(from, 256)?;
+            self.progress(|status| status.work.done = found.journal_rows);
             let Some((last, _)) = rows.last() else { return Ok(whole) };
             from = last + 1;
             for (position, bytes) in rows {
@@ -80,6 +85,8 @@ impl Replica {
         let mut from = Vec::new();
         loop {
             let rows = store.range(&from, &[], 256)?;
+            // Nobody counts the rows of the map before.
+            self.progress(|status| status.work = Progress { done: found.journal_rows + found.map_rows, total: None });
             let Some((last, _)) = rows.last() else { break };
             from.clone_from(last);
             from.push(0);
@@ -102,7 +109,7 @@ impl Replica {
                 }
             }
         }
-        if let Err(error) = meta::load(&**store) {
+        if let Err(error) = meta::load(&**store, None) {
             found.problems.push(error.to_string());
         }
         Ok(())
@@ -121,11 +128,12 @@ impl Replica {
             }
             compared += 1;
         }
+        let pending = self.all_pending()?;
         let state = self.state();
         if replayed.vector != state.vector {
             found.problems.push("the version vector is not what the journal makes".into());
         }
-        if !replayed.pending.keys().eq(state.pending.keys()) {
+        if !replayed.pending.iter().map(|(local, _)| local).eq(pending.iter().map(|(local, _)| *local)) {
             found.problems.push("the pending entries are not those of the journal".into());
         }
         found.folded_again = Some(compared);

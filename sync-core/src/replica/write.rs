@@ -1,10 +1,11 @@
 //! Writing: from a change of a value to entries in the queue.
 
+use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
 use super::row::Row;
-use super::{Inner, Replica};
+use super::{Inner, Replica, size};
 use crate::clock::HybridClock;
 use crate::entity::{Entity, FieldError, Fields, Id, Schema};
 use crate::error::Error;
@@ -21,6 +22,10 @@ use crate::view::{self, Refused, Writes};
 pub struct Transaction<'a> {
     replica: &'a Replica,
     entries: Vec<Entry>,
+    /// Their bytes in JSON.
+    bytes: u64,
+    /// The entries of each entity.
+    staged: HashMap<EntityKey, Staged>,
     local: Vec<(EntityKey, Fields)>,
     pub(super) forget: Vec<u64>,
     next_local: u64,
@@ -33,6 +38,16 @@ impl std::fmt::Debug for Transaction<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Transaction").field("entries", &self.entries.len()).finish_non_exhaustive()
     }
+}
+
+/// What a transaction wrote to one entity.
+#[derive(Default)]
+struct Staged {
+    /// Which of its entries.
+    entries: Vec<usize>,
+    /// What shows with the first `folded` of them; `None` until it is asked for.
+    record: Option<Arc<Record>>,
+    folded: usize,
 }
 
 /// The right to write, held by one thread at a time.
@@ -76,6 +91,7 @@ impl Replica {
 
     /// Rows that are no writes of the user's, but must not come between what a write reads and what it queues.
     pub(super) fn commit_between_writes(&self, row: &Row) -> Result<crate::store::Position, Error> {
+        self.bring_in_for(row)?;
         let _writing = Writing::begin(&self.inner)?;
         self.commit(row)
     }
@@ -86,7 +102,18 @@ impl<'a> Transaction<'a> {
         let wall = replica.wall();
         let state = replica.state();
         let (next_local, clock, limits) = (state.next_local, state.clock, state.limits);
-        Self { replica, entries: Vec::new(), local: Vec::new(), forget: Vec::new(), next_local, clock, wall, limits }
+        Self {
+            replica,
+            entries: Vec::new(),
+            bytes: 0,
+            staged: HashMap::new(),
+            local: Vec::new(),
+            forget: Vec::new(),
+            next_local,
+            clock,
+            wall,
+            limits,
+        }
     }
 
     /// As [`Replica::create`].
@@ -155,7 +182,10 @@ impl<'a> Transaction<'a> {
     /// As there.
     pub fn get<T: Entity>(&self, id: &Id<T, T::Key>) -> Result<Option<T>, Error> {
         let key = view::key(id);
-        let record = self.visible(&key)?;
+        let mut record = self.replica.visible(&key)?;
+        for entry in self.staged_of(&key) {
+            Arc::make_mut(&mut record).apply_in_order(entry);
+        }
         if record.is_alive() { self.entity(&key, &record).map(Some) } else { Ok(None) }
     }
 
@@ -202,8 +232,17 @@ impl<'a> Transaction<'a> {
         before: &Fields,
         after: &Fields,
     ) -> Result<(), Error> {
-        let removals = |name: &str, element: &Value| self.pending_removals(&key, name, element);
+        let mut failed = None;
+        let removals = |name: &str, element: &Value| {
+            self.pending_removals(&key, name, element).unwrap_or_else(|error| {
+                failed = Some(error);
+                Vec::new()
+            })
+        };
         let writes = view::update(schema, record, before, after, removals);
+        if let Some(error) = failed {
+            return Err(error);
+        }
         let writes: Writes = writes.map_err(|refused| invalid(&key, refused))?;
         if !writes.is_empty() {
             let of = record.grounds();
@@ -246,12 +285,13 @@ impl<'a> Transaction<'a> {
     }
 
     /// Has the staged entries name what pending entries, which were seen some time ago, have become since.
-    pub(super) fn rename_landed(&mut self) {
+    pub(super) fn rename(&mut self) {
         let state = self.replica.state();
-        self.entries.iter_mut().for_each(|entry| state.landed.rename(entry));
+        self.entries.iter_mut().for_each(|entry| state.names.rename(entry));
+        self.bytes = self.entries.iter().map(size::of_json).sum();
     }
 
-    pub(super) fn alive(&self, key: &EntityKey) -> Result<Arc<Record>, Error> {
+    pub(super) fn alive(&mut self, key: &EntityKey) -> Result<Arc<Record>, Error> {
         let record = self.visible(key)?;
         match record.life() {
             Life::Alive { .. } => Ok(record),
@@ -261,24 +301,46 @@ impl<'a> Transaction<'a> {
     }
 
     /// What the replica shows, and over it what this transaction wrote.
-    pub(super) fn visible(&self, key: &EntityKey) -> Result<Arc<Record>, Error> {
-        let mut record = self.replica.visible(key)?;
-        for entry in self.entries.iter().filter(|entry| entry.key == *key) {
-            Arc::make_mut(&mut record).apply_in_order(entry);
+    pub(super) fn visible(&mut self, key: &EntityKey) -> Result<Arc<Record>, Error> {
+        // Nothing else changes what shows while a transaction is open.
+        let Some(staged) = self.staged.get_mut(key) else { return self.replica.visible(key) };
+        let record = match &mut staged.record {
+            Some(record) => record,
+            none => none.insert(self.replica.visible(key)?),
+        };
+        for entry in &staged.entries[staged.folded..] {
+            Arc::make_mut(record).apply_in_order(&self.entries[*entry]);
         }
-        Ok(record)
+        staged.folded = staged.entries.len();
+        Ok(record.clone())
     }
 
-    fn pending_removals(&self, key: &EntityKey, name: &str, element: &Value) -> Vec<Dot> {
-        let state = self.replica.state();
-        let staged = self.entries.iter().filter(|entry| entry.key == *key);
-        let pending = state.over(key).map(|entry| &**entry).chain(staged);
-        let fields = pending.flat_map(|entry| &entry.fields).filter(|(field, _)| &**field == name);
-        let removes = fields.filter_map(|(_, op)| match op {
-            Op::Set { remove, .. } => Some(remove),
-            _ => None,
-        });
-        removes.flatten().filter(|(removed, _)| removed == element).flat_map(|(_, dots)| dots.clone()).collect()
+    fn staged_of(&self, key: &EntityKey) -> impl Iterator<Item = &Entry> {
+        let staged = self.staged.get(key).map_or(&[][..], |staged| &staged.entries);
+        staged.iter().map(|entry| &self.entries[*entry])
+    }
+
+    fn pending_removals(&self, key: &EntityKey, name: &str, element: &Value) -> Result<Vec<Dot>, Error> {
+        let mut dots = Vec::new();
+        let mut note = |entry: &Entry| {
+            let fields = entry.fields.iter().filter(|(field, _)| &**field == name);
+            let removes = fields.filter_map(|(_, op)| match op {
+                Op::Set { remove, .. } => Some(remove),
+                _ => None,
+            });
+            let removes = removes.flatten().filter(|(removed, _)| removed == element);
+            dots.extend(removes.flat_map(|(_, dots)| dots.iter().cloned()));
+        };
+        loop {
+            let read = self.replica.cold_of(key)?;
+            let state = self.replica.state();
+            if read.fits(&state) {
+                state.over(key, &read).for_each(|entry| note(&entry));
+                break;
+            }
+        }
+        self.staged_of(key).for_each(note);
+        Ok(dots)
     }
 
     pub(super) fn stage(&mut self, key: EntityKey, action: Action, fill: impl FnOnce(&mut Entry)) -> Result<(), Error> {
@@ -286,8 +348,9 @@ impl<'a> Transaction<'a> {
         let mut entry = Entry::new(origin, key, action);
         fill(&mut entry);
         entry.intent = Some(self.replica.inner.random.bits());
-        check_size(&entry, &self.limits)?;
+        self.bytes += check_size(&entry, &self.limits)?;
         self.next_local += 1;
+        self.staged.entry(entry.key.clone()).or_default().entries.push(self.entries.len());
         self.entries.push(entry);
         Ok(())
     }
@@ -317,7 +380,7 @@ impl<'a> Transaction<'a> {
             return Err(Error::TooLarge { what, size: count, unit: "entries", max });
         }
         if count > 1 {
-            let bytes: u64 = self.entries.iter().map(|entry| entry.to_json_with_intent().len() as u64 + 64).sum();
+            let bytes = self.bytes + count * 64;
             if bytes > self.limits.batch_bytes {
                 let (what, max) = ("a transaction".to_owned(), self.limits.batch_bytes);
                 return Err(Error::TooLarge { what, size: bytes, unit: "bytes", max });
@@ -344,20 +407,21 @@ fn invalid(key: &EntityKey, refused: Refused) -> Error {
     Error::Invalid { key: key.clone(), field: Some(refused.field), message: refused.message }
 }
 
-/// What the hub would refuse for its size is refused at the call.
-fn check_size(entry: &Entry, limits: &Limits) -> Result<(), Error> {
+/// What the hub would refuse for its size is refused at the call. Returns the bytes in JSON.
+fn check_size(entry: &Entry, limits: &Limits) -> Result<u64, Error> {
     let what = || format!("the write to {}", entry.key);
     for (_, op) in &entry.fields {
-        let depth = op.to_json().depth() as u64;
+        let depth = size::depth(op);
         if depth > limits.depth {
             return Err(Error::TooLarge { what: what(), size: depth, unit: "levels of nesting", max: limits.depth });
         }
     }
     // Numbered, its ids are longer by what a client id and a number take.
     let ids = entry.named().count() as u64 + 4;
-    let size = entry.to_json_with_intent().len() as u64 + ids * 56;
+    let bytes = size::of_json(entry);
+    let size = bytes + ids * 56;
     if size > limits.entry_bytes {
         return Err(Error::TooLarge { what: what(), size, unit: "bytes", max: limits.entry_bytes });
     }
-    Ok(())
+    Ok(bytes)
 }

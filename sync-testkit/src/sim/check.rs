@@ -50,7 +50,7 @@ impl World<'_> {
     /// The writes that are pending or set aside in a replica, each once.
     pub(super) fn held(&mut self, at: usize, replica: &Replica) -> Result<BTreeSet<usize>, Violation> {
         let name = &self.devices[at].name;
-        let (unsynced, rejected) = (replica.unsynced(), replica.rejected());
+        let (unsynced, rejected) = (self.devices[at].unsynced(replica), replica.rejected());
         let mut held: BTreeSet<usize> = BTreeSet::new();
         for (entry, is_refused) in
             unsynced.iter().map(|entry| (entry, false)).chain(rejected.iter().map(|aside| (&aside.entry, true)))
@@ -102,7 +102,7 @@ impl World<'_> {
         let device = &self.devices[at];
         let Some(replica) = &device.replica else { return Ok(()) };
         let space = &self.spaces[device.space];
-        let (vector, pending) = (replica.vector(), replica.unsynced());
+        let (vector, pending) = (replica.vector(), device.unsynced(replica));
         let known = space.chronicle.contents(&vector);
         let known = known.or_else(|dot| {
             broken(Rule::Named, format!("{} says that {dot} was accepted, and it never was", device.name))

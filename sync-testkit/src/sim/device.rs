@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use sync_core::replica::{Report, SyncOptions};
-use sync_core::{Error, MemoryStore, Replica};
+use sync_core::{Entry, Error, MemoryStore, Replica};
 
 use super::disk::{Disk, Trip};
 use super::hands::{Dice, Hands};
@@ -44,6 +44,7 @@ pub(super) struct Device {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
     pub(super) checkpoint_after: usize,
+    pub(super) pending_in_memory: usize,
     pub(super) page: u64,
 }
 
@@ -72,9 +73,16 @@ impl Device {
         }
         let builder = Replica::builder().clock(self.clock.clone()).random(self.dice.clone()).threadless();
         let builder = kinds.iter().fold(builder, |builder, kind| kind.register(builder));
-        let replica = builder.checkpoint_after(self.settings.checkpoint_after).open(self.disk.clone())?;
+        let Settings { checkpoint_after, pending_in_memory, .. } = self.settings;
+        let builder = builder.checkpoint_after(checkpoint_after).pending_in_memory(pending_in_memory);
+        let replica = builder.open(self.disk.clone())?;
         self.replica = Some(replica);
         Ok(())
+    }
+
+    /// What the replica has pending, looked at without the disk failing.
+    pub(super) fn unsynced(&self, replica: &Replica) -> Vec<Entry> {
+        self.disk.watched(|| replica.unsynced()).expect("a disk that is watched does not fail")
     }
 
     /// The process ends: all that is not in the file is gone.

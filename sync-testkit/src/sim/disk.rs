@@ -81,9 +81,9 @@ impl Disk {
 
     /// Looks without anything failing.
     pub(super) fn watched<R>(&self, look: impl FnOnce() -> R) -> R {
-        self.fuse().is_watched = true;
+        let before = std::mem::replace(&mut self.fuse().is_watched, true);
         let seen = look();
-        self.fuse().is_watched = false;
+        self.fuse().is_watched = before;
         seen
     }
 

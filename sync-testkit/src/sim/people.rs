@@ -206,7 +206,7 @@ impl World<'_> {
 
     /// Enters a device's new entries into the account.
     fn enter(&mut self, at: usize, replica: &Replica, is_plain: bool) -> Vec<usize> {
-        let mut entries = replica.unsynced();
+        let mut entries = self.devices[at].unsynced(replica);
         let is_known = |intent: &Option<u128>| intent.is_some_and(|intent| self.ledger.find(intent).is_some());
         let known = entries.iter().rposition(|entry| is_known(&entry.intent)).map_or(0, |last| last + 1);
         let seen = replica.vector();
@@ -240,8 +240,8 @@ impl World<'_> {
 
     /// The last write of a device is stamped after all that shows where it was made.
     fn stamped_after(&self, at: usize, replica: &Replica) -> Holds {
-        let Some(last) = replica.unsynced().pop() else { return Ok(()) };
         let device = &self.devices[at];
+        let Some(last) = device.unsynced(replica).pop() else { return Ok(()) };
         let record = device.disk.watched(|| replica.raw().record(&last.key));
         let record = record.map_err(|error| Violation { rule: Rule::NoFailure, what: error.to_string() })?;
         let creates = record.creates().iter().flat_map(|create| {

@@ -143,8 +143,11 @@ impl Plan {
 
     pub(super) fn device_settings(&self, rng: &mut Rng) -> device::Settings {
         let small = self.faults.has(Fault::SmallPages);
+        let checkpoint_after = *rng.pick(&[1, 3, 10, 4_096]);
         device::Settings {
-            checkpoint_after: *rng.pick(&[1, 3, 10, 4_096]),
+            checkpoint_after,
+            // Where checkpoints are frequent, next to nothing that is pending is kept in memory.
+            pending_in_memory: if checkpoint_after < 10 { checkpoint_after } else { 2_048 },
             page: if small { 1 + rng.below(5) as u64 } else { 1_000 },
         }
     }

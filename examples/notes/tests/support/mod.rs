@@ -150,6 +150,11 @@ impl HubProcess {
         Self { child, url: url.to_owned(), file: file.to_owned(), token: token.map(str::to_owned) }
     }
 
+    /// The number that the system gave it.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn address(&self) -> &str {
         self.url.trim_start_matches("http://")
     }

@@ -142,7 +142,8 @@ impl Life for Device {
         let replica = replica(open(disk)?, 3).map_err(told)?;
         let all: Result<Vec<_>, _> = replica.raw().list(None).collect();
         let (all, log) = (all.map_err(told)?, replica.log().map_err(told)?);
-        Ok(format!("{} {all:?} {log:?} {:?} {:?}", seen(&replica)?, replica.unsynced(), replica.vector()))
+        let unsynced = replica.unsynced().map_err(told)?;
+        Ok(format!("{} {all:?} {log:?} {:?} {:?}", seen(&replica)?, unsynced, replica.vector()))
     }
 }
 

@@ -1,0 +1,250 @@
+//! Pending entries that are not in memory: a device that was offline for long may have a million of them.
+//!
+//! What is resident is a *front*, which is offered next, and a *tail*, which was written since the last checkpoint. Between
+//! them lies a range of local numbers whose entries stand in the store's map alone (`p`), as they were written, and are
+//! found by their entity (`q`). They come to the front page by page as what is before them is decided. What has to look at
+//! all of them is rare (a clock that was off, a copied file, another hub, a purge, a refusal): it brings all of them in, and
+//! they stay until nothing is pending.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::pending::Pending;
+use super::row::{Decision, Row};
+use super::state::State;
+use super::{Replica, meta};
+use crate::error::Error;
+use crate::model::entry::{EntityKey, Entry};
+use crate::store::{Store, StoreError};
+
+/// How many pending entries are in front of those that are not in memory, unless told.
+const FRONT: usize = 2_048;
+
+/// Which local numbers are of entries that are not in memory, but for the few that are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cold {
+    pub(super) range: Range<u64>,
+    /// How many entries there are.
+    pub(super) count: u64,
+    /// Counts changes: what was read before one does not fit what is in memory after it.
+    pub(super) epoch: u64,
+    /// All were brought in: they stay.
+    pub(super) stays_in: bool,
+    /// How many entries are in front, at least, while there are so many.
+    pub(super) front: usize,
+}
+
+impl Default for Cold {
+    fn default() -> Self {
+        Self { range: 0..0, count: 0, epoch: 0, stays_in: false, front: FRONT }
+    }
+}
+
+/// Entries of one entity that were read from the map, and of which state.
+#[derive(Default)]
+pub(crate) struct Read {
+    epoch: u64,
+    pub(super) entries: BTreeMap<u64, Arc<Entry>>,
+}
+
+impl Read {
+    /// Whether they fit what is in memory.
+    pub(super) fn fits(&self, state: &State) -> bool {
+        self.epoch == state.pending.cold.epoch
+    }
+}
+
+impl Replica {
+    /// The pending entries of an entity that are not in memory. Without any at all this is a look at memory.
+    pub(super) fn cold_of(&self, key: &EntityKey) -> Result<Read, Error> {
+        let (range, epoch) = {
+            let cold = &self.state().pending.cold;
+            (cold.range.clone(), cold.epoch)
+        };
+        let mut entries = BTreeMap::new();
+        let store = self.inner.journal.store();
+        for local in meta::pending_of(&**store, key, range)? {
+            if let Some(pending) = meta::pending(&**store, local)? {
+                entries.insert(local, pending.entry);
+            }
+        }
+        Ok(Read { epoch, entries })
+    }
+
+    /// The entities of a range of keys with pending entries that are not in memory.
+    pub(super) fn cold_keys(
+        &self,
+        after: Option<&EntityKey>,
+        of_type: Option<&str>,
+        to: Option<&EntityKey>,
+    ) -> Result<Vec<EntityKey>, Error> {
+        if self.state().pending.cold.count == 0 {
+            return Ok(Vec::new());
+        }
+        Ok(meta::entities(&**self.inner.journal.store(), after, of_type, to)?)
+    }
+
+    /// Brings all pending entries into memory.
+    pub(super) fn bring_in_all(&self) -> Result<(), Error> {
+        self.state().pending.cold.stays_in = true;
+        while self.bring_in()? {}
+        Ok(())
+    }
+
+    /// Brings the next ones into memory that are to be offered, if few are.
+    pub(super) fn fill_front(&self) -> Result<(), Error> {
+        let is_short = |state: &State| state.pending.front().count() < state.pending.cold.front;
+        while is_short(&self.state()) && self.bring_in()? {}
+        Ok(())
+    }
+
+    /// All pending entries, read and not kept.
+    pub(super) fn all_pending(&self) -> Result<Vec<(u64, Arc<Entry>)>, Error> {
+        let store = self.inner.journal.store();
+        loop {
+            let Cold { mut range, epoch, front, .. } = self.state().pending.cold.clone();
+            let mut all = BTreeMap::new();
+            while !range.is_empty() {
+                let page = read_page(&**store, &range, front.max(FRONT))?;
+                all.extend(page.entries.into_iter().map(|(local, pending)| (local, pending.entry)));
+                range.start = page.next;
+            }
+            let state = self.state();
+            if state.pending.cold.epoch == epoch {
+                all.extend(state.pending.iter().map(|(local, pending)| (local, pending.entry.clone())));
+                return Ok(all.into_iter().map(|(local, entry)| (local, state.resolved(&entry))).collect());
+            }
+        }
+    }
+
+    /// Brings a page into memory. Says whether there may be more.
+    fn bring_in(&self) -> Result<bool, Error> {
+        let cold = self.state().pending.cold.clone();
+        if cold.range.is_empty() {
+            return Ok(false);
+        }
+        let page = read_page(&**self.inner.journal.store(), &cold.range, cold.front)?;
+        let mut state = self.state();
+        if state.pending.cold.epoch == cold.epoch {
+            state.pending.take_page(page);
+        }
+        Ok(true)
+    }
+
+    /// Before a row is committed that may be about any pending entry, all are brought in.
+    pub(super) fn bring_in_for(&self, row: &Row) -> Result<(), Error> {
+        if is_about_any(row) { self.bring_in_all() } else { Ok(()) }
+    }
+}
+
+/// The same while a journal is replayed.
+pub(super) fn bring_in_for(state: &mut State, store: &dyn Store, row: &Row) -> Result<(), StoreError> {
+    let last = match row {
+        Row::Offer { numbers, .. } => numbers.iter().map(|(local, _)| *local).max().unwrap_or(0),
+        row if is_about_any(row) => u64::MAX,
+        _ => 0,
+    };
+    while !state.pending.cold.range.is_empty() && state.pending.cold.range.start <= last {
+        let page = read_page(store, &state.pending.cold.range, state.pending.cold.front)?;
+        state.pending.take_page(page);
+    }
+    Ok(())
+}
+
+/// Whether a row may change pending entries that are not about to be offered.
+fn is_about_any(row: &Row) -> bool {
+    match row {
+        Row::Verdicts { decisions, gone } => {
+            let is_refusal = |decision: &Decision| matches!(decision, Decision::Rejected(_));
+            !gone.is_empty() || decisions.iter().any(|(_, decision)| is_refusal(decision))
+        }
+        Row::Page { gone, .. } => !gone.is_empty(),
+        Row::Clock { times, .. } => !times.is_empty(),
+        Row::Adopted { .. } => true,
+        Row::Client(_) | Row::Write { .. } | Row::Offer { .. } | Row::Bind { .. } => false,
+        Row::Forget(_) | Row::Synced(_) | Row::Wiped { .. } => false,
+    }
+}
+
+/// A page of what is not in memory, and where the next one begins.
+pub(super) struct Page {
+    entries: Vec<(u64, Pending)>,
+    next: u64,
+}
+
+impl Page {
+    /// Whether nothing was offered or accepted of its last entry: then nothing was of any behind it.
+    pub(super) fn is_open(&self) -> bool {
+        self.entries.last().is_none_or(|(_, pending)| pending.is_open())
+    }
+}
+
+/// Reads a page from the beginning of the range. A transaction is never torn: it is offered whole.
+pub(super) fn read_page(store: &dyn Store, range: &Range<u64>, limit: usize) -> Result<Page, StoreError> {
+    let (mut entries, more) = meta::pending_page(store, range.clone(), limit)?;
+    let mut next = if more { entries.last().map_or(range.end, |(local, _)| local + 1) } else { range.end };
+    if let Some(group) = entries.last().and_then(|(_, pending)| pending.entry.group) {
+        let end = (group.first + group.count).clamp(next, range.end);
+        entries.extend(meta::pending_page(store, next..end, usize::MAX)?.0);
+        next = end;
+    }
+    Ok(Page { entries, next })
+}
+
+impl super::pending::Queue {
+    /// Those in front of what is not in memory: what is offered next.
+    pub(super) fn front(&self) -> impl Iterator<Item = (u64, &Pending)> {
+        let end = if self.cold.range.is_empty() { u64::MAX } else { self.cold.range.start };
+        self.range(..end)
+    }
+
+    /// The page's entries are in memory from here on. Returns where the next page begins.
+    pub(super) fn take_page(&mut self, page: Page) -> u64 {
+        for (local, pending) in page.entries {
+            // One that changed since it was stored is in memory already.
+            if !self.contains(local) {
+                self.put(local, pending);
+                self.cold.count = self.cold.count.saturating_sub(1);
+            }
+        }
+        self.cold.epoch += 1;
+        self.cold.range.start = page.next;
+        if self.cold.range.is_empty() {
+            self.cold.range = 0..0;
+        }
+        page.next
+    }
+
+    /// So many entries of this range are not brought into memory.
+    pub(super) fn leave_out(&mut self, range: Range<u64>, count: u64) {
+        self.cold = Cold { range, count, ..self.cold.clone() };
+    }
+
+    /// Entries that stand in the map as they are, up to this local number, leave memory, but for the front.
+    pub(super) fn let_go(&mut self, end: u64) {
+        if self.cold.stays_in || self.resident() <= 2 * self.cold.front {
+            return;
+        }
+        let is_cold = !self.cold.range.is_empty();
+        let start = if is_cold { Some(self.cold.range.end) } else { self.front_end() };
+        let Some(start) = start.filter(|start| *start < end) else { return };
+        let leave: Vec<u64> = self.range(start..end).map(|(local, _)| local).collect();
+        if leave.iter().any(|local| !self.may_leave(*local)) {
+            // One of them changed meanwhile: with the next checkpoint.
+            return;
+        }
+        for local in &leave {
+            self.drop_resident(*local);
+        }
+        self.cold.count += leave.len() as u64;
+        self.cold.range = if is_cold { self.cold.range.start..end } else { start..end };
+        self.cold.epoch += 1;
+    }
+
+    /// Where the front may end: behind enough entries, and between two transactions.
+    fn front_end(&self) -> Option<u64> {
+        let (local, pending) = self.iter().nth(self.cold.front)?;
+        Some(pending.entry.group.map_or(local, |group| group.first.max(1) + group.count))
+    }
+}

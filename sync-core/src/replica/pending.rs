@@ -1,0 +1,221 @@
+//! The queue of entries that were written here and are not in the records yet, in the order in which they were
+//! written, with the ways to find them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::ops::RangeBounds;
+use std::sync::Arc;
+
+use super::cold::Cold;
+use crate::model::entry::{EntityKey, Entry};
+use crate::model::stamp::Dot;
+
+/// An entry that was written here and is not in the records yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Pending {
+    /// It names entries that had no number when it was written by their local numbers
+    /// ([`Names`](super::names::Names) says what they are called since).
+    pub(crate) entry: Arc<Entry>,
+    /// The number under which it was offered, while the verdict is not known.
+    pub(crate) offered: Option<u64>,
+    /// Under which name it was accepted, while the records lack something that it stands on.
+    pub(crate) accepted_as: Option<Dot>,
+}
+
+impl Pending {
+    /// Whether it was never offered, or came back undecided.
+    pub(crate) fn is_open(&self) -> bool {
+        self.offered.is_none() && self.accepted_as.is_none()
+    }
+}
+
+/// Pending entries by their local numbers: those in memory, and how many there are beside them ([`Cold`]). Finding one, by
+/// whatever it is known, is `O(log)`.
+#[derive(Default)]
+pub(crate) struct Queue {
+    entries: BTreeMap<u64, Pending>,
+    /// What is not in memory.
+    pub(super) cold: Cold,
+    /// Those of each entity, in order.
+    of: HashMap<EntityKey, VecDeque<u64>>,
+    /// The entities.
+    keys: BTreeSet<EntityKey>,
+    /// By the number under which they were offered, while the verdict is not known.
+    offered: BTreeMap<u64, u64>,
+    /// By the name under which they were accepted.
+    waiting: BTreeMap<Dot, u64>,
+    /// Those that the checkpoint does not have as they are now.
+    changed: BTreeSet<u64>,
+}
+
+impl Queue {
+    /// How many there are, in memory or not.
+    pub(crate) fn len(&self) -> u64 {
+        self.entries.len() as u64 + self.cold.count
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many are in memory.
+    pub(super) fn resident(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn get(&self, local: u64) -> Option<&Pending> {
+        self.entries.get(&local)
+    }
+
+    pub(crate) fn contains(&self, local: u64) -> bool {
+        self.entries.contains_key(&local)
+    }
+
+    /// The first one of the front.
+    pub(crate) fn first(&self) -> Option<(u64, &Pending)> {
+        self.front().next()
+    }
+
+    /// Up to which local number none is pending.
+    pub(super) fn begin(&self) -> u64 {
+        let resident = self.entries.first_key_value().map_or(u64::MAX, |(local, _)| *local);
+        if self.cold.range.is_empty() { resident } else { resident.min(self.cold.range.start) }
+    }
+
+    /// In the order in which they were written.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &Pending)> {
+        self.range(..)
+    }
+
+    pub(crate) fn range(&self, locals: impl RangeBounds<u64>) -> impl Iterator<Item = (u64, &Pending)> {
+        self.entries.range(locals).map(|(local, pending)| (*local, pending))
+    }
+
+    /// The local numbers of an entity's, in order.
+    pub(crate) fn of(&self, key: &EntityKey) -> impl DoubleEndedIterator<Item = u64> + ExactSizeIterator + '_ {
+        static NONE: VecDeque<u64> = VecDeque::new();
+        self.of.get(key).unwrap_or(&NONE).iter().copied()
+    }
+
+    /// The entities within a range of keys that have any.
+    pub(crate) fn entities(&self, keys: impl RangeBounds<EntityKey>) -> impl Iterator<Item = &EntityKey> {
+        self.keys.range(keys)
+    }
+
+    /// Whether one was accepted that the records still lack something for.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Those that were offered and have no verdict, by the numbers under which they were offered.
+    pub(crate) fn offered(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.offered.iter().map(|(n, local)| (*n, *local))
+    }
+
+    /// The one that was offered under this number, and has no verdict.
+    pub(crate) fn offered_as(&self, n: u64) -> Option<u64> {
+        self.offered.get(&n).copied()
+    }
+
+    /// The one that was accepted under this name.
+    pub(crate) fn accepted_as(&self, dot: &Dot) -> Option<u64> {
+        self.waiting.get(dot).copied()
+    }
+
+    /// Those that were accepted and wait, by their names.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = (&Dot, u64)> {
+        self.waiting.iter().map(|(dot, local)| (dot, *local))
+    }
+
+    /// Takes an entry whose number is greater than all before it, or one that was stored.
+    pub(crate) fn put(&mut self, local: u64, pending: Pending) {
+        match self.of.get_mut(&pending.entry.key) {
+            Some(locals) => {
+                // Nearly always behind the last.
+                let at = locals.partition_point(|other| *other < local);
+                locals.insert(at, local);
+            }
+            None => {
+                self.keys.insert(pending.entry.key.clone());
+                self.of.insert(pending.entry.key.clone(), VecDeque::from([local]));
+            }
+        }
+        self.note(local, &pending);
+        self.entries.insert(local, pending);
+    }
+
+    /// Changes one. What it is about stays.
+    pub(crate) fn alter(&mut self, local: u64, change: impl FnOnce(&mut Pending)) {
+        let Some(mut pending) = self.entries.remove(&local) else { return };
+        self.forget(&pending);
+        change(&mut pending);
+        self.note(local, &pending);
+        self.changed.insert(local);
+        self.entries.insert(local, pending);
+    }
+
+    pub(crate) fn remove(&mut self, local: u64) -> Option<Pending> {
+        let pending = self.drop_resident(local)?;
+        self.changed.remove(&local);
+        if self.is_empty() {
+            self.cold = Cold { epoch: self.cold.epoch + 1, front: self.cold.front, ..Cold::default() };
+        }
+        Some(pending)
+    }
+
+    /// Takes one out of memory.
+    pub(super) fn drop_resident(&mut self, local: u64) -> Option<Pending> {
+        let pending = self.entries.remove(&local)?;
+        self.forget(&pending);
+        if let Some(locals) = self.of.get_mut(&pending.entry.key) {
+            if let Ok(at) = locals.binary_search(&local) {
+                locals.remove(at);
+            }
+            if locals.is_empty() {
+                self.of.remove(&pending.entry.key);
+                self.keys.remove(&pending.entry.key);
+            }
+        }
+        Some(pending)
+    }
+
+    /// Whether the map has this one as it is, and nothing is about to be decided about it.
+    pub(super) fn may_leave(&self, local: u64) -> bool {
+        !self.changed.contains(&local) && self.entries.get(&local).is_some_and(Pending::is_open)
+    }
+
+    fn note(&mut self, local: u64, pending: &Pending) {
+        if let Some(dot) = &pending.accepted_as {
+            self.waiting.insert(dot.clone(), local);
+        } else if let Some(n) = pending.offered {
+            self.offered.insert(n, local);
+        }
+    }
+
+    fn forget(&mut self, pending: &Pending) {
+        if let Some(dot) = &pending.accepted_as {
+            self.waiting.remove(dot);
+        } else if let Some(n) = pending.offered {
+            self.offered.remove(&n);
+        }
+    }
+
+    /// The checkpoint lacks this one as it is now.
+    pub(crate) fn is_new(&mut self, local: u64) {
+        self.changed.insert(local);
+    }
+
+    /// The checkpoint lacks all.
+    pub(crate) fn all_are_new(&mut self) {
+        self.changed = self.entries.keys().copied().collect();
+    }
+
+    /// How many the checkpoint lacks as they are now.
+    pub(crate) fn unstored(&self) -> usize {
+        self.changed.len()
+    }
+
+    /// Those that the checkpoint lacks; from here on it does not, unless they are [given back](Self::is_new).
+    pub(crate) fn take_unstored(&mut self) -> BTreeSet<u64> {
+        std::mem::take(&mut self.changed)
+    }
+}

@@ -1,0 +1,169 @@
+//! The accepted state as a file: for a backup, and for a device that has no hub at hand.
+
+use std::io::{Read, Write};
+
+use super::Replica;
+use super::adopt::Source;
+use super::query::Scan;
+use super::snapshot_file::{FileReader, FileWriter, Head, Records, unusable};
+use super::status::Phase;
+use crate::error::Error;
+use crate::model::stamp::VersionVector;
+use crate::transport::SnapshotPage;
+
+/// How many bytes of records one block has, about.
+const BLOCK: usize = 256 * 1_024;
+
+/// What went into a snapshot's file, or came out of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct SnapshotSummary {
+    /// How many records it has, of deleted entities too.
+    pub records: u64,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// How many entries that are pending on this device are not in it.
+    pub pending: u64,
+}
+
+impl Replica {
+    /// Writes what the hub has accepted, as far as it is here: the snapshot that the hub would serve at this point of its
+    /// log. Pending entries are no part of it, nor are fields that never leave the device. Memory follows one block, not
+    /// the number of entities. A sync that runs is waited for, and one that begins meanwhile waits.
+    ///
+    /// ```
+    /// # use sync_core::{Hub, Id, MemoryStore, Replica, Syncable};
+    /// # use std::sync::{Arc, Mutex};
+    /// # #[derive(Syncable)] struct Tag { #[sync(id)] id: Id<Tag, String>, colour: String }
+    /// # #[derive(Clone, Default)] struct File(Arc<Mutex<Vec<u8>>>);
+    /// # impl std::io::Write for File {
+    /// #     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> { self.0.lock().unwrap().write(bytes) }
+    /// #     fn flush(&mut self) -> std::io::Result<()> { Ok(()) }
+    /// # }
+    /// # fn open() -> Result<Replica, sync_core::Error> { Replica::builder().register::<Tag>().open(MemoryStore::new()) }
+    /// # pollster::block_on(async {
+    /// # let transport = Hub::builder().open(MemoryStore::new())?.transport("ann");
+    /// let replica = open()?;
+    /// replica.create(Tag { id: "a".into(), colour: "red".into() })?.wait()?;
+    /// replica.sync(&transport).await?;
+    /// # let file = File::default();
+    /// let written = replica.export_snapshot(file.clone()).await?;
+    /// # let bytes = file.0.lock().unwrap().clone();
+    /// let other = open()?;
+    /// let read = other.import_snapshot(std::io::Cursor::new(bytes)).await?;
+    /// assert_eq!((written.records, read.records), (1, 1));
+    /// assert_eq!(other.get::<Tag>(&"a".into())?.map(|tag| tag.colour), Some("red".into()));
+    /// # Ok::<(), sync_core::Error>(()) })?;
+    /// # Ok::<(), sync_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::SnapshotFile`] if it cannot be written; [`Error::Store`].
+    pub async fn export_snapshot(&self, writer: impl Write + Send + 'static) -> Result<SnapshotSummary, Error> {
+        let _alone = self.inner.syncing.enter_alone().await;
+        let _working = self.working(Phase::Exporting);
+        self.offload(move |replica| replica.write_snapshot(writer)).await
+    }
+
+    /// Takes the state from a file that [`export_snapshot`](Self::export_snapshot) wrote, without a hub: for a replica that
+    /// is new, or behind what the file has. Pending entries stay pending, and fields that never leave the device stay as
+    /// they are. Nothing of it shows before all of it is here; interrupted, it leaves things as they were.
+    ///
+    /// # Errors
+    /// [`Error::SnapshotFile`] if it is damaged, cut off, of another kind or older than what is here;
+    /// [`Error::WrongAccount`] if it is another space's; [`Error::Diverged`] if it holds another history;
+    /// [`Error::Store`]. Nothing was changed then.
+    pub async fn import_snapshot(&self, reader: impl Read + Send + 'static) -> Result<SnapshotSummary, Error> {
+        let _alone = self.inner.syncing.enter_alone().await;
+        let _working = self.working(Phase::Importing);
+        self.offload(move |replica| replica.read_snapshot(reader)).await
+    }
+
+    fn write_snapshot(&self, writer: impl Write) -> Result<SnapshotSummary, Error> {
+        let head = {
+            let state = self.state();
+            let account = state.account.as_ref();
+            Head {
+                hub: account.map(|account| (account.hub.clone(), account.space.clone())),
+                cursor: state.cursor,
+                vector: state.vector.iter().map(|(client, known)| (client.clone(), known)).collect(),
+            }
+        };
+        let mut file = FileWriter::begin(writer, &head)?;
+        let (mut block, mut size) = (Records::new(), 0);
+        for item in Scan::accepted(self, None) {
+            let (key, record) = item?;
+            if record.is_empty() {
+                continue;
+            }
+            size += record.encode().len();
+            block.push((key, (*record).clone()));
+            if size >= BLOCK {
+                file.records(&block)?;
+                self.progress(|status| status.work.done = file.records);
+                (block, size) = (Records::new(), 0);
+            }
+        }
+        if !block.is_empty() {
+            file.records(&block)?;
+        }
+        // Only a sync takes in what was accepted, and none ran; but the replica may have been wiped.
+        let pending = {
+            let state = self.state();
+            if head.vector.iter().any(|(client, known)| state.vector.get(client) != *known) {
+                return Err(unusable("the replica was wiped while it was written"));
+            }
+            state.pending.len()
+        };
+        let (records, bytes) = file.end()?;
+        Ok(SnapshotSummary { records, bytes, pending })
+    }
+
+    fn read_snapshot(&self, reader: impl Read) -> Result<SnapshotSummary, Error> {
+        let (mut file, head) = FileReader::begin(reader)?;
+        self.check_head(&head)?;
+        let table = self.begin_snapshot(Source::File)?;
+        let (mut records, mut latest) = (0, 0);
+        loop {
+            let more = match file.next() {
+                Ok(Some(more)) => more,
+                Ok(None) => break,
+                Err(error) => {
+                    self.give_up_snapshot(table)?;
+                    return Err(error);
+                }
+            };
+            records += more.len() as u64;
+            latest = more.iter().map(|(_, record)| record.latest()).fold(latest, u64::max);
+            self.store_records(table, &more, None)?;
+            self.progress(|status| status.work.done = records);
+        }
+        let last = SnapshotPage { vector: head.vector, cursor: head.cursor, ..SnapshotPage::default() };
+        if let Err(error) = self.switch_to(table, &last, latest, None) {
+            self.give_up_snapshot(table)?;
+            return Err(error);
+        }
+        Ok(SnapshotSummary { records, bytes: file.bytes, pending: self.state().pending.len() })
+    }
+
+    /// A file of another space, or one that lacks what is here, is not read at all.
+    fn check_head(&self, head: &Head) -> Result<(), Error> {
+        let state = self.state();
+        if let (Some(account), Some((hub, space))) = (&state.account, &head.hub)
+            && (account.hub != *hub || account.space != *space)
+        {
+            let space = if space.is_empty() { "default" } else { space };
+            return Err(Error::WrongAccount {
+                bound: account.to_string(),
+                found: format!("a snapshot of hub {hub}, space {space}"),
+            });
+        }
+        let vector: VersionVector = head.vector.iter().cloned().collect();
+        match state.check_contained(&vector) {
+            Err(Error::HubLostData { message }) => Err(unusable(format!(
+                "it is older than what is here ({message}): take a newer one, or sync with the hub"
+            ))),
+            checked => checked,
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! One device over a long time: crashes at every step, snapshots as files, a journal that does not grow.
+#![allow(clippy::unwrap_used)]
+
+mod device {
+    mod cold;
+    mod crash;
+    mod keep;
+    mod names;
+    mod snapshot;
+    mod support;
+}
