@@ -10,7 +10,7 @@ use sync_core::transport::{
 };
 use sync_core::{
     BoxFuture, Clock, Cursor, Digest, Entity, Entry, Family, Fields, Record, Replica, Snapshot, Store, StoreError,
-    SystemClock, Transport, TransportError, reconcile,
+    SystemClock, Transport, TransportError, reconcile, reconcile_batch,
 };
 use sync_redb::RedbStore;
 
@@ -42,7 +42,7 @@ pub(crate) fn json_pages(entries: &[Entry], batch: usize) -> Vec<Vec<u8>> {
 pub(crate) fn fold(batches: &[Vec<u8>]) -> Result<Vec<Note>> {
     let mut snapshot = Snapshot::default();
     for batch in batches {
-        snapshot = reconcile(snapshot, &decode_batch(batch)?)?;
+        snapshot = reconcile_batch(snapshot, batch)?;
     }
     typed(&snapshot)
 }

@@ -25,16 +25,16 @@ mod text;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
-use std::sync::Arc;
 
 use serde::{Serialize, de::DeserializeOwned};
+use smol_str::SmolStr;
 
 pub use error::ValueError;
 
 /// How many arrays and objects may nest in each other.
 pub const MAX_DEPTH: usize = 128;
 
-/// A canonical JSON value.
+/// A canonical JSON value: cheap to clone, and without an allocation up to 23 bytes.
 ///
 /// Two values are equal exactly if their texts are. The order is total: by kind (null, bool, number, string, array,
 /// object); numbers by what they are, exactly; strings by their UTF-8 bytes; arrays and objects by their texts.
@@ -48,7 +48,7 @@ pub const MAX_DEPTH: usize = 128;
 /// # Ok::<(), sync_core::ValueError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Value(Arc<str>);
+pub struct Value(SmolStr);
 
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,7 +123,7 @@ impl Value {
     }
 
     /// Text that is known to be canonical: it was read back from where a value was written, checksummed.
-    pub(crate) fn from_canonical(text: impl Into<Arc<str>>) -> Self {
+    pub(crate) fn from_canonical(text: impl Into<SmolStr>) -> Self {
         Self(text.into())
     }
 

@@ -1,6 +1,6 @@
 //! Reading strict JSON into canonical text.
 
-use std::sync::Arc;
+use smol_str::SmolStr;
 
 use super::error::ValueError;
 use super::text::{Keys, end_of_plain, write_string};
@@ -19,7 +19,7 @@ pub(super) fn parse(text: &str, max_depth: usize) -> Result<Value, ValueError> {
     if scanner.at < text.len() {
         return scanner.fail("text follows the value");
     }
-    Ok(Value(scanner.out.map_or_else(|| Arc::from(text), Arc::from)))
+    Ok(Value(scanner.out.map_or_else(|| SmolStr::from(text), SmolStr::from)))
 }
 
 /// Reads the input once. As long as all of it was canonical, `out` stays empty and the input is the result.
