@@ -50,7 +50,8 @@ impl Replica {
             }
         }
         if page.cursor == request.since {
-            return Ok(Pulled::Done(None));
+            // Pages that came before this one may not be durable yet.
+            return Ok(Pulled::Done((report.downloaded > 0).then(|| self.inner.journal.last())));
         }
         report.downloaded += entries.len() as u64;
         let gone = self.stranded_by(&entries)?;
