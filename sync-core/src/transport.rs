@@ -1,5 +1,7 @@
 //! How a replica reaches a hub: the contract that transports implement, and what travels.
 
+pub mod compact;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;

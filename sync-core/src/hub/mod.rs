@@ -49,6 +49,7 @@ use crate::error::Error;
 use crate::model::entry::{EntityKey, Entry};
 use crate::model::record::Record;
 use crate::store::StoreError;
+use crate::transport::compact::Pushed;
 use crate::transport::{
     Cursor, Hello, HelloRequest, Limits, Page, PullRequest, PushReply, Rejection, SnapshotPage, SnapshotRequest,
     TransportError,
@@ -112,6 +113,15 @@ impl Hub {
     /// [`TransportError::Hub`] if the store fails, and [`TransportError::Busy`]: then a retry tells.
     pub fn push(&self, principal: &str, attempt: Option<u64>, offers: Vec<Offer>) -> Result<PushReply, TransportError> {
         self.inner.push(principal, attempt, offers, false)
+    }
+
+    /// Decides what a client offers in a batch: as [`push`](Self::push). A batch that is taken whole is kept as it came.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_batch(&self, principal: &str, pushed: Pushed) -> Result<PushReply, TransportError> {
+        let offers = pushed.entries.into_iter().map(Offer::Entry).collect();
+        self.inner.push(principal, pushed.attempt, offers, false)
     }
 
     /// Decides what a client of the article's dialect offers: entries without numbers, each for itself. What is

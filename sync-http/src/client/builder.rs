@@ -24,6 +24,7 @@ pub struct HttpTransportBuilder {
     live_timeout: Duration,
     reply_bytes: usize,
     compress: bool,
+    compact: bool,
 }
 
 impl HttpTransportBuilder {
@@ -39,6 +40,7 @@ impl HttpTransportBuilder {
             live_timeout: Duration::from_secs(45),
             reply_bytes: 64 << 20,
             compress: true,
+            compact: true,
         }
     }
 
@@ -100,6 +102,14 @@ impl HttpTransportBuilder {
         self
     }
 
+    /// Whether entries, records and verdicts travel in the compact form. They do by default, until a hub does not take
+    /// it; without, everything is JSON that people can read.
+    #[must_use]
+    pub fn compact(mut self, compact: bool) -> Self {
+        self.compact = compact;
+        self
+    }
+
     /// Another HTTP client than hyper's.
     #[must_use]
     pub fn client(mut self, client: impl HttpClient + 'static) -> Self {
@@ -142,6 +152,7 @@ impl HttpTransportBuilder {
             live_timeout: self.live_timeout,
             reply_bytes: self.reply_bytes,
             compress: AtomicBool::new(self.compress),
+            compact: AtomicBool::new(self.compact),
         })
     }
 }

@@ -19,6 +19,20 @@ use crate::wire::{PROTOCOL, PROTOCOL_HEADER};
 /// The most of a reply that is read to tell people why a request failed.
 const PROBLEM_BYTES: usize = 64 << 10;
 
+/// What is accepted where the compact form is wanted.
+const BOTH: &str = "application/vnd.sync.batch, application/json;q=0.5";
+
+/// What is sent, in either form.
+pub(super) trait Message: Sync {
+    fn write(&self, media: Media) -> Bytes;
+}
+
+/// A message that came back.
+pub(super) struct Answer {
+    pub(super) media: Media,
+    pub(super) body: Bytes,
+}
+
 /// A reply that arrived whole.
 struct Reply {
     status: StatusCode,
@@ -27,20 +41,25 @@ struct Reply {
 }
 
 impl HttpTransport {
-    pub(super) async fn get(&self, path: &str, query: &str) -> Result<Bytes, TransportError> {
+    pub(super) async fn get(&self, path: &str, query: &str) -> Result<Answer, TransportError> {
         let path = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
-        self.exchange(&Method::GET, &path, Bytes::new()).await
+        self.exchange(&Method::GET, &path, None).await
     }
 
-    pub(super) async fn post(&self, path: &str, body: String) -> Result<Bytes, TransportError> {
-        self.exchange(&Method::POST, path, body.into()).await
+    pub(super) async fn post(&self, path: &str, message: &dyn Message) -> Result<Answer, TransportError> {
+        self.exchange(&Method::POST, path, Some(message)).await
     }
 
-    async fn exchange(&self, method: &Method, path: &str, body: Bytes) -> Result<Bytes, TransportError> {
+    async fn exchange(
+        &self,
+        method: &Method,
+        path: &str,
+        message: Option<&dyn Message>,
+    ) -> Result<Answer, TransportError> {
         let mut tried = 0;
         loop {
             tried += 1;
-            let error = match self.once(method, path, &body).await {
+            let error = match self.once(method, path, message).await {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
@@ -52,27 +71,55 @@ impl HttpTransport {
         }
     }
 
-    /// One try, or two where the hub turns out not to take compressed requests.
-    async fn once(&self, method: &Method, path: &str, body: &Bytes) -> Result<Bytes, TransportError> {
-        let coding = match self.compress.load(Relaxed) && body.len() >= WORTHWHILE {
-            true => Coding::BEST,
-            false => Coding::Identity,
-        };
-        let reply = self.send(method, path, body, coding).await?;
-        if reply.status == StatusCode::UNSUPPORTED_MEDIA_TYPE && coding != Coding::Identity {
-            self.compress.store(false, Relaxed);
-            return self.send(method, path, body, Coding::Identity).await?.success();
+    /// One try, and further ones where what answers turns out not to take the compact form, or compressed requests:
+    /// then it is asked without from now on.
+    async fn once(&self, method: &Method, path: &str, message: Option<&dyn Message>) -> Result<Answer, TransportError> {
+        let mut media = self.media();
+        loop {
+            let body = message.map(|message| message.write(media)).unwrap_or_default();
+            let coding = match self.compress.load(Relaxed) && body.len() >= WORTHWHILE {
+                true => Coding::BEST,
+                false => Coding::Identity,
+            };
+            let reply = self.send(method, path, &body, media, coding).await?;
+            match reply.status {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE if message.is_some() && media == Media::Batch => {
+                    self.compact.store(false, Relaxed);
+                    media = Media::Json;
+                }
+                StatusCode::UNSUPPORTED_MEDIA_TYPE if coding != Coding::Identity => {
+                    self.compress.store(false, Relaxed);
+                }
+                // One entry that the hub cannot read spoils a batch. In JSON it gets its verdict, and the others theirs.
+                StatusCode::BAD_REQUEST if message.is_some() && media == Media::Batch => media = Media::Json,
+                _ => return reply.success(),
+            }
         }
-        reply.success()
     }
 
-    async fn send(&self, method: &Method, path: &str, body: &Bytes, coding: Coding) -> Result<Reply, TransportError> {
+    /// The form of messages, as far as is known what the hub takes.
+    fn media(&self) -> Media {
+        if self.compact.load(Relaxed) { Media::Batch } else { Media::Json }
+    }
+
+    async fn send(
+        &self,
+        method: &Method,
+        path: &str,
+        body: &Bytes,
+        media: Media,
+        coding: Coding,
+    ) -> Result<Reply, TransportError> {
         let mut request = self.request(method, path)?;
+        if media == Media::Batch {
+            // JSON as well, from those who know nothing else.
+            request.headers_mut().insert(ACCEPT, HeaderValue::from_static(BOTH));
+        }
         if *method == Method::POST {
             let (body, coding) = compress(body.clone(), coding);
             *request.body_mut() = body;
             let headers = request.headers_mut();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(Media::Json.name()));
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(media.name()));
             if let Some(name) = coding.name() {
                 headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
             }
@@ -141,14 +188,15 @@ impl Reply {
         self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok())
     }
 
-    fn success(self) -> Result<Bytes, TransportError> {
+    fn success(self) -> Result<Answer, TransportError> {
         if !self.status.is_success() {
             return Err(self.error());
         }
         // A portal's page has a good status too.
         let said = self.content_type();
-        if self.body.is_empty() || (said.is_some() && Media::of_content(said).is_some()) {
-            return Ok(self.body);
+        let media = said.and_then(|said| Media::of_content(Some(said)));
+        if let Some(media) = media.or(self.body.is_empty().then_some(Media::Json)) {
+            return Ok(Answer { media, body: self.body });
         }
         Err(nonsense(&*format!("it sent {}", said.unwrap_or("something without a type"))))
     }

@@ -4,16 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::HeaderValue;
+use sync_core::model::codec::CodecError;
 use sync_core::transport::{
-    Hello, HelloRequest, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest,
+    Hello, HelloRequest, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest, compact,
 };
 use sync_core::{BoxFuture, Random, Transport, TransportError};
 
 use super::address::BadAddress;
 use super::builder::HttpTransportBuilder;
+use super::exchange::Message;
 use super::http_client::HttpClient;
 use super::retry::Retry;
+use crate::wire::media::Media;
 use crate::wire::{Unreadable, actions, hello, page, query, snapshot};
 
 /// The way to one space of one hub over HTTP.
@@ -42,6 +46,8 @@ pub struct HttpTransport {
     pub(super) reply_bytes: usize,
     /// Whether the hub takes compressed requests, as far as is known.
     pub(super) compress: AtomicBool,
+    /// Whether it takes the compact form.
+    pub(super) compact: AtomicBool,
 }
 
 impl HttpTransport {
@@ -60,7 +66,7 @@ impl HttpTransport {
 
     async fn hello(&self, request: &HelloRequest) -> Result<Hello, TransportError> {
         let reply = self.get("hello", &query::hello(request)).await?;
-        let hello = hello::read_hello(&reply).map_err(nonsense)?;
+        let hello = hello::read_hello(&reply.body).map_err(nonsense)?;
         let asked = request.clients.iter().map(|(client, _)| client);
         if !asked.eq(hello.clients.iter().map(|standing| &standing.client)) {
             return Err(nonsense("the hub speaks of other clients than it was asked about"));
@@ -69,8 +75,11 @@ impl HttpTransport {
     }
 
     async fn push(&self, request: &PushRequest) -> Result<PushReply, TransportError> {
-        let reply = self.post("actions", actions::push(request)).await?;
-        let reply = actions::read_reply(&reply).map_err(nonsense)?;
+        let reply = self.post("actions", request).await?;
+        let reply = match reply.media {
+            Media::Batch => compact::read_reply(&reply.body, request.entries.len()).map_err(unreadable)?,
+            Media::Json => actions::read_reply(&reply.body).map_err(nonsense)?,
+        };
         let offered = request.entries.iter().map(|entry| entry.id());
         if !offered.eq(reply.verdicts.iter().map(|(id, _)| id.clone())) {
             return Err(nonsense("the hub decided on other entries than it was offered"));
@@ -80,7 +89,10 @@ impl HttpTransport {
 
     async fn pull(&self, request: &PullRequest) -> Result<Page, TransportError> {
         let reply = self.get("actions", &query::pull(request)).await?;
-        let page = page::read_page(&reply).map_err(nonsense)?;
+        let page = match reply.media {
+            Media::Batch => compact::read_page(&reply.body).map_err(unreadable)?,
+            Media::Json => page::read_page(&reply.body).map_err(nonsense)?,
+        };
         // A hub that sends a replica in circles, or back, is none.
         let (since, until) = (request.since.seq, page.cursor.seq);
         let mut last = since;
@@ -98,7 +110,10 @@ impl HttpTransport {
 
     async fn snapshot(&self, request: &SnapshotRequest) -> Result<SnapshotPage, TransportError> {
         let reply = self.get("snapshot", &query::snapshot(request)).await?;
-        let page = snapshot::read_page(&reply).map_err(nonsense)?;
+        let page = match reply.media {
+            Media::Batch => compact::read_snapshot(&reply.body).map_err(unreadable)?,
+            Media::Json => snapshot::read_page(&reply.body).map_err(nonsense)?,
+        };
         if page.next.as_ref() == Some(&request.page) {
             return Err(nonsense("a page of the snapshot leads back to itself"));
         }
@@ -106,8 +121,30 @@ impl HttpTransport {
     }
 
     async fn join(&self, page: &SnapshotPage) -> Result<(), TransportError> {
-        self.post("snapshot", snapshot::page(page)).await.map(drop)
+        self.post("snapshot", page).await.map(drop)
     }
+}
+
+impl Message for PushRequest {
+    fn write(&self, media: Media) -> Bytes {
+        match media {
+            Media::Batch => compact::push(self).into(),
+            Media::Json => actions::push(self).into(),
+        }
+    }
+}
+
+impl Message for SnapshotPage {
+    fn write(&self, media: Media) -> Bytes {
+        match media {
+            Media::Batch => compact::snapshot(self).into(),
+            Media::Json => snapshot::page(self).into(),
+        }
+    }
+}
+
+fn unreadable(error: CodecError) -> TransportError {
+    nonsense(&*error.to_string())
 }
 
 impl Transport for HttpTransport {

@@ -19,6 +19,7 @@ pub(crate) const PIECE: usize = 1_024;
 
 /// What is known of a body before it is read.
 pub(crate) struct Form {
+    media: Media,
     coding: Coding,
     length: Option<u64>,
 }
@@ -27,17 +28,15 @@ impl Form {
     /// The form that the headers name.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         let content_type = header(headers, &CONTENT_TYPE);
-        if Media::of_content(content_type).is_none() {
-            let detail = format!("send {}", Media::Json.name());
-            return Err(Problem::new("unsupported", detail));
-        }
+        let media = Media::of_content(content_type);
+        let media = media.ok_or_else(|| Problem::new("unsupported", format!("send {}", Media::Json.name())))?;
         let coding = Coding::of_content(header(headers, &CONTENT_ENCODING));
         let coding = coding.ok_or_else(|| {
             let detail = format!("send it uncompressed, or as one of {}", Coding::ACCEPTED);
             Problem::new("unsupported", detail)
         })?;
         let length = header(headers, &CONTENT_LENGTH).and_then(|length| length.parse().ok());
-        Ok(Self { coding, length })
+        Ok(Self { media, coding, length })
     }
 }
 
@@ -48,6 +47,7 @@ pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'
 
 /// A body that arrived, and the memory that it holds.
 pub(crate) struct Arrived {
+    pub(crate) media: Media,
     bytes: Bytes,
     coding: Coding,
     limit: usize,
@@ -91,7 +91,8 @@ where
             Problem::new("slow", detail)
         })?;
         let Some(frame) = frame else {
-            return Ok(Arrived { bytes: arrived.freeze(), coding: form.coding, limit, _memory: held });
+            let Form { media, coding, .. } = form;
+            return Ok(Arrived { media, bytes: arrived.freeze(), coding, limit, _memory: held });
         };
         let frame = frame.map_err(|_| Problem::new("malformed", "the body broke off"))?;
         // Trailers say nothing here.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName};
 use http::{Response, StatusCode};
 use http_body::Body;
+use sync_core::transport::compact::{self, PackedPage, Refused};
 use sync_core::transport::{Limits, PullRequest, PushReply};
 use sync_core::{Cursor, Digest, Hub, Verdict};
 
@@ -14,6 +15,7 @@ use super::handle::{Asked, Dialect, Handled};
 use super::live::{LiveStream, Place};
 use super::reply::{self, ReplyBody};
 use super::service::Shared;
+use crate::wire::media::Media;
 use crate::wire::problem::Problem;
 use crate::wire::{self, article, query};
 
@@ -34,7 +36,7 @@ impl Shared {
             let mut hello = hub.hello(&principal, &request)?;
             // What a proxyless server would refuse is not promised.
             hello.limits.batch_bytes = hello.limits.batch_bytes.min(most.saturating_sub(frame_bytes(&hello.limits)));
-            Ok(reply::message(wire::hello::hello(&hello), asked.coding))
+            Ok(reply::message(wire::hello::hello(&hello), Media::Json, asked.coding))
         })
         .await
     }
@@ -58,15 +60,20 @@ impl Shared {
         };
         let arrived = body::read(body, Form::of(headers)?, most, limits.body_time, &self.bodies).await?;
         self.call(space, move |hub, shared| {
+            let media = arrived.media;
             let bytes = arrived.expand()?;
-            let reply = match asked.dialect {
-                Dialect::Version1 => numbered(hub, &principal, &bytes)?,
-                Dialect::Article => foreign(hub, &principal, &bytes)?,
+            let reply = match (asked.dialect, media) {
+                (Dialect::Version1, media) => numbered(hub, &principal, &bytes, media)?,
+                (Dialect::Article, Media::Json) => foreign(hub, &principal, &bytes)?,
+                (Dialect::Article, _) => return Err(Problem::new("unsupported", "the article's dialect is JSON")),
             };
             shared.metrics.pushed(&reply);
             match reply.verdicts.iter().find_map(undecided) {
                 Some(problem) if asked.dialect == Dialect::Article => Err(problem),
-                _ => Ok(reply::message(wire::actions::reply(&reply), asked.coding)),
+                _ if asked.media == Media::Batch => {
+                    Ok(reply::message(compact::reply(&reply), Media::Batch, asked.coding))
+                }
+                _ => Ok(reply::message(wire::actions::reply(&reply), Media::Json, asked.coding)),
             }
         })
         .await
@@ -78,7 +85,12 @@ impl Shared {
         self.call(space, move |hub, shared| {
             let page = hub.pull(&request)?;
             shared.metrics.served(page.entries.len());
-            Ok(reply::message(wire::page::page(&page), asked.coding))
+            if asked.media == Media::Batch {
+                let mut message = PackedPage::of(&page).encode();
+                message.extend(PackedPage::encode_time(page.server_time));
+                return Ok(reply::message(message, Media::Batch, asked.coding));
+            }
+            Ok(reply::message(wire::page::page(&page), Media::Json, asked.coding))
         })
         .await
     }
@@ -101,7 +113,7 @@ impl Shared {
                 }
             }
             shared.metrics.served(spoken.len());
-            Ok(reply::message(article::page(&spoken, since.seq), asked.coding))
+            Ok(reply::message(article::page(&spoken, since.seq), Media::Json, asked.coding))
         })
         .await
     }
@@ -110,7 +122,10 @@ impl Shared {
         let request = query::read_snapshot(query);
         self.call(space, move |hub, _| {
             let page = hub.snapshot(&request)?;
-            Ok(reply::message(wire::snapshot::page(&page), asked.coding))
+            Ok(match asked.media {
+                Media::Batch => reply::message(compact::snapshot(&page), Media::Batch, asked.coding),
+                Media::Json => reply::message(wire::snapshot::page(&page), Media::Json, asked.coding),
+            })
         })
         .await
     }
@@ -134,8 +149,14 @@ impl Shared {
         let arrived = body::read(body, form, limits.join_bytes, limits.body_time, &self.bodies).await?;
         self.call(space, move |hub, _| {
             let _place = place;
+            let media = arrived.media;
             let bytes = arrived.expand()?;
-            let page = wire::snapshot::read_page(&bytes).map_err(malformed)?;
+            let page = match media {
+                Media::Batch => {
+                    compact::read_snapshot(&bytes).map_err(|error| malformed(Refused::from(error).into()))?
+                }
+                Media::Json => wire::snapshot::read_page(&bytes).map_err(malformed)?,
+            };
             hub.join(&principal, &page)?;
             Ok(reply::done())
         })
@@ -165,9 +186,13 @@ impl Shared {
     }
 }
 
-fn numbered(hub: &Hub, principal: &str, body: &Bytes) -> Result<PushReply, Problem> {
+fn numbered(hub: &Hub, principal: &str, body: &Bytes, media: Media) -> Result<PushReply, Problem> {
     let limits = hub.limits();
     check_size(body, &limits)?;
+    if media == Media::Batch {
+        let pushed = compact::read_push(body, limits.batch_entries).map_err(|refused| malformed(refused.into()))?;
+        return Ok(hub.push_batch(principal, pushed)?);
+    }
     let pushed = wire::actions::read_push(body, &limits).map_err(malformed)?;
     Ok(hub.push(principal, pushed.attempt, pushed.offers)?)
 }

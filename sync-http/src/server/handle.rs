@@ -97,6 +97,7 @@ impl Shared {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked {
     pub(super) dialect: Dialect,
+    pub(super) media: Media,
     pub(super) coding: Coding,
 }
 
@@ -113,12 +114,17 @@ impl Asked {
         };
         let accept = header(headers, &ACCEPT);
         let streams = accept.is_some_and(|accept| accept.contains("text/event-stream"));
-        if Media::for_accept(accept).is_none() && !streams {
-            let detail = format!("replies are {}", Media::Json.name());
-            return Err(Problem::new("not_acceptable", detail));
-        }
+        let media = match (Media::for_accept(accept), dialect) {
+            (None, _) if !streams => {
+                let detail = format!("replies are {}", Media::Json.name());
+                return Err(Problem::new("not_acceptable", detail));
+            }
+            // The article knows nothing else.
+            (None, _) | (_, Dialect::Article) => Media::Json,
+            (Some(media), Dialect::Version1) => media,
+        };
         let coding = Coding::for_accept(header(headers, &ACCEPT_ENCODING));
-        Ok(Self { dialect, coding })
+        Ok(Self { dialect, media, coding })
     }
 }
 

@@ -58,12 +58,13 @@ impl Body for ReplyBody {
 }
 
 /// A message, compressed if that is worthwhile and the client can read it.
-pub(crate) fn message(json: String, accepted: Coding) -> Response<ReplyBody> {
-    let coding = if json.len() < WORTHWHILE { Coding::Identity } else { accepted };
-    let (bytes, coding) = compress(json.into(), coding);
+pub(crate) fn message(message: impl Into<Bytes>, media: Media, accepted: Coding) -> Response<ReplyBody> {
+    let message = message.into();
+    let coding = if message.len() < WORTHWHILE { Coding::Identity } else { accepted };
+    let (bytes, coding) = compress(message, coding);
     let mut response = Response::new(ReplyBody::whole(bytes));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(Media::Json.name()));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media.name()));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding, sync-protocol"));
     if let Some(name) = coding.name() {

@@ -1,6 +1,7 @@
 //! Media types and codings: the one place where the form of a message is agreed upon.
 //!
-//! JSON is the readable form. A compact one would be one more [`Media`] here.
+//! JSON is the readable form, and what is spoken with those who ask for nothing else. The compact one of
+//! [`sync_core::transport::compact`] is for those who name it: no wildcard means it.
 
 /// The form of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -8,6 +9,8 @@
 pub enum Media {
     /// `application/json`
     Json,
+    /// `application/vnd.sync.batch`: entries, records and verdicts in `sync-core`'s compact form.
+    Batch,
 }
 
 impl Media {
@@ -15,6 +18,7 @@ impl Media {
     pub fn name(self) -> &'static str {
         match self {
             Self::Json => "application/json",
+            Self::Batch => "application/vnd.sync.batch",
         }
     }
 
@@ -24,7 +28,7 @@ impl Media {
             return Some(Self::Json);
         };
         let name = content_type.split(';').next().unwrap_or_default().trim();
-        name.eq_ignore_ascii_case(Self::Json.name()).then_some(Self::Json)
+        [Self::Json, Self::Batch].into_iter().find(|media| name.eq_ignore_ascii_case(media.name()))
     }
 
     /// The form for a reply to a request with this `Accept`; `None` if there is none that it takes.
@@ -32,14 +36,18 @@ impl Media {
         let Some(accept) = accept else {
             return Some(Self::Json);
         };
-        let takes = |range: &str| {
-            let mut parts = range.split(';');
-            let name = parts.next().unwrap_or_default().trim();
-            let refused = parts.any(|parameter| is_zero(parameter.trim()));
-            let json = ["*/*", "application/*", Self::Json.name()];
-            !refused && json.iter().any(|known| name.eq_ignore_ascii_case(known))
+        let takes = |names: &[&str]| {
+            accept.split(',').any(|range| {
+                let mut parts = range.split(';');
+                let name = parts.next().unwrap_or_default().trim();
+                let refused = parts.any(|parameter| is_zero(parameter.trim()));
+                !refused && names.iter().any(|known| name.eq_ignore_ascii_case(known))
+            })
         };
-        accept.split(',').any(takes).then_some(Self::Json)
+        if takes(&[Self::Batch.name()]) {
+            return Some(Self::Batch);
+        }
+        takes(&["*/*", "application/*", Self::Json.name()]).then_some(Self::Json)
     }
 }
 

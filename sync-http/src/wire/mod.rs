@@ -2,6 +2,7 @@
 //!
 //! Every message of [`sync_core::transport`] has a function that writes it and one that reads it. The entries
 //! themselves are written and read by `sync-core`, so that the log, the wire and the command line spell them alike.
+//! Pushes, pages and snapshots travel in `sync-core`'s compact form as well, where both sides name it: [`media`].
 
 pub mod actions;
 pub mod article;
@@ -14,6 +15,7 @@ pub mod query;
 pub mod snapshot;
 pub mod sse;
 
+use sync_core::transport::compact;
 use sync_core::{Cursor, Digest};
 
 /// The request header that says which version of the protocol is spoken. A request without it speaks the
@@ -47,6 +49,15 @@ impl Unreadable {
 
     pub(crate) fn too_large(message: impl Into<String>) -> Self {
         Self { code: "too_large", message: message.into() }
+    }
+}
+
+impl From<compact::Refused> for Unreadable {
+    fn from(refused: compact::Refused) -> Self {
+        match refused {
+            compact::Refused::TooMany { .. } => Self::too_large(refused.to_string()),
+            refused => Self::new(refused.to_string()),
+        }
     }
 }
 

@@ -301,7 +301,7 @@ async fn any_client_carries_requests_and_compression_is_given_up_where_it_is_ref
             self.0.send(request)
         }
     }
-    let builder = HttpTransport::builder("http://hub.example/base/").space("team").token("secret");
+    let builder = HttpTransport::builder("http://hub.example/base/").space("team").token("secret").compact(false);
     let transport = builder.client(Shared(Arc::clone(&plain))).build().unwrap();
     let entry = |n| sync_core::Entry::from_json(&sync_core::Value::parse(&create("a", n)).unwrap()).unwrap().entry;
     let request = PushRequest { entries: (1..=20).map(entry).collect(), attempt: None };

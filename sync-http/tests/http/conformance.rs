@@ -22,6 +22,10 @@ sync_testkit::transport_tests!(http, |hub: Hub| -> Arc<dyn Transport> {
     Arc::new(HttpTransport::new(&served(hub)).unwrap())
 });
 
+sync_testkit::transport_tests!(readable, |hub: Hub| -> Arc<dyn Transport> {
+    Arc::new(HttpTransport::builder(&served(hub)).compact(false).build().unwrap())
+});
+
 sync_testkit::transport_tests!(uncompressed, |hub: Hub| -> Arc<dyn Transport> {
     Arc::new(HttpTransport::builder(&served(hub)).compress(false).build().unwrap())
 });

@@ -6,6 +6,7 @@
 mod abuse;
 mod apart;
 mod client;
+mod compact;
 mod conformance;
 mod hostile;
 mod samples;
