@@ -75,7 +75,7 @@ pub use clock::{Clock, Random};
 pub use clock::{SystemClock, SystemRandom};
 pub use entity::{Entity, Field, FieldError, Fields, Id, Key, Merge, Schema, Tombstone};
 pub use error::Error;
-pub use hub::{Hub, HubBuilder, InProcess, Offer, Spaces, Validate};
+pub use hub::{Hub, HubBuilder, InProcess, Maintained, Offer, Spaces, Validate};
 pub use journal::Commit;
 pub use memory::MemoryStore;
 pub use model::entry::{Action, EntityKey, Entry, Group};

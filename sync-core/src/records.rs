@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::model::entry::{EntityKey, Entry, Map};
+use crate::model::entry::{Action, EntityKey, Entry, Map};
 use crate::model::record::{Glance, Record};
 use crate::model::shared;
+use crate::model::stamp::Dot;
 use crate::seal;
 use crate::store::{Store, StoreError};
 
@@ -13,6 +14,9 @@ const PREFIX: u8 = b'r';
 
 /// How many records are kept in memory that are no different from the checkpoint's.
 const CACHED: usize = 16_384;
+
+/// How many of the records that a checkpoint read are kept.
+const KEPT: usize = 4_096;
 
 /// The records that the store's checkpoint does not have as they are now.
 #[derive(Default)]
@@ -67,6 +71,36 @@ impl Records {
     /// Whether the checkpoint's record of an entity is all that there is.
     pub(crate) fn is_settled(&self, key: &EntityKey) -> bool {
         self.hot.get(key).is_none_or(|hot| hot.unfolded.is_empty())
+    }
+
+    /// Whether what the checkpoint has of this entity is in memory.
+    pub(crate) fn has_base(&self, key: &EntityKey) -> bool {
+        self.hot.get(key).is_some_and(|hot| hot.record.is_some())
+    }
+
+    /// The creates of an entity that live, given those in the checkpoint, which count only where that is not in
+    /// memory. The record itself is not made for it: in log order creates come and go by themselves alone.
+    pub(crate) fn grounds(&self, key: &EntityKey, checkpoint: Option<&Vec<Dot>>) -> Option<Vec<Dot>> {
+        let hot = self.hot.get(key);
+        let (mut grounds, folded) = match hot.and_then(|hot| Some((hot, hot.record.as_ref()?))) {
+            Some((hot, record)) => (record.grounds(), hot.folded),
+            None => (checkpoint?.clone(), 0),
+        };
+        for entry in hot.map_or(&[][..], |hot| &hot.unfolded[folded..]) {
+            note_grounds(&mut grounds, entry);
+        }
+        Some(grounds)
+    }
+
+    /// Keeps what the checkpoint, which was thawed just before, has of these entities: what was changed last is likely
+    /// to be changed next.
+    pub(crate) fn keep(&mut self, records: Vec<(EntityKey, Arc<Record>)>) {
+        for (key, record) in records {
+            let hot = self.hot.entry(key).or_default();
+            if hot.record.is_none() {
+                (hot.record, hot.folded) = (Some(record), 0);
+            }
+        }
     }
 
     /// Gives what was read from the checkpoint of this generation; ignored if there was another one since.
@@ -166,7 +200,10 @@ impl Frozen {
                 None => {
                     let mut record = table.load(store, key)?.unwrap_or_default();
                     entries.iter().for_each(|entry| record.apply_in_order(entry));
-                    read = record;
+                    read = Arc::new(record);
+                    if rows.read.len() < KEPT {
+                        rows.read.push((key.clone(), read.clone()));
+                    }
                     &read
                 }
             };
@@ -185,6 +222,17 @@ impl Frozen {
 pub(crate) struct Rows {
     pub(crate) puts: Vec<(Vec<u8>, Vec<u8>)>,
     pub(crate) drops: Vec<Vec<u8>>,
+    /// Some of the records that were not in memory.
+    pub(crate) read: Vec<(EntityKey, Arc<Record>)>,
+}
+
+/// What an entry changes of the creates that live.
+pub(crate) fn note_grounds(grounds: &mut Vec<Dot>, entry: &Entry) {
+    match entry.action {
+        Action::Create => grounds.push(entry.dot().clone()),
+        Action::Purge => grounds.retain(|dot| !entry.of.contains(dot)),
+        _ => {}
+    }
 }
 
 /// A record as it was scanned, or what is wrong with its row.
@@ -248,6 +296,13 @@ impl Table {
             Some(row) => Stored::open(place, row)?.record().map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Reads the creates of an entity that live, and nothing else of its record.
+    pub(crate) fn load_grounds(self, store: &dyn Store, key: &EntityKey) -> Result<Vec<Dot>, StoreError> {
+        let place = self.place(key);
+        let Some(row) = store.get(&place)? else { return Ok(Vec::new()) };
+        Record::decode_grounds(seal::open(&place, &row)?).map_err(|error| seal::unreadable(&place, &error))
     }
 
     /// Reads up to `limit` records after `after` (from the beginning of `entity_type`, or of all types).

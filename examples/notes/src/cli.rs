@@ -156,9 +156,35 @@ pub(crate) enum Command {
         /// A Postgres database instead of a file
         #[arg(long, value_name = "URL")]
         postgres: Option<String>,
+        #[command(flatten)]
+        keep: Keep,
     },
     /// See it: devices and a hub in one go, offline edits, a conflict, convergence
     Demo,
+}
+
+/// How much of its log a hub keeps beside the notes themselves. A device that is further behind takes the notes as they
+/// are, and keeps what it wrote; one of the article's dialect is told that it has to begin anew (410).
+#[derive(Args, Debug)]
+pub(crate) struct Keep {
+    /// About how many of the log's last entries are kept
+    #[arg(long, value_name = "N", default_value_t = 20_000, conflicts_with = "keep_all")]
+    pub(crate) keep_entries: u64,
+    /// For how many days entries are kept at most [default: no limit]
+    #[arg(long, value_name = "N", conflicts_with = "keep_all")]
+    pub(crate) keep_days: Option<u64>,
+    /// Keep the whole log
+    #[arg(long)]
+    pub(crate) keep_all: bool,
+    /// After how many days deleted notes are gone for good, 0 for never
+    #[arg(long, value_name = "N", default_value_t = 365)]
+    pub(crate) purge_days: u64,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { keep_entries: 20_000, keep_days: None, keep_all: false, purge_days: 365 }
+    }
 }
 
 /// `notes add`

@@ -89,7 +89,7 @@ fn run(cli: Cli, out: &mut Out) -> Result<(), Failure> {
         Command::Export { snapshot: Some(file), .. } => snapshot::export(&device()?, &file, out),
         Command::Export { file, .. } => export::export(&device()?, file.as_deref(), out),
         Command::Compact => verify::compact(&device()?, out),
-        Command::Serve { listen, postgres } => serve::serve(&place, &listen, postgres.as_deref(), out),
+        Command::Serve { listen, postgres, keep } => serve::serve(&place, &listen, postgres.as_deref(), &keep, out),
         Command::Demo => demo::demo(out),
     }
 }

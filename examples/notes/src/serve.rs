@@ -4,24 +4,30 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 
-use sync_core::{Error, Hub, Spaces, Store};
+use sync_core::{Error, Hub, HubBuilder, Spaces, Store};
 use sync_http::server::{HubService, ServeOptions, Tokens, serve as serve_connections};
 use sync_redb::RedbFile;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
-use crate::cli::Place;
+use crate::cli::{Keep, Place};
 use crate::failure::Failure;
 use crate::out::{Out, remark};
 
-pub(crate) fn serve(place: &Place, listen: &str, postgres: Option<&str>, out: &mut Out) -> Result<(), Failure> {
+pub(crate) fn serve(
+    place: &Place,
+    listen: &str,
+    postgres: Option<&str>,
+    keep: &Keep,
+    out: &mut Out,
+) -> Result<(), Failure> {
     if postgres.is_some() {
         return Err(Failure::own("not_built", "this build has no Postgres: keep the hub in a file, with --db FILE"));
     }
     let runtime = Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::own("system", format!("no threads to serve with: {error}")))?;
     runtime.block_on(async {
-        let listening = HubFile::open(place.hub_file(), place.token.as_deref())?.listen(listen).await?;
+        let listening = HubFile::open(place.hub_file(), place.token.as_deref(), keep)?.listen(listen).await?;
         out.line(format_args!("listening on {}", listening.address))?;
         out.flush()?;
         remark(format_args!("the hub's log is in {}; Ctrl-C ends it", place.hub_file().display()));
@@ -46,6 +52,16 @@ async fn asked_to_stop() {
     let _ = interrupted.await;
 }
 
+/// What is kept beside the notes themselves: the server drops the rest by itself.
+fn keeping(mut builder: HubBuilder, keep: &Keep) -> HubBuilder {
+    let millis = |days: u64| days.saturating_mul(86_400_000);
+    if !keep.keep_all {
+        builder = builder.keep_entries(keep.keep_entries);
+        builder = keep.keep_days.into_iter().fold(builder, |builder, days| builder.keep_for(millis(days)));
+    }
+    if keep.purge_days > 0 { builder.purge_after(millis(keep.purge_days)) } else { builder }
+}
+
 /// A file with the spaces of a hub.
 pub(crate) struct HubFile {
     file: RedbFile,
@@ -55,7 +71,7 @@ pub(crate) struct HubFile {
 
 impl HubFile {
     /// Opens the file, which is made if there is none. Whoever has the token is let in, and without one everyone.
-    pub(crate) fn open(path: &Path, token: Option<&str>) -> Result<Self, Failure> {
+    pub(crate) fn open(path: &Path, token: Option<&str>, keep: &Keep) -> Result<Self, Failure> {
         let file = RedbFile::open(path)?;
         let of_file = file.clone();
         // A device's spaces in the same file have other names: theirs have no slash in them.
@@ -64,6 +80,7 @@ impl HubFile {
         let place = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
         let builder = Hub::builder().default_type("note").named_after(&format!("{}:{}", host.trim(), place.display()));
+        let builder = keeping(builder, keep);
         let spaces = Spaces::new(builder, open);
         // What is wrong with the file is said now, and not to the first device.
         spaces.get("default")?;

@@ -67,7 +67,7 @@ async fn answer(request: Request<Incoming>, handler: Handler) -> Result<Response
 /// A request, ready to be sent.
 pub(crate) fn request(method: &str, path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: bench\r\nsync-protocol: 1\r\n{headers}content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "{method} {path} HTTP/1.1\r\nhost: bench\r\nsync-protocol: 1\r\n{headers}content-length: {}\r\n\r\n",
         body.len()
     );
     [head.as_bytes(), body].concat()

@@ -2,10 +2,10 @@
 //!
 //! A pure function of the state and the push. What cannot be decided at all (a fork, a gap) takes nothing in.
 
+use super::batch::Logged;
 use super::draft::{Candidate, Draft};
 use super::lane::{Lane, Slot, lanes};
 use super::prepared::{Kind, Prepared, reject};
-use super::row::Logged;
 use crate::model::stamp::ClientId;
 use crate::transport::{Rejection, TransportError, Verdict};
 
@@ -134,13 +134,13 @@ fn admit_unit(draft: &mut Draft<'_>, slots: &[Slot], offers: &[Prepared]) -> (Ve
     let mut candidates: Vec<Candidate<'_>> = Vec::new();
     let mut which: Vec<usize> = Vec::new();
     for slot in slots {
-        let Kind::Entry { entry, hash, .. } = &offers[slot.at].kind else { continue };
-        if candidates.last().is_none_or(|(last, _)| last.dot() != entry.dot()) {
-            candidates.push((&**entry, *hash));
+        let Kind::Entry { entry, intent, hash, .. } = &offers[slot.at].kind else { continue };
+        if candidates.last().is_none_or(|(last, ..)| last.dot() != entry.dot()) {
+            candidates.push((entry, *hash, *intent));
         }
         which.push(candidates.len() - 1);
     }
-    let known: Vec<_> = candidates.iter().map(|(entry, _)| draft.known_as(entry)).collect();
+    let known: Vec<_> = candidates.iter().map(|(entry, _, intent)| draft.known_as(entry, *intent)).collect();
     if known.iter().any(Option::is_some) {
         let known: Option<Vec<_>> = known.into_iter().collect();
         let Some(known) = known else {
@@ -151,7 +151,7 @@ fn admit_unit(draft: &mut Draft<'_>, slots: &[Slot], offers: &[Prepared]) -> (Ve
             which.iter().map(|at| Verdict::Accepted { seq: known[*at].seq, known_as: Some(known[*at].dot.clone()) });
         return (verdicts.collect(), Course::Ended);
     }
-    if candidates.iter().any(|(entry, _)| draft.is_ahead(entry.origin.time)) {
+    if candidates.iter().any(|(entry, ..)| draft.is_ahead(entry.origin.time)) {
         return (vec![Verdict::Again { after: None, code: Some("clock".to_owned()) }; slots.len()], Course::Blocked);
     }
     match draft.take(&candidates) {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::Hub;
+use super::compact::Retention;
 use super::inner::{Inner, PATIENCE, Settings, is_moved};
 use super::load::load;
 use super::row::{Content, Row};
@@ -31,7 +32,7 @@ pub struct HubBuilder {
     allow_join: bool,
     validators: Vec<Arc<dyn Validate>>,
     checkpoint_every: usize,
-    keep_entries: Option<u64>,
+    retention: Retention,
 }
 
 impl HubBuilder {
@@ -58,8 +59,8 @@ impl HubBuilder {
             default_type: "note".into(),
             allow_join: true,
             validators: Vec::new(),
-            checkpoint_every: 4_096,
-            keep_entries: None,
+            checkpoint_every: 16_384,
+            retention: Retention::default(),
         }
     }
 
@@ -137,18 +138,35 @@ impl HubBuilder {
         self.validate(Arc::new(Typed::<T, _>::new(check)))
     }
 
-    /// After how many accepted entries a checkpoint is made: memory and the time to open follow it. 4096 without it.
+    /// After how many accepted entries a checkpoint is made: memory and the time to open follow it. 16,384 without it.
     #[must_use]
     pub fn checkpoint_every(mut self, entries: usize) -> Self {
         self.checkpoint_every = entries.max(1);
         self
     }
 
-    /// Has the hub drop from its log, after checkpoints, all but about the last so many entries. Without it the
-    /// log is kept whole.
+    /// Has the hub drop from its log, after checkpoints, all but about the last so many entries. Without it and
+    /// [`keep_for`](Self::keep_for) the log is kept whole.
     #[must_use]
     pub fn keep_entries(mut self, entries: u64) -> Self {
-        self.keep_entries = Some(entries);
+        self.retention.entries = Some(entries);
+        self
+    }
+
+    /// Has the hub drop from its log what was accepted longer ago than so many milliseconds, and after
+    /// [`keep_entries`](Self::keep_entries) what that says as well. A device that was away for longer takes the state as
+    /// a snapshot and keeps what it wrote meanwhile; one of the article's dialect cannot, and is told (410).
+    #[must_use]
+    pub fn keep_for(mut self, millis: u64) -> Self {
+        self.retention.age = Some(millis);
+        self
+    }
+
+    /// Has [`Hub::maintain`] purge what was deleted longer ago than so many milliseconds. Without it, what was deleted
+    /// can be restored for ever.
+    #[must_use]
+    pub fn purge_after(mut self, millis: u64) -> Self {
+        self.retention.deleted = Some(millis);
         self
     }
 
@@ -163,7 +181,7 @@ impl HubBuilder {
         let random = self.random.ok_or_else(|| missing("randomness"))?;
         let store: Arc<dyn Store> = Arc::new(store);
         let made = self.named_after.unwrap_or_else(|| format!("{:032x}", random.bits()));
-        let state = open(&*store, &made, self.name.as_deref(), self.space.as_deref())?;
+        let state = open(&*store, clock.now(), &made, self.name.as_deref(), self.space.as_deref())?;
         let inner = Inner {
             name: state.name.clone(),
             space: state.space.clone(),
@@ -174,6 +192,7 @@ impl HubBuilder {
             watchers: Watchers::default(),
             checkpointing: Mutex::new(()),
             transfer: Mutex::new(None),
+            upkeep: Mutex::default(),
             settings: Settings {
                 clock,
                 limits: self.limits,
@@ -181,7 +200,7 @@ impl HubBuilder {
                 allow_join: self.allow_join,
                 validators: self.validators,
                 checkpoint_every: self.checkpoint_every,
-                keep_entries: self.keep_entries,
+                retention: self.retention,
             },
         };
         let has_joined = {
@@ -197,7 +216,7 @@ impl HubBuilder {
 }
 
 /// The state of the store, which is given its name first if it has none.
-fn open(store: &dyn Store, made: &str, name: Option<&str>, space: Option<&str>) -> Result<State, Error> {
+fn open(store: &dyn Store, now: u64, made: &str, name: Option<&str>, space: Option<&str>) -> Result<State, Error> {
     for _ in 0..PATIENCE {
         let state = load(store)?;
         if state.position > 0 {
@@ -207,7 +226,7 @@ fn open(store: &dyn Store, made: &str, name: Option<&str>, space: Option<&str>) 
         }
         let name = name.unwrap_or(made).to_owned();
         let content = Content::Named { name, space: space.unwrap_or("default").to_owned() };
-        let row = Row { start: state.head, content }.encode();
+        let row = Row::new(now, state.head, content)?.encode();
         let row = crate::seal::seal(&1_u64.to_be_bytes(), &row);
         match store.append(0, &[&row]).map_err(Error::from) {
             Ok(_) => {}

@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::batch::Logged;
 use super::facts::View;
 use super::index::Intended;
 use super::prepared::reject;
-use super::row::Logged;
 use super::validate::{Proposed, Validate};
 use crate::model::entry::{Action, EntityKey, Entry};
 use crate::model::record::Record;
-use crate::model::stamp::{ClientId, Digest, Name};
+use crate::model::stamp::{ClientId, Digest, Dot, Name};
+use crate::records::note_grounds;
 use crate::transport::{Limits, Rejection};
 
 /// What a decision goes by, beside the state.
@@ -29,21 +30,23 @@ pub(super) struct Draft<'a> {
     pub(super) rules: &'a Rules<'a>,
     /// Of the entities whose state the decision depends on.
     records: HashMap<EntityKey, Arc<Record>>,
+    /// Or only their creates, where nothing else matters.
+    grounds: HashMap<EntityKey, Vec<Dot>>,
     intents: HashMap<u128, Intended>,
     /// What was taken in, in order.
     pub(super) accepted: Vec<Logged>,
 }
 
-/// An entry that is to be taken in, with its hash.
-pub(super) type Candidate<'e> = (&'e Entry, Digest);
+/// An entry that is to be taken in, with its hash and intent.
+pub(super) type Candidate<'e> = (&'e Arc<Entry>, Digest, Option<u128>);
 
 /// What the records become, or which candidate cannot be taken in and why.
 type Staged = Result<HashMap<EntityKey, Arc<Record>>, (usize, Rejection)>;
 
 impl<'a> Draft<'a> {
     pub(super) fn new(mut view: View<'a>, rules: &'a Rules<'a>) -> Self {
-        let records = view.take_records();
-        Self { view, rules, records, intents: HashMap::new(), accepted: Vec::new() }
+        let (records, grounds) = (view.take_records(), view.take_grounds());
+        Self { view, rules, records, grounds, intents: HashMap::new(), accepted: Vec::new() }
     }
 
     /// Whether a stamp is further ahead than the hub admits: more than the drift before the hub's clock, and more
@@ -55,8 +58,8 @@ impl<'a> Draft<'a> {
     }
 
     /// Under which other name an entry's intent was accepted.
-    pub(super) fn known_as(&self, entry: &Entry) -> Option<Intended> {
-        let intent = entry.intent?;
+    pub(super) fn known_as(&self, entry: &Entry, intent: Option<u128>) -> Option<Intended> {
+        let intent = intent?;
         let known = self.intents.get(&intent).or_else(|| self.view.intent(intent))?;
         (known.dot != *entry.dot()).then(|| known.clone())
     }
@@ -68,17 +71,19 @@ impl<'a> Draft<'a> {
 
     /// Takes in all candidates or none; their numbers in the log, or which one is at fault.
     pub(super) fn take(&mut self, candidates: &[Candidate<'_>]) -> Result<Vec<u64>, (usize, Rejection)> {
-        let staged = self.stage(candidates)?;
-        self.records.extend(staged);
+        if self.grounds.is_empty() {
+            let staged = self.stage(candidates)?;
+            self.records.extend(staged);
+        } else {
+            self.stage_grounds(candidates)?;
+        }
         let mut seqs = Vec::with_capacity(candidates.len());
-        for (entry, hash) in candidates {
-            let mut entry = Entry::clone(entry);
-            let intent = entry.intent.take();
+        for (entry, hash, intent) in candidates {
             let seq = self.view.state.head.seq + self.accepted.len() as u64 + 1;
-            if let Some(intent) = intent {
+            if let Some(intent) = *intent {
                 self.intents.insert(intent, Intended { dot: entry.dot().clone(), seq });
             }
-            self.accepted.push(Logged { entry: Arc::new(entry), hash: *hash, intent });
+            self.accepted.push(Logged { entry: Arc::clone(entry), hash: *hash, intent: *intent });
             seqs.push(seq);
         }
         Ok(seqs)
@@ -87,7 +92,7 @@ impl<'a> Draft<'a> {
     fn stage(&self, candidates: &[Candidate<'_>]) -> Staged {
         let mut staged: HashMap<EntityKey, Arc<Record>> = HashMap::new();
         let mut keys: Vec<(usize, &EntityKey)> = Vec::new();
-        for (at, (entry, _)) in candidates.iter().enumerate() {
+        for (at, (entry, ..)) in candidates.iter().enumerate() {
             // A create of an entity that nothing else in the push is about, where nobody asks what becomes of it.
             let Some(before) = self.records.get(&entry.key) else { continue };
             if !keys.iter().any(|(_, key)| **key == entry.key) {
@@ -107,6 +112,25 @@ impl<'a> Draft<'a> {
             }
         }
         Ok(staged)
+    }
+
+    /// Where only the creates are at hand: whether each candidate stands on one that lives, given those of the
+    /// candidates themselves.
+    fn stage_grounds(&mut self, candidates: &[Candidate<'_>]) -> Result<(), (usize, Rejection)> {
+        for (at, (entry, ..)) in candidates.iter().enumerate() {
+            let Some(grounds) = self.grounds.get_mut(&entry.key) else { continue };
+            if entry.action != Action::Create && !entry.of.iter().any(|dot| grounds.contains(dot)) {
+                // What of a group came before it is not taken in either.
+                for (before, ..) in &candidates[..at] {
+                    if let Some(grounds) = self.grounds.get_mut(&before.key) {
+                        grounds.retain(|dot| dot != before.dot());
+                    }
+                }
+                return Err((at, gone(entry)));
+            }
+            note_grounds(grounds, entry);
+        }
+        Ok(())
     }
 }
 

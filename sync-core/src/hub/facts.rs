@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::index::{Foreign, Intended, Place};
+use super::index::{Finder, Foreign, Intended, Place, Run};
 use super::state::State;
 use crate::model::entry::EntityKey;
 use crate::model::record::Record;
@@ -22,6 +22,8 @@ pub(super) struct Questions {
     pub(super) intents: Vec<u128>,
     pub(super) foreign: Vec<(ClientId, Arc<str>)>,
     pub(super) keys: Vec<EntityKey>,
+    /// Entities of which only the creates are asked for.
+    pub(super) grounds: Vec<EntityKey>,
 }
 
 /// What the checkpoint says to them.
@@ -34,6 +36,7 @@ pub(super) struct Facts {
     foreign: HashMap<(ClientId, Arc<str>), Foreign>,
     /// Of every entity that was asked for.
     records: HashMap<EntityKey, Option<Record>>,
+    grounds: HashMap<EntityKey, Vec<Dot>>,
 }
 
 impl Questions {
@@ -46,24 +49,23 @@ impl Questions {
         self.keys.sort();
         self.keys.dedup();
         self.keys.retain(|key| state.records.peek(key).is_none());
+        self.grounds.retain(|key| !state.records.has_base(key));
     }
 
     pub(super) fn answer(&self, store: &dyn Store) -> Result<Facts, StoreError> {
         let mut facts = Facts { covers: self.covers, table: self.table, ..Facts::default() };
         if self.covers == 0 {
             facts.records.extend(self.keys.iter().map(|key| (key.clone(), None)));
+            facts.grounds.extend(self.grounds.iter().map(|key| (key.clone(), Vec::new())));
             return Ok(facts);
         }
+        let mut finder = Finder::new(store);
         for dot in &self.dots {
-            if let Some(place) = Place::load(store, dot)? {
+            if let Some(place) = finder.place(dot)? {
                 facts.dots.insert(dot.clone(), place);
             }
         }
-        for intent in &self.intents {
-            if let Some(intended) = Intended::load(store, *intent)? {
-                facts.intents.insert(*intent, intended);
-            }
-        }
+        facts.intents.extend(Run::find(store, self.intents.clone())?);
         for (author, id) in &self.foreign {
             if let Some(foreign) = Foreign::load(store, author, id)? {
                 facts.foreign.insert((author.clone(), id.clone()), foreign);
@@ -71,6 +73,9 @@ impl Questions {
         }
         for key in &self.keys {
             facts.records.insert(key.clone(), self.table.load(store, key)?);
+        }
+        for key in &self.grounds {
+            facts.grounds.insert(key.clone(), self.table.load_grounds(store, key)?);
         }
         Ok(facts)
     }
@@ -96,6 +101,7 @@ pub(super) struct View<'a> {
     pub(super) state: &'a State,
     facts: Facts,
     records: HashMap<EntityKey, Arc<Record>>,
+    grounds: HashMap<EntityKey, Vec<Dot>>,
 }
 
 impl<'a> View<'a> {
@@ -114,12 +120,21 @@ impl<'a> View<'a> {
             };
             records.insert(key.clone(), record);
         }
-        Some(Self { state, facts, records })
+        Some(Self { state, facts, records, grounds: HashMap::new() })
+    }
+
+    /// As `new`, with only the creates of these entities.
+    pub(super) fn with_grounds(state: &'a mut State, facts: Facts, keys: &[EntityKey]) -> Option<Self> {
+        let mut grounds = HashMap::with_capacity(keys.len());
+        for key in keys {
+            grounds.insert(key.clone(), state.records.grounds(key, facts.grounds.get(key))?);
+        }
+        Some(Self { state, facts, records: HashMap::new(), grounds })
     }
 
     /// Where an accepted entry stands; `None` if there is none, or it is no longer known.
-    pub(super) fn place(&self, dot: &Dot) -> Option<&Place> {
-        self.state.tail.place(dot).or_else(|| self.facts.place(dot))
+    pub(super) fn place(&self, dot: &Dot) -> Option<Place> {
+        self.state.tail.place(dot).or_else(|| self.facts.place(dot).cloned())
     }
 
     pub(super) fn intent(&self, intent: u128) -> Option<&Intended> {
@@ -134,5 +149,10 @@ impl<'a> View<'a> {
     /// The records that were asked for.
     pub(super) fn take_records(&mut self) -> HashMap<EntityKey, Arc<Record>> {
         std::mem::take(&mut self.records)
+    }
+
+    /// The creates that were asked for.
+    pub(super) fn take_grounds(&mut self) -> HashMap<EntityKey, Vec<Dot>> {
+        std::mem::take(&mut self.grounds)
     }
 }

@@ -78,7 +78,7 @@ pub(super) fn decide(mut draft: Draft<'_>, offers: &[Prepared], default_type: &s
         match &offer.kind {
             Kind::Malformed { rejection, .. } => verdicts[at] = Some(Verdict::Rejected(rejection.clone())),
             Kind::Entry { fault: Some(fault), .. } => verdicts[at] = Some(Verdict::Rejected(fault.clone())),
-            Kind::Entry { entry, .. } => batch.push((at, entry)),
+            Kind::Entry { entry, .. } => batch.push((at, &**entry)),
         }
     }
     batch.sort_by_cached_key(|(at, entry)| (order(entry), *at));
@@ -127,7 +127,7 @@ fn admit(draft: &mut Draft<'_>, offered: &Entry, default_type: &str, dot: Dot) -
         return Err(gone(&entry));
     }
     let hash = entry.hash();
-    match draft.take(&[(&entry, hash)]) {
+    match draft.take(&[(&Arc::new(entry), hash, None)]) {
         Ok(seqs) => Ok(seqs[0]),
         Err((_, rejection)) => Err(rejection),
     }

@@ -36,13 +36,18 @@ impl Inner {
     }
 
     fn standings(&self, clients: &[(ClientId, Known)]) -> Result<Vec<ClientStanding>, TransportError> {
-        let dots = || clients.iter().map(|(client, theirs)| Dot::new(client.clone(), theirs.n)).collect();
+        // Whose number is the hub's own needs no looking up.
+        let dots = || {
+            let state = self.state();
+            let behind = clients.iter().filter(|(client, theirs)| theirs.n < state.known(client).n);
+            behind.map(|(client, theirs)| Dot::new(client.clone(), theirs.n)).collect()
+        };
         let ask = || Questions { dots: dots(), ..Questions::default() };
         self.read(ask, |state, facts| {
             let standing = |(client, theirs): &(ClientId, Known)| {
                 let known = state.known(client);
                 let dot = Dot::new(client.clone(), theirs.n);
-                let there = || state.tail.place(&dot).or_else(|| facts.place(&dot));
+                let there = || state.tail.place(&dot).or_else(|| facts.place(&dot).cloned());
                 let digest_there = match theirs.n {
                     0 => Some(Digest::EMPTY),
                     n if n == known.n => Some(known.digest),

@@ -1,6 +1,8 @@
 //! What the checkpoint knows of single entries and clients: the places of its rows, and their contents.
 
-use crate::model::codec::{self, Reader, Writer};
+use super::batch::Logged;
+use super::row::Row;
+use crate::model::codec::{self, CodecError, Reader, Writer};
 use crate::model::stamp::{ClientId, Digest, Dot, Known, Name};
 use crate::records::Table;
 use crate::seal;
@@ -14,6 +16,27 @@ pub(super) struct Place {
     pub(super) hash: Digest,
     /// The digest of its client's entries up to it.
     pub(super) running: Digest,
+}
+
+/// Consecutive entries of one client in one row of the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Numbers {
+    /// The number of the first.
+    pub(super) first: u64,
+    /// Its place in the log.
+    pub(super) seq: u64,
+    /// The digest of the client's entries before it.
+    pub(super) before: Digest,
+    /// The row.
+    pub(super) position: Position,
+}
+
+/// Intents that count up, of entries that do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) count: u64,
+    /// Of the first intent.
+    pub(super) first: Intended,
 }
 
 /// Under which dot an intent was accepted, and where.
@@ -60,7 +83,8 @@ pub(super) struct Meta {
 
 pub(super) const META: &[u8] = b"m";
 const CLIENT: u8 = b'c';
-const DOT: u8 = b'd';
+const NUMBERS: u8 = b'd';
+const LINK: u8 = b'l';
 const INTENT: u8 = b'i';
 const FOREIGN: u8 = b'f';
 
@@ -87,46 +111,140 @@ fn load<T>(
     row.map(|row| read(place, &row, parse)).transpose()
 }
 
-impl Place {
-    pub(super) fn place(dot: &Dot) -> Vec<u8> {
-        // No client id has control characters: the zero byte ends it.
-        let mut place = vec![DOT];
-        place.extend_from_slice(dot.client.as_str().as_bytes());
-        place.push(0);
-        place.extend_from_slice(&dot.n.to_be_bytes());
-        place
-    }
+/// The bytes of a client's id, ended by a zero byte, and a number. No client id has control characters.
+fn place_of(prefix: u8, client: &ClientId, n: u64) -> Vec<u8> {
+    let mut place = vec![prefix];
+    place.extend_from_slice(client.as_str().as_bytes());
+    place.push(0);
+    place.extend_from_slice(&n.to_be_bytes());
+    place
+}
 
+impl Place {
+    /// The row of an entry that a joined snapshot told of: it is in no row of the journal.
     pub(super) fn row(&self, dot: &Dot) -> MapRow {
         let mut w = Writer::plain();
         w.u64(self.seq);
         w.digest(self.hash);
         w.digest(self.running);
-        sealed(Self::place(dot), w)
+        sealed(place_of(LINK, &dot.client, dot.n), w)
     }
 
-    pub(super) fn load(store: &dyn Store, dot: &Dot) -> Result<Option<Self>, StoreError> {
+    fn load(store: &dyn Store, dot: &Dot) -> Result<Option<Self>, StoreError> {
         let parse = |r: &mut Reader<'_>| Ok(Self { seq: r.u64()?, hash: r.digest()?, running: r.digest()? });
-        load(store, &Self::place(dot), parse)
+        load(store, &place_of(LINK, &dot.client, dot.n), parse)
     }
 }
 
-impl Intended {
-    pub(super) fn place(intent: u128) -> Vec<u8> {
+impl Numbers {
+    /// Where the row is of entries of which this is the last.
+    pub(super) fn place_of(last: &Dot) -> Vec<u8> {
+        place_of(NUMBERS, &last.client, last.n)
+    }
+
+    pub(super) fn row(&self, last: &Dot) -> MapRow {
+        let mut w = Writer::plain();
+        w.u64(self.first);
+        w.u64(self.seq);
+        w.digest(self.before);
+        w.u64(self.position);
+        sealed(Self::place_of(last), w)
+    }
+
+    /// Those that this entry is among.
+    fn load(store: &dyn Store, dot: &Dot) -> Result<Option<Self>, StoreError> {
+        let parse =
+            |r: &mut Reader<'_>| Ok(Self { first: r.u64()?, seq: r.u64()?, before: r.digest()?, position: r.u64()? });
+        let mut end = place_of(NUMBERS, &dot.client, u64::MAX);
+        end.push(0);
+        let found = store.range(&Self::place_of(dot), &end, 1)?;
+        let numbers = found.first().map(|(place, row)| read(place, row, parse)).transpose()?;
+        Ok(numbers.filter(|numbers| numbers.first <= dot.n))
+    }
+
+    /// Where an entry stands that is among them, given the entries of the row that holds them and where the log
+    /// ended before it.
+    pub(super) fn place(&self, dot: &Dot, start: u64, entries: &[Logged]) -> Option<Place> {
+        let first = usize::try_from(self.seq.checked_sub(start + 1)?).ok()?;
+        let step = usize::try_from(dot.n.checked_sub(self.first)?).ok()?;
+        let those = entries.get(first..=first.checked_add(step)?)?;
+        let last = those.last().filter(|last| last.entry.dot() == dot)?;
+        let running = those.iter().fold(self.before, |digest, logged| digest.then(logged.hash));
+        Some(Place { seq: self.seq + step as u64, hash: last.hash, running })
+    }
+}
+
+/// Finds entries in the checkpoint, the row of the last one at hand.
+pub(super) struct Finder<'a> {
+    store: &'a dyn Store,
+    row: Option<(Position, Row)>,
+}
+
+impl<'a> Finder<'a> {
+    pub(super) fn new(store: &'a dyn Store) -> Self {
+        Self { store, row: None }
+    }
+
+    /// Where an entry stands; `None` if it never was, or its row was dropped.
+    pub(super) fn place(&mut self, dot: &Dot) -> Result<Option<Place>, StoreError> {
+        let Some(numbers) = Numbers::load(self.store, dot)? else { return Place::load(self.store, dot) };
+        if self.row.as_ref().is_none_or(|(position, _)| *position != numbers.position) {
+            let found = self.store.journal(numbers.position, 1)?;
+            let found = found.first().filter(|(position, _)| *position == numbers.position);
+            let Some((position, bytes)) = found else { return Place::load(self.store, dot) };
+            self.row = Some((*position, Row::open(*position, bytes)?));
+        }
+        let Some((_, row)) = &self.row else { return Ok(None) };
+        let place = numbers.place(dot, row.start.seq, row.entries()?);
+        place.map(Some).ok_or_else(|| row.damaged("it does not hold the entries that the checkpoint says"))
+    }
+}
+
+impl Run {
+    /// One intent alone.
+    pub(super) fn alone(first: Intended) -> Self {
+        Self { count: 1, first }
+    }
+
+    /// Where the row is of intents of which this is the last.
+    pub(super) fn place_of(last: u128) -> Vec<u8> {
         let mut place = vec![INTENT];
-        place.extend_from_slice(&intent.to_be_bytes());
+        place.extend_from_slice(&last.to_be_bytes());
         place
     }
 
-    pub(super) fn row(&self, intent: u128) -> MapRow {
+    pub(super) fn row(&self, last: u128) -> MapRow {
         let mut w = Writer::plain();
-        w.dot(&self.dot);
-        w.u64(self.seq);
-        sealed(Self::place(intent), w)
+        w.u64(self.count);
+        w.dot(&self.first.dot);
+        w.u64(self.first.seq);
+        sealed(Self::place_of(last), w)
     }
 
-    pub(super) fn load(store: &dyn Store, intent: u128) -> Result<Option<Self>, StoreError> {
-        load(store, &Self::place(intent), |r| Ok(Self { dot: r.dot()?, seq: r.u64()? }))
+    /// Those of these intents that the checkpoint knows, each with its entry.
+    pub(super) fn find(store: &dyn Store, mut intents: Vec<u128>) -> Result<Vec<(u128, Intended)>, StoreError> {
+        let parse = |r: &mut Reader<'_>| Ok(Self { count: r.u64()?, first: Intended { dot: r.dot()?, seq: r.u64()? } });
+        intents.sort_unstable();
+        let mut found = Vec::new();
+        let mut intents = intents.into_iter().peekable();
+        while let Some(asked) = intents.peek() {
+            let next = store.range(&Self::place_of(*asked), &[INTENT + 1], 1)?;
+            let Some((place, row)) = next.first() else { break };
+            let run = read(place, row, parse)?;
+            let last = place.get(1..).and_then(|last| last.try_into().ok()).map(u128::from_be_bytes);
+            let unreadable = || seal::unreadable(place, &CodecError { expected: "an intent" });
+            let last = last.ok_or_else(unreadable)?;
+            let first = last.checked_sub(u128::from(run.count) - 1).ok_or_else(unreadable)?;
+            // Nothing is between the one asked for and the run: what is below it, nobody knows.
+            while let Some(intent) = intents.next_if(|intent| *intent <= last) {
+                if intent >= first {
+                    let (step, Intended { dot, seq }) = ((intent - first) as u64, &run.first);
+                    let dot = Dot::new(dot.client.clone(), dot.n + step);
+                    found.push((intent, Intended { dot, seq: seq + step }));
+                }
+            }
+        }
+        Ok(found)
     }
 }
 

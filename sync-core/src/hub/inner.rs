@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::compact::{Retention, Upkeep};
 use super::join::Transfer;
 use super::rows::Rows;
 use super::state::State;
@@ -23,8 +24,8 @@ pub(super) struct Settings {
     pub(super) validators: Vec<Arc<dyn Validate>>,
     /// A checkpoint is made when so many entries were accepted since the last one.
     pub(super) checkpoint_every: usize,
-    /// How many of the log's last entries are kept when it is compacted by itself; all, if not said.
-    pub(super) keep_entries: Option<u64>,
+    /// What the hub keeps when it compacts its log and purges by itself.
+    pub(super) retention: Retention,
 }
 
 /// What all handles of one hub share.
@@ -40,6 +41,8 @@ pub(super) struct Inner {
     pub(super) watchers: Watchers,
     /// Held by the one who makes a checkpoint.
     pub(super) checkpointing: Mutex<()>,
+    /// What was dropped, and when.
+    pub(super) upkeep: Mutex<Upkeep>,
     /// The snapshot that is being given back.
     pub(super) transfer: Mutex<Option<Transfer>>,
 }

@@ -119,7 +119,7 @@ impl Inner {
             // Somebody pushed in between: the replica offers again.
             return Err(TransportError::Busy { after: 100 });
         }
-        self.check_provable(&state, page)?;
+        let intents = self.check_provable(&state, page)?;
         let (we, they) = (context(vector(&state)), context(page.vector.clone()));
         let both = we.join(&they).map_err(|forked| TransportError::Diverged { message: forked.to_string() })?;
         // The lock of the state is held over this: nobody may be told anything of a state that is about to change.
@@ -128,7 +128,7 @@ impl Inner {
             principal: principal.into(),
             table,
             vector: both.vector().iter().map(|(client, known)| (client.clone(), known)).collect(),
-            intents: page.intents.clone(),
+            intents,
             links: within(page),
             greatest: self.join_records(before, &we, table, &they, &both).map_err(failed)?,
         };
@@ -144,8 +144,8 @@ impl Inner {
     }
 
     /// Where the hub still knows how a client's entries up to the replica's number began, they must be the same; and
-    /// nothing that was written once may be in both under two names.
-    fn check_provable(&self, state: &State, page: &SnapshotPage) -> Result<(), TransportError> {
+    /// nothing that was written once may be in both under two names. The intents of which the hub knew nothing.
+    fn check_provable(&self, state: &State, page: &SnapshotPage) -> Result<Vec<(u128, Dot)>, TransportError> {
         let links = within(page);
         let ends = page.vector.iter().map(|(client, known)| (Dot::new(client.clone(), known.n), known.digest));
         let chain: Vec<(Dot, Digest)> = ends.chain(links.into_iter().map(|link| (link.dot, link.digest))).collect();
@@ -168,7 +168,8 @@ impl Inner {
                 return Err(TransportError::Diverged { message });
             }
         }
-        Ok(())
+        let is_new = |(intent, _): &&(u128, Dot)| facts.intent(*intent).is_none();
+        Ok(page.intents.iter().filter(is_new).cloned().collect())
     }
 
     /// Replaces each record of `theirs` by what it and the hub's make together; the greatest logical time in them.

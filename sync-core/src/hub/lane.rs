@@ -59,7 +59,7 @@ impl Lane {
         let mut next = known.saturating_add(1);
         let mut hashes: HashMap<u64, Digest> = HashMap::new();
         for slot in &self.slots {
-            let Kind::Entry { entry, hash, fault } = &offers[slot.at].kind else {
+            let Kind::Entry { entry, hash, fault, .. } = &offers[slot.at].kind else {
                 next = next.max(slot.n.saturating_add(1));
                 continue;
             };

@@ -48,8 +48,12 @@ fn catch_up(state: &mut State, store: &dyn Store, mut taken: impl FnMut(Position
                 let what = format!("the journal's row {position}");
                 return Err(damaged(&what, "it does not go on where the row before it ended"));
             }
-            state.apply(&row);
-            taken(position, Arc::new(row));
+            if row.cursor_at(row.steps())? != row.end {
+                return Err(row.damaged("its entries do not lead to where it says that it ends"));
+            }
+            let row = Arc::new(row);
+            state.apply(&row)?;
+            taken(position, row);
         }
     }
 }

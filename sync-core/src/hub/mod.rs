@@ -5,10 +5,11 @@
 //! in memory it holds what was accepted since the last checkpoint. Several hubs may share one store: each finds out
 //! at its next append, and before every refusal, that another one was faster, and decides anew.
 //!
-//! Read in this order: `row`, `state`, `facts`, `draft`, `lane`, `admit`, `foreign`, `push`,
+//! Read in this order: `batch`, `row`, `state`, `facts`, `draft`, `lane`, `admit`, `foreign`, `push`,
 //! `checkpoint`, `load`, `read`, `pull`, `snapshot`.
 
 mod admit;
+mod batch;
 mod builder;
 mod checkpoint;
 mod compact;
@@ -40,16 +41,20 @@ mod watch;
 use std::sync::Arc;
 
 pub use builder::HubBuilder;
+pub use compact::Maintained;
 pub use in_process::InProcess;
 pub use spaces::Spaces;
 pub use validate::{Proposed, Validate};
 pub use watch::HeadChanged;
 
+use push::Offered;
+
 use crate::error::Error;
 use crate::model::entry::{EntityKey, Entry};
 use crate::model::record::Record;
+use crate::model::stamp::ClientId;
 use crate::store::StoreError;
-use crate::transport::compact::Pushed;
+use crate::transport::compact::{PackedPage, Pushed};
 use crate::transport::{
     Cursor, Hello, HelloRequest, Limits, Page, PullRequest, PushReply, Rejection, SnapshotPage, SnapshotRequest,
     TransportError,
@@ -112,7 +117,7 @@ impl Hub {
     /// [`TransportError::TooLarge`] if it is too much at once; of all of these nothing was taken in.
     /// [`TransportError::Hub`] if the store fails, and [`TransportError::Busy`]: then a retry tells.
     pub fn push(&self, principal: &str, attempt: Option<u64>, offers: Vec<Offer>) -> Result<PushReply, TransportError> {
-        self.inner.push(principal, attempt, offers, false)
+        self.inner.push(principal, attempt, Offered { offers, batch: None, is_foreign: false })
     }
 
     /// Decides what a client offers in a batch: as [`push`](Self::push). A batch that is taken whole is kept as it came.
@@ -120,8 +125,9 @@ impl Hub {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn push_batch(&self, principal: &str, pushed: Pushed) -> Result<PushReply, TransportError> {
-        let offers = pushed.entries.into_iter().map(Offer::Entry).collect();
-        self.inner.push(principal, pushed.attempt, offers, false)
+        let Pushed { entries, attempt, batch } = pushed;
+        let offers = entries.into_iter().map(Offer::Entry).collect();
+        self.inner.push(principal, attempt, Offered { offers, batch: Some(batch), is_foreign: false })
     }
 
     /// Decides what a client of the article's dialect offers: entries without numbers, each for itself. What is
@@ -133,7 +139,7 @@ impl Hub {
     /// # Errors
     /// [`TransportError::TooLarge`], [`TransportError::Hub`] and [`TransportError::Busy`] as of [`push`](Self::push).
     pub fn push_foreign(&self, principal: &str, offers: Vec<Offer>) -> Result<PushReply, TransportError> {
-        self.inner.push(principal, None, offers, true)
+        self.inner.push(principal, None, Offered { offers, batch: None, is_foreign: true })
     }
 
     /// A page of the log: of what is durable only. It never splits a transaction, and may therefore be longer
@@ -144,6 +150,24 @@ impl Hub {
     /// does not reach back to it; [`TransportError::Hub`] if the store fails.
     pub fn pull(&self, request: &PullRequest) -> Result<Page, TransportError> {
         self.inner.pull(request)
+    }
+
+    /// As [`pull`](Self::pull), for the compact form: what was accepted together is handed on as it is kept, unread.
+    /// Such a page may be shorter than asked for.
+    ///
+    /// # Errors
+    /// As [`pull`](Self::pull).
+    pub fn pull_packed(&self, request: &PullRequest) -> Result<PackedPage, TransportError> {
+        self.inner.pull_packed(request)
+    }
+
+    /// Whether a page that begins behind entry number `since` can still be served: one that was full stays as it is,
+    /// so whoever kept it needs to ask no more.
+    ///
+    /// # Errors
+    /// [`TransportError::Expired`] if the log does not reach back to there; [`TransportError::Hub`] if the store fails.
+    pub fn serves_from(&self, since: u64) -> Result<(), TransportError> {
+        self.inner.serves_from(since)
     }
 
     /// A page of the state. Take them one after the other until one has no `next`; a later page may bring an
@@ -176,6 +200,17 @@ impl Hub {
     /// If the store fails; what was dropped until then is dropped.
     pub fn compact(&self, keep: u64) -> Result<(), Error> {
         self.inner.compact(keep)
+    }
+
+    /// A round of upkeep, as the builder's [`keep_entries`](HubBuilder::keep_entries), [`keep_for`](HubBuilder::keep_for)
+    /// and [`purge_after`](HubBuilder::purge_after) ask for it: what was deleted long ago is purged, the log is cut, and
+    /// space is given back once much was dropped. Call it every minute or so, where nothing else may wait for it; a call
+    /// that finds nothing to do costs next to nothing. `sync-http`'s server does so by itself.
+    ///
+    /// # Errors
+    /// If the store fails; what was done until then is done.
+    pub fn maintain(&self) -> Result<Maintained, Error> {
+        self.inner.maintain()
     }
 
     /// Drops entities that were deleted before `before`, a time in milliseconds since the Unix epoch, for good and
@@ -239,6 +274,11 @@ impl Hub {
     /// What the hub takes.
     pub fn limits(&self) -> Limits {
         self.inner.settings.limits
+    }
+
+    /// The client id under which the hub numbers entries for those who do not; a fresh one whenever it is opened.
+    pub fn client(&self) -> &ClientId {
+        &self.inner.own
     }
 
     /// The hub's name.

@@ -1,6 +1,9 @@
 //! What can be said of an offered entry without knowing the log.
 
+use std::sync::Arc;
+
 use super::Offer;
+use super::batch::content_bytes;
 use crate::model::entry::{Action, EntityKey, Entry, LIFECYCLE, client_is_valid};
 use crate::model::op::Op;
 use crate::model::stamp::{Digest, Dot};
@@ -14,17 +17,18 @@ pub(super) struct Prepared {
 }
 
 pub(super) enum Kind {
-    /// An entry, with its hash and what is wrong with it by itself.
-    Entry { entry: Box<Entry>, hash: Digest, fault: Option<Rejection> },
+    /// An entry without its intent, with its hash and what is wrong with it by itself.
+    Entry { entry: Arc<Entry>, intent: Option<u128>, hash: Digest, fault: Option<Rejection> },
     /// What could not be read as one; its number, as far as its id tells.
     Malformed { dot: Option<Dot>, rejection: Rejection },
 }
 
 pub(super) fn prepare(offer: Offer, limits: &Limits, check: fn(&Entry, &Limits) -> Option<Rejection>) -> Prepared {
     match offer {
-        Offer::Entry(entry) => {
+        Offer::Entry(mut entry) => {
             let (id, hash, fault) = (entry.id(), entry.hash(), check(&entry, limits));
-            Prepared { id, kind: Kind::Entry { entry: Box::new(entry), hash, fault } }
+            let intent = entry.intent.take();
+            Prepared { id, kind: Kind::Entry { entry: Arc::new(entry), intent, hash, fault } }
         }
         Offer::Malformed { id, rejection } => {
             let dot = id.parse().ok();
@@ -114,7 +118,10 @@ pub(super) fn common_fault(entry: &Entry, limits: &Limits) -> Option<Rejection> 
     if entry.unknown.as_ref().is_some_and(|unknown| unknown.depth() as u64 > limits.depth) {
         return Some(reject("depth", format!("a member is nested more than {} levels deep", limits.depth), None));
     }
-    let bytes = json_bytes(entry, limits.entry_bytes);
+    if at_most_bytes(entry) <= limits.entry_bytes {
+        return None;
+    }
+    let bytes = entry.to_json_with_intent().len() as u64;
     (bytes > limits.entry_bytes).then(|| {
         reject("entry_bytes", format!("the entry has {bytes} bytes; {} are allowed", limits.entry_bytes), None)
     })
@@ -136,11 +143,13 @@ fn depth(op: &Op) -> u64 {
     deepest as u64
 }
 
-/// The entry's size in JSON, exactly if it could be over the limit.
-fn json_bytes(entry: &Entry, limit: u64) -> u64 {
-    // No byte of the compact form becomes more than eight in JSON, beside the members' names.
-    let mut w = crate::model::codec::Writer::plain();
-    entry.write(&mut w);
-    let compact = w.finish().len() as u64;
-    if compact * 8 + 512 <= limit { compact } else { entry.to_json_with_intent().len() as u64 }
+/// No less than the entry's size in JSON, where no byte becomes more than six.
+fn at_most_bytes(entry: &Entry) -> u64 {
+    let texts = [&entry.key.entity_type, &entry.key.id, entry.origin.author().name(), entry.dot().client.name()];
+    let rest =
+        entry.foreign_id.as_ref().map_or(0, |id| id.len()) + entry.unknown.as_ref().map_or(0, |u| u.as_str().len());
+    let replaced = entry.replaces.iter().map(|(name, _)| name.len() + 16);
+    let all =
+        rest + texts.iter().map(|text| text.len()).sum::<usize>() + replaced.sum::<usize>() + content_bytes(entry);
+    1_024 + 6 * all as u64
 }

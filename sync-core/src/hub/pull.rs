@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use super::batch::{Batch, Logged, Stretch};
 use super::inner::{Inner, failed};
-use super::row::{Logged, Row};
+use super::row::Row;
+use crate::model::entry::Entry;
 use crate::model::stamp::{Digest, Dot};
 use crate::store::{Position, StoreError};
+use crate::transport::compact::PackedPage;
 use crate::transport::{Cursor, Page, PullRequest, TransportError};
 
 /// The most entries in a page, however many are asked for.
@@ -16,14 +19,17 @@ const MOST_BYTES: usize = 4 << 20;
 const MOST_SCANNED: u64 = 20_000;
 
 /// The most rows of the journal that are read at once.
-const MOST_ROWS: usize = 64;
+const MOST_ROWS: u64 = 64;
+
+/// Fewer entries are put together with others: each batch has its own table of texts.
+const WORTHWHILE: u64 = 32;
 
 /// What of the log can be served.
 #[derive(Clone, Copy)]
 pub(super) struct Extent {
     pub(super) head: Cursor,
     /// The first row of the journal that is kept, and the last durable one.
-    first: Position,
+    pub(super) first: Position,
     last: Position,
     /// Where a snapshot was joined last.
     joined: u64,
@@ -46,14 +52,22 @@ impl Inner {
         if extent.first <= 1 {
             return Ok(1);
         }
-        let row = self.store().journal(extent.first, 1)?;
-        let begins = row.first().map(|(position, bytes)| Row::peek(*position, bytes)).transpose()?;
-        Ok(begins.unwrap_or(extent.head.seq) + 1)
+        Ok(self.rows.begins(self.store(), extent.first)?.map_or(extent.head.seq, |(seq, _)| seq) + 1)
     }
 
     /// About `limit` rows with entries, from the one that holds entry number `seq` on.
     pub(super) fn rows_from(&self, extent: &Extent, seq: u64, limit: usize) -> Result<Vec<Arc<Row>>, StoreError> {
         self.rows.from(self.store(), seq, (extent.first.max(1), extent.last), limit)
+    }
+
+    /// Whether the log can be served from this number on as entries.
+    ///
+    /// # Errors
+    /// [`TransportError::Expired`] if it cannot; [`TransportError::Hub`] if the store fails.
+    pub(super) fn serves_from(&self, since: u64) -> Result<(), TransportError> {
+        let extent = self.extent()?;
+        let tail = self.tail(&extent).map_err(failed)?;
+        if since + 1 < tail || since > extent.head.seq { Err(TransportError::Expired) } else { Ok(()) }
     }
 
     /// The digest of the log up to `seq`; `None` if the log does not reach there, or not back there any more.
@@ -68,43 +82,106 @@ impl Inner {
             return Ok(None);
         }
         let rows = self.rows_from(extent, seq + 1, 1)?;
-        let row = rows.first().map(|row| row.cursor_at((seq - row.start.seq) as usize));
-        Ok(row.map(|cursor| cursor.digest))
+        let Some(row) = rows.first() else { return Ok(None) };
+        // Nearly all ask where a row ends.
+        if seq == row.start.seq {
+            return Ok(Some(row.start.digest));
+        }
+        Ok(Some(row.cursor_at(seq - row.start.seq)?.digest))
     }
 
     pub(super) fn pull(&self, request: &PullRequest) -> Result<Page, TransportError> {
+        let mut entries = Vec::new();
+        let (cursor, has_more) = self.fill(request, false, |piece| {
+            if let Piece::Entry(seq, entry) = piece {
+                entries.push((seq, entry.clone()));
+            }
+        })?;
+        Ok(Page { entries, cursor, has_more, server_time: self.now() })
+    }
+
+    /// As `pull`, with what was accepted together left as it is kept, where all of it is wanted.
+    pub(super) fn pull_packed(&self, request: &PullRequest) -> Result<PackedPage, TransportError> {
+        let mut page = PackedPage::new(request.since);
+        let mut loose: Vec<Arc<Entry>> = Vec::new();
+        let (cursor, has_more) = self.fill(request, true, |piece| match piece {
+            Piece::Entry(seq, entry) => {
+                page.note(seq, 1);
+                page.note_client(&entry.dot().client, entry.dot().n);
+                loose.push(entry.clone());
+            }
+            Piece::Batch(seq, batch) => {
+                page.add(&std::mem::take(&mut loose));
+                page.note(seq, batch.len());
+                for stretch in batch.stretches() {
+                    page.note_client(&stretch.client, stretch.first);
+                }
+                page.batches.push((batch.len(), batch.bytes().clone()));
+            }
+        })?;
+        page.add(&loose);
+        (page.cursor, page.has_more) = (cursor, has_more);
+        Ok(page)
+    }
+
+    /// Hands over what is in a page, in order; where it ends, and whether the log goes on behind it.
+    fn fill(
+        &self,
+        request: &PullRequest,
+        takes_batches: bool,
+        mut take: impl FnMut(Piece<'_>),
+    ) -> Result<(Cursor, bool), TransportError> {
         let extent = self.extent()?;
-        let since = self.checked(&extent, request.since)?;
         let mut page = Filling {
-            page: Page { entries: Vec::new(), cursor: since, has_more: false, server_time: 0 },
-            limit: request.limit.clamp(1, MOST_ENTRIES) as usize,
+            cursor: self.checked(&extent, request.since)?,
+            count: 0,
+            limit: request.limit.clamp(1, MOST_ENTRIES),
             have: request.have.as_ref(),
             weight: 0,
             scanned: 0,
             until: 0,
         };
         let mut at_once = 1;
-        'log: while page.page.cursor.seq < extent.head.seq {
-            let rows = self.rows_from(&extent, page.page.cursor.seq + 1, at_once).map_err(failed)?;
+        'log: while page.cursor.seq < extent.head.seq {
+            let rows = self.rows_from(&extent, page.cursor.seq + 1, at_once).map_err(failed)?;
             if rows.is_empty() {
                 return Err(TransportError::Expired);
             }
             // As many more as the page seems to need, if they are like these.
-            let entries: usize = rows.iter().map(|row| row.entries().len()).sum();
-            at_once = (page.limit * rows.len()).div_ceil(entries.max(1)).clamp(1, MOST_ROWS);
+            let entries: u64 = rows.iter().map(|row| row.steps()).sum();
+            at_once = (page.limit * rows.len() as u64).div_ceil(entries.max(1)).clamp(1, MOST_ROWS) as usize;
             for row in rows {
-                let behind = (page.page.cursor.seq - row.start.seq) as usize;
-                for logged in &row.entries()[behind.min(row.entries().len())..] {
+                if page.is_full() {
+                    break 'log;
+                }
+                let behind = (page.cursor.seq - row.start.seq) as usize;
+                if let Some(batch) = row.batch().filter(|_| behind == 0) {
+                    match page.whole(batch, takes_batches) {
+                        Whole::LeftOut => {
+                            page.skip(&row);
+                            continue;
+                        }
+                        Whole::Taken => {
+                            take(Piece::Batch(row.start.seq + 1, batch));
+                            page.take_batch(&row, batch);
+                            continue;
+                        }
+                        Whole::Later => break 'log,
+                        Whole::No => {}
+                    }
+                }
+                let entries = row.entries().map_err(failed)?;
+                for logged in &entries[behind.min(entries.len())..] {
                     if page.is_full() {
                         break 'log;
                     }
-                    page.take(logged);
+                    if page.take(logged) {
+                        take(Piece::Entry(page.cursor.seq, &logged.entry));
+                    }
                 }
             }
         }
-        page.page.has_more = page.page.cursor.seq < extent.head.seq;
-        page.page.server_time = self.now();
-        Ok(page.page)
+        Ok((page.cursor, page.cursor.seq < extent.head.seq))
     }
 
     /// The cursor with its digest, if it is on this log.
@@ -126,10 +203,31 @@ impl Inner {
     }
 }
 
+/// A part of a page.
+enum Piece<'a> {
+    /// An entry and its number in the log.
+    Entry(u64, &'a Arc<Entry>),
+    /// Entries as they are kept, and the number of the first.
+    Batch(u64, &'a Batch),
+}
+
+/// What becomes of a row as a whole.
+enum Whole {
+    /// Nothing of it is wanted.
+    LeftOut,
+    /// All of it is wanted, as it is kept.
+    Taken,
+    /// It would be, and the page has no room for it any more.
+    Later,
+    /// Its entries have to be looked at.
+    No,
+}
+
 /// A page that is being filled.
 struct Filling<'a> {
-    page: Page,
-    limit: usize,
+    cursor: Cursor,
+    count: u64,
+    limit: u64,
     have: Option<&'a Dot>,
     weight: usize,
     scanned: u64,
@@ -140,14 +238,42 @@ struct Filling<'a> {
 impl Filling<'_> {
     /// Whether the page ends here. A group is never split.
     fn is_full(&self) -> bool {
-        let within = self.page.cursor.seq < self.until;
-        let over = self.page.entries.len() >= self.limit || self.weight >= MOST_BYTES || self.scanned >= MOST_SCANNED;
+        let within = self.cursor.seq < self.until;
+        let over = self.count >= self.limit || self.weight >= MOST_BYTES || self.scanned >= MOST_SCANNED;
         over && !within
     }
 
-    fn take(&mut self, logged: &Logged) {
-        let seq = self.page.cursor.seq + 1;
-        self.page.cursor = Cursor { seq, digest: self.page.cursor.digest.then(logged.hash) };
+    fn whole(&self, batch: &Batch, takes_batches: bool) -> Whole {
+        let has =
+            |stretch: &Stretch| self.have.is_some_and(|have| have.client == stretch.client && stretch.first <= have.n);
+        let has_all = |stretch: &Stretch| has(stretch) && self.have.is_some_and(|have| stretch.last() <= have.n);
+        let length = batch.len();
+        if length > 0 && batch.stretches().iter().all(has_all) {
+            return Whole::LeftOut;
+        }
+        if !takes_batches || length < WORTHWHILE || length > self.limit || batch.stretches().iter().any(has) {
+            return Whole::No;
+        }
+        if self.count + length <= self.limit { Whole::Taken } else { Whole::Later }
+    }
+
+    fn skip(&mut self, row: &Row) {
+        self.cursor = row.end;
+        // Nothing in it had to be looked at.
+        self.scanned += row.steps().div_ceil(16);
+    }
+
+    fn take_batch(&mut self, row: &Row, batch: &Batch) {
+        self.cursor = row.end;
+        self.count += batch.len();
+        self.scanned += batch.len();
+        self.weight += batch.bytes().len();
+    }
+
+    /// Whether the entry is part of the page.
+    fn take(&mut self, logged: &Logged) -> bool {
+        let seq = self.cursor.seq + 1;
+        self.cursor = Cursor { seq, digest: self.cursor.digest.then(logged.hash) };
         self.scanned += 1;
         let dot = logged.entry.dot();
         if let Some(group) = logged.entry.group {
@@ -155,9 +281,10 @@ impl Filling<'_> {
             self.until = seq + (group.first + (group.count - 1)).saturating_sub(dot.n);
         }
         if self.have.is_some_and(|have| have.client == dot.client && dot.n <= have.n) {
-            return;
+            return false;
         }
+        self.count += 1;
         self.weight += logged.weight();
-        self.page.entries.push((seq, logged.entry.clone()));
+        true
     }
 }

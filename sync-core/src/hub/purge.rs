@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::batch::{Batch, Logged};
 use super::facts::{Questions, View};
 use super::inner::Inner;
 use super::read::Reading;
-use super::row::{Accepted, Content, Logged};
+use super::row::{Accepted, Content};
 use super::state::State;
 use crate::error::Error;
 use crate::model::entry::{Action, EntityKey, Entry};
@@ -55,7 +56,7 @@ impl Inner {
             let entries = self.purges(state, &old);
             let count = entries.len() as u64;
             if count > 0 {
-                let accepted = Accepted { entries, ..Accepted::default() };
+                let accepted = Accepted { batch: Batch::new(entries, None), ..Accepted::default() };
                 failure = self.append(state, Content::Accepted(accepted)).err();
             }
             Some(Reading::Done(count))

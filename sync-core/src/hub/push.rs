@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Offer;
 use super::admit::{self, Decision};
+use super::batch::{Batch, Logged};
 use super::draft::{Draft, Rules};
 use super::facts::{Facts, Questions, View};
 use super::foreign;
@@ -23,6 +24,14 @@ struct Push {
     attempt: Option<u64>,
     is_foreign: bool,
     offers: Vec<Prepared>,
+    batch: Option<Arc<[u8]>>,
+}
+
+/// What is offered, and the batch in which it came, if it came in one.
+pub(super) struct Offered {
+    pub(super) offers: Vec<Offer>,
+    pub(super) batch: Option<Arc<[u8]>>,
+    pub(super) is_foreign: bool,
 }
 
 /// What a decision waits for: a row of the journal, of an epoch.
@@ -37,9 +46,9 @@ impl Inner {
         &self,
         principal: &str,
         attempt: Option<u64>,
-        offers: Vec<Offer>,
-        is_foreign: bool,
+        offered: Offered,
     ) -> Result<PushReply, TransportError> {
+        let Offered { offers, batch, is_foreign } = offered;
         let limit = self.settings.limits.batch_entries;
         if offers.len() as u64 > limit {
             let message = format!("{} entries in one push; {limit} are allowed", offers.len());
@@ -47,7 +56,7 @@ impl Inner {
         }
         let check = if is_foreign { foreign::fault } else { prepared::fault };
         let offers = offers.into_iter().map(|offer| prepare(offer, &self.settings.limits, check));
-        let push = Push { principal: principal.into(), attempt, is_foreign, offers: offers.collect() };
+        let push = Push { principal: principal.into(), attempt, is_foreign, offers: offers.collect(), batch };
         for _ in 0..PATIENCE {
             let pending = match self.try_push(&push) {
                 Ok(Some(pending)) => pending,
@@ -72,7 +81,7 @@ impl Inner {
     /// Decides and queues; `None` if it has to be decided anew because the store moved meanwhile.
     fn try_push(&self, push: &Push) -> Result<Option<Pending>, Error> {
         let keys = self.keys(push);
-        let mut questions = push.questions(&keys);
+        let mut questions = push.questions(&keys, self.needs_records(push));
         questions.keep_open(&mut self.state());
         let facts = questions.answer(self.store())?;
         // After the facts: nobody made a checkpoint while they were read if it still covers the same.
@@ -90,8 +99,8 @@ impl Inner {
         let Some(decided) = self.decide(push, &mut state, facts, &keys) else { return Ok(None) };
         let (outcome, accepted) = match decided {
             Ok(decision) => {
-                let row = push.row(&decision, &state);
-                (Ok(decision.verdicts), row)
+                let accepted = push.row(&decision.verdicts, &decision.clients, decision.accepted, &state);
+                (Ok(decision.verdicts), accepted)
             }
             Err(error) => (Err(error), None),
         };
@@ -115,7 +124,11 @@ impl Inner {
             now: self.now(),
             validators: &self.settings.validators,
         };
-        let draft = Draft::new(View::new(state, facts, keys)?, &rules);
+        let view = match self.needs_records(push) {
+            true => View::new(state, facts, keys)?,
+            false => View::with_grounds(state, facts, keys)?,
+        };
+        let draft = Draft::new(view, &rules);
         Some(if push.is_foreign {
             Ok(foreign::decide(draft, &push.offers, &self.settings.default_type))
         } else {
@@ -125,12 +138,17 @@ impl Inner {
 
     /// Queues a row and takes it into the state. The caller holds the state's lock and waits outside of it.
     pub(super) fn append(&self, state: &mut State, content: Content) -> Result<(), Error> {
-        let row = Arc::new(Row { start: state.head, content });
+        let row = Arc::new(Row::new(self.now(), state.head, content)?);
         let position = self.journal.push(&row.encode())?;
-        state.apply(&row);
+        state.apply(&row)?;
         debug_assert_eq!(position, state.position, "the state follows the journal row by row");
         self.rows.remember(position, row);
         Ok(())
+    }
+
+    /// Whether a decision looks at whole records, and not only at which creates live.
+    fn needs_records(&self, push: &Push) -> bool {
+        push.is_foreign || !self.settings.validators.is_empty()
     }
 
     /// The entities whose state the decision depends on. A create depends on nothing, unless someone is asked.
@@ -148,32 +166,52 @@ impl Inner {
 }
 
 impl Push {
-    fn questions(&self, keys: &[EntityKey]) -> Questions {
-        let mut questions = Questions { keys: keys.to_vec(), ..Questions::default() };
+    fn questions(&self, keys: &[EntityKey], whole: bool) -> Questions {
+        let mut questions = Questions::default();
+        if whole {
+            questions.keys = keys.to_vec();
+        } else {
+            questions.grounds = keys.to_vec();
+        }
         for offer in &self.offers {
-            let Kind::Entry { entry, .. } = &offer.kind else { continue };
+            let Kind::Entry { entry, intent, .. } = &offer.kind else { continue };
             match &entry.foreign_id {
                 Some(id) => questions.foreign.push((entry.origin.author().clone(), id.clone())),
                 None => questions.dots.push(entry.dot().clone()),
             }
-            questions.intents.extend(entry.intent);
+            questions.intents.extend(*intent);
         }
         questions
     }
 
     /// What goes into the journal. A refusal does too where the push has an attempt: an earlier one that
     /// arrives late, at this hub or another, must not be decided after it.
-    fn row(&self, decision: &Decision, state: &State) -> Option<Accepted> {
-        let refused =
-            decision.verdicts.iter().any(|verdict| !matches!(verdict, Verdict::Accepted { known_as: None, .. }));
+    fn row(
+        &self,
+        verdicts: &[Verdict],
+        clients: &[ClientId],
+        accepted: Vec<Logged>,
+        state: &State,
+    ) -> Option<Accepted> {
+        let refused = verdicts.iter().any(|verdict| !matches!(verdict, Verdict::Accepted { known_as: None, .. }));
         let seen = |client: &ClientId| state.clients.get(client).map_or(0, |standing| standing.attempt);
         let attempts: Vec<(ClientId, u64)> = match self.attempt {
             Some(attempt) => {
-                decision.clients.iter().filter(|client| attempt > seen(client)).map(|c| (c.clone(), attempt)).collect()
+                clients.iter().filter(|client| attempt > seen(client)).map(|c| (c.clone(), attempt)).collect()
             }
             None => Vec::new(),
         };
-        let worth_it = !decision.accepted.is_empty() || (refused && !attempts.is_empty());
-        worth_it.then(|| Accepted { principal: self.principal.clone(), attempts, entries: decision.accepted.clone() })
+        let worth_it = !accepted.is_empty() || (refused && !attempts.is_empty());
+        let came_as = self.batch.clone().filter(|_| self.is_whole(&accepted));
+        worth_it.then(|| {
+            let batch = Batch::new(accepted, came_as);
+            Accepted { principal: self.principal.clone(), attempts, batch }
+        })
+    }
+
+    /// Whether all that was offered was taken in, and in that order.
+    fn is_whole(&self, accepted: &[Logged]) -> bool {
+        let is = |(offer, logged): (&Prepared, &Logged)| matches!(&offer.kind, Kind::Entry { entry, .. } if entry.dot() == logged.entry.dot());
+        self.offers.len() == accepted.len() && self.offers.iter().zip(accepted).all(is)
     }
 }

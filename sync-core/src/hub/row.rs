@@ -1,10 +1,7 @@
 //! The rows of a hub's journal: its log, one row for each push.
 
-use std::sync::Arc;
-
-use crate::model::batch::{decode_trusted, encode_batch};
+use super::batch::{Batch, Logged};
 use crate::model::codec::{self, CodecError, Reader, Writer};
-use crate::model::entry::Entry;
 use crate::model::stamp::{ClientId, Digest, Dot, Known, Name};
 use crate::records::Table;
 use crate::seal;
@@ -14,8 +11,12 @@ use crate::transport::{Cursor, Link};
 /// One row of the journal.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
+    /// The hub's clock when it was written.
+    pub(super) at: u64,
     /// The end of the log before this row.
     pub(super) start: Cursor,
+    /// The end of the log after it.
+    pub(super) end: Cursor,
     pub(super) content: Content,
 }
 
@@ -54,16 +55,7 @@ pub(super) struct Accepted {
     pub(super) principal: Name,
     /// The clients that pushed, each with its attempt.
     pub(super) attempts: Vec<(ClientId, u64)>,
-    pub(super) entries: Vec<Logged>,
-}
-
-/// An entry as it was accepted.
-#[derive(Debug, Clone)]
-pub(super) struct Logged {
-    /// Without its intent: that travels up only.
-    pub(super) entry: Arc<Entry>,
-    pub(super) hash: Digest,
-    pub(super) intent: Option<u128>,
+    pub(super) batch: Batch,
 }
 
 const NAMED: u8 = 0;
@@ -71,42 +63,69 @@ const ACCEPTED: u8 = 1;
 const JOINED: u8 = 2;
 
 impl Row {
-    pub(super) fn entries(&self) -> &[Logged] {
+    /// A row that goes on where the log ends.
+    ///
+    /// # Errors
+    /// If what it accepts cannot be read.
+    pub(super) fn new(at: u64, start: Cursor, content: Content) -> Result<Self, StoreError> {
+        let mut row = Self { at, start, end: start, content };
+        row.end = row.cursor_at(row.steps())?;
+        Ok(row)
+    }
+
+    /// What was accepted, if something was.
+    pub(super) fn batch(&self) -> Option<&Batch> {
         match &self.content {
-            Content::Accepted(accepted) => &accepted.entries,
-            Content::Named { .. } | Content::Joined(_) => &[],
+            Content::Accepted(accepted) => Some(&accepted.batch),
+            Content::Named { .. } | Content::Joined(_) => None,
         }
     }
 
+    /// The entries, read if nobody did before.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub(super) fn entries(&self) -> Result<&[Logged], StoreError> {
+        let Some(batch) = self.batch() else { return Ok(&[]) };
+        batch.entries().map_err(|error| self.damaged(&error.to_string()))
+    }
+
+    pub(super) fn damaged(&self, message: &str) -> StoreError {
+        let what = format!("the log's row behind entry {}", self.start.seq);
+        StoreError::Damaged { what, message: message.to_owned() }
+    }
+
     /// How many steps of the log it is: a joined snapshot is one.
-    pub(super) fn steps(&self) -> usize {
+    pub(super) fn steps(&self) -> u64 {
         match &self.content {
+            Content::Named { .. } => 0,
+            Content::Accepted(accepted) => accepted.batch.len(),
             Content::Joined(_) => 1,
-            _ => self.entries().len(),
         }
     }
 
     /// The number of its last step in the log.
     pub(super) fn last(&self) -> u64 {
-        self.start.seq + self.steps() as u64
+        self.end.seq
     }
 
-    /// The end of the log after this row.
-    pub(super) fn end(&self) -> Cursor {
-        match &self.content {
-            Content::Joined(joined) => {
-                let hash = Digest(xxhash_rust::xxh3::xxh3_128(&joined.encode()));
-                Cursor { seq: self.start.seq + 1, digest: self.start.digest.then(hash) }
+    /// The log's end after the first `count` steps of this row.
+    ///
+    /// # Errors
+    /// If the entries cannot be read.
+    pub(super) fn cursor_at(&self, count: u64) -> Result<Cursor, StoreError> {
+        let digest = match &self.content {
+            Content::Named { .. } => self.start.digest,
+            Content::Joined(joined) if count > 0 => {
+                self.start.digest.then(Digest(xxhash_rust::xxh3::xxh3_128(&joined.encode())))
             }
-            _ => self.cursor_at(self.entries().len()),
-        }
-    }
-
-    /// The log's end after the first `count` entries of this row.
-    pub(super) fn cursor_at(&self, count: usize) -> Cursor {
-        let taken = self.entries().iter().take(count);
-        let digest = taken.fold(self.start.digest, |digest, logged| digest.then(logged.hash));
-        Cursor { seq: self.start.seq + count as u64, digest }
+            Content::Joined(_) => self.start.digest,
+            Content::Accepted(_) => {
+                let taken = self.entries()?.iter().take(count as usize);
+                taken.fold(self.start.digest, |digest, logged| digest.then(logged.hash))
+            }
+        };
+        Ok(Cursor { seq: self.start.seq + count, digest })
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -117,7 +136,9 @@ impl Row {
             Content::Joined(_) => JOINED,
         });
         w.u64(self.start.seq);
+        w.u64(self.at);
         w.digest(self.start.digest);
+        w.digest(self.end.digest);
         match &self.content {
             Content::Named { name, space } => {
                 w.text(name);
@@ -139,7 +160,9 @@ impl Row {
     fn decode(body: &[u8]) -> codec::Result<Row> {
         let mut r = Reader::plain(body);
         let kind = r.u8()?;
-        let start = Cursor { seq: r.u64()?, digest: r.digest()? };
+        let (seq, at) = (r.u64()?, r.u64()?);
+        let start = Cursor { seq, digest: r.digest()? };
+        let digest = r.digest()?;
         let content = match kind {
             NAMED => Content::Named { name: r.text()?.to_owned(), space: r.text()?.to_owned() },
             ACCEPTED => Content::Accepted(Accepted::decode(r.raw()?)?),
@@ -147,15 +170,17 @@ impl Row {
             _ => return Err(CodecError { expected: "a kind of row that this version knows" }),
         };
         r.finish()?;
-        Ok(Row { start, content })
+        let mut row = Row { at, start, end: start, content };
+        row.end = Cursor { seq: start.seq.saturating_add(row.steps()), digest };
+        Ok(row)
     }
 
-    /// Where the log ended before the row at this position, without reading the rest of it.
-    pub(super) fn peek(position: Position, row: &[u8]) -> Result<u64, StoreError> {
+    /// Where the log ended before the row at this position, and when it was written, without reading the rest of it.
+    pub(super) fn peek(position: Position, row: &[u8]) -> Result<(u64, u64), StoreError> {
         let place = position.to_be_bytes();
         let mut r = Reader::plain(seal::open(&place, row)?);
-        let seq = r.u8().and_then(|_| r.u64());
-        seq.map_err(|error| seal::unreadable(&place, &error))
+        let peeked = r.u8().and_then(|_| Ok((r.u64()?, r.u64()?)));
+        peeked.map_err(|error| seal::unreadable(&place, &error))
     }
 }
 
@@ -167,23 +192,19 @@ impl Accepted {
             w.client(client);
             w.u64(*attempt);
         });
-        w.raw(&encode_batch(self.entries.iter().map(|logged| &*logged.entry)));
-        w.list(&self.entries, |w, logged| w.option(logged.intent.as_ref(), |w, intent| w.u128(*intent)));
+        self.batch.write(&mut w);
         w.finish()
     }
 
     fn decode(bytes: &[u8]) -> codec::Result<Self> {
         let mut r = Reader::with_table(bytes)?;
-        let (principal, attempts) = (r.name()?, r.list(|r| Ok((r.client()?, r.u64()?)))?);
-        let entries = decode_trusted(r.raw()?)?;
-        let intents = r.list(|r| r.option(Reader::u128))?;
+        let accepted = Self {
+            principal: r.name()?,
+            attempts: r.list(|r| Ok((r.client()?, r.u64()?)))?,
+            batch: Batch::read(&mut r)?,
+        };
         r.finish()?;
-        if intents.len() != entries.len() {
-            return Err(CodecError { expected: "as many intents as entries" });
-        }
-        let logged = entries.into_iter().zip(intents);
-        let logged = logged.map(|(entry, intent)| Logged { hash: entry.hash(), entry: Arc::new(entry), intent });
-        Ok(Self { principal, attempts, entries: logged.collect() })
+        Ok(accepted)
     }
 }
 
@@ -222,26 +243,5 @@ impl Joined {
         };
         r.finish()?;
         Ok(joined)
-    }
-}
-
-impl Logged {
-    /// About how many bytes it takes in memory and on the wire.
-    pub(super) fn weight(&self) -> usize {
-        let fields = self.entry.fields.iter().map(|(name, op)| name.len() + op_weight(op));
-        let dots = self.entry.named().map(|dot| dot.client.as_str().len() + 20);
-        256 + self.entry.key.id.len() + fields.sum::<usize>() + dots.sum::<usize>()
-    }
-}
-
-fn op_weight(op: &crate::model::op::Op) -> usize {
-    use crate::model::op::Op;
-    match op {
-        Op::Assign(v) | Op::First(v) | Op::Max(v) | Op::Min(v) | Op::Own { body: v, .. } => v.as_str().len() + 16,
-        Op::Add(_) => 24,
-        Op::Set { insert, remove } => {
-            let elements = insert.iter().chain(remove.iter().map(|(element, _)| element));
-            16 + elements.map(|v| v.as_str().len() + 16).sum::<usize>()
-        }
     }
 }

@@ -27,6 +27,8 @@ struct Memory {
     read: Read,
     /// The first entry's number of some rows, and where they stand.
     hints: BTreeMap<u64, Position>,
+    /// The first row that is kept, where the log ended before it, and when it was written.
+    first: Option<(Position, (u64, u64))>,
 }
 
 impl Rows {
@@ -44,6 +46,18 @@ impl Rows {
                 memory.weight -= weight(&row);
             }
         }
+    }
+
+    /// Where the log ended before the first row that is kept, and when that was written; `None` if there is no such row.
+    pub(super) fn begins(&self, store: &dyn Store, first: Position) -> Result<Option<(u64, u64)>, StoreError> {
+        if let Some((_, begins)) = self.memory().first.filter(|(position, _)| *position == first) {
+            return Ok(Some(begins));
+        }
+        let row = store.journal(first, 1)?;
+        let Some((position, bytes)) = row.first() else { return Ok(None) };
+        let begins = Row::peek(*position, bytes)?;
+        self.memory().first = Some((*position, begins));
+        Ok(Some(begins))
     }
 
     /// The newest rows turned out not to be in the journal.
@@ -113,7 +127,7 @@ impl Rows {
         let begins_before = |position| -> Result<Option<Position>, StoreError> {
             let row = store.journal(position, 1)?;
             let Some((position, bytes)) = row.first() else { return Ok(None) };
-            Ok((Row::peek(*position, bytes)? < seq).then_some(*position))
+            Ok((Row::peek(*position, bytes)?.0 < seq).then_some(*position))
         };
         let hint = self.memory().hints.range(..=seq).next_back().map(|(begins, position)| (*begins, *position));
         if let Some((_, position)) = hint.filter(|(begins, position)| *begins == seq && *position <= last) {
@@ -197,6 +211,7 @@ impl Read {
     }
 }
 
+/// About what a row takes in memory once its entries are read: several times what they take in bytes.
 fn weight(row: &Row) -> usize {
-    256 + row.entries().iter().map(super::row::Logged::weight).sum::<usize>()
+    256 + 8 * row.batch().map_or(0, |batch| batch.bytes().len())
 }

@@ -149,7 +149,7 @@ impl Inner {
                     break;
                 }
                 let behind = (end.seq - row.start.seq) as usize;
-                for logged in row.entries().iter().skip(behind) {
+                for logged in row.entries().map_err(failed)?.iter().skip(behind) {
                     keys.insert(logged.entry.key.clone());
                     end = Cursor { seq: end.seq + 1, digest: end.digest.then(logged.hash) };
                 }

@@ -1,14 +1,16 @@
 //! What a hub holds of its space in memory: the end of the log, the clients, and what the checkpoint lacks.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
+use super::batch::Logged;
 use super::index::{Intended, Meta, Place, Standing};
 use super::row::{Accepted, Content, Joined, Row};
 use super::tail::Tail;
 use crate::model::entry::Action;
-use crate::model::stamp::{ClientId, Dot, Known};
+use crate::model::stamp::{ClientId, Digest, Dot, Known};
 use crate::records::{Records, Table};
-use crate::store::Position;
+use crate::store::{Position, StoreError};
 use crate::transport::{Cursor, Link};
 
 /// The state of one space.
@@ -68,15 +70,20 @@ impl State {
     }
 
     /// Takes the next row. The caller has seen that it stands at the next position and goes on from the head.
-    pub(super) fn apply(&mut self, row: &Row) {
+    ///
+    /// # Errors
+    /// If its entries cannot be read; nothing was changed then.
+    pub(super) fn apply(&mut self, row: &Arc<Row>) -> Result<(), StoreError> {
+        row.entries()?;
         self.position += 1;
         match &row.content {
             Content::Named { name, space } => (self.name, self.space) = (name.clone(), space.clone()),
-            Content::Accepted(accepted) => self.accept(accepted),
+            Content::Accepted(accepted) => self.accept(row, accepted),
             Content::Joined(joined) => self.join(joined),
         }
-        self.head = row.end();
+        self.head = row.end;
         self.queued.push_back((self.position, self.head));
+        Ok(())
     }
 
     /// Everything accepted before is in the joined records.
@@ -96,30 +103,32 @@ impl State {
         self.joined_places = joined.links.iter().map(|link| (link.dot.clone(), place(link))).collect();
     }
 
-    fn accept(&mut self, accepted: &Accepted) {
+    fn accept(&mut self, row: &Arc<Row>, accepted: &Accepted) {
         for (client, attempt) in &accepted.attempts {
             self.changed.insert(client.clone());
             let standing = self.clients.entry(client.clone()).or_default();
             standing.attempt = standing.attempt.max(*attempt);
             standing.principal.get_or_insert_with(|| accepted.principal.clone());
         }
-        for (seq, logged) in (self.head.seq + 1..).zip(&accepted.entries) {
-            let entry = &logged.entry;
-            let client = &entry.dot().client;
-            self.greatest = self.greatest.max(entry.origin.time);
-            if !self.clients.contains_key(client) {
-                self.clients.insert(client.clone(), Standing::default());
-            }
-            let standing = self.clients.get_mut(client).expect("it was put there");
-            standing.known = Known { n: entry.dot().n, digest: standing.known.digest.then(logged.hash) };
-            standing.is_hub |= entry.foreign_id.is_some() || entry.action == Action::Purge;
+        let clients = &self.clients;
+        self.tail.push(self.position, row, |client| clients.get(client).map_or(Digest::EMPTY, |s| s.known.digest));
+        let entries = accepted.batch.entries().unwrap_or_default();
+        let mut rest = entries;
+        for stretch in accepted.batch.stretches() {
+            let those;
+            (those, rest) = rest.split_at(stretch.count as usize);
+            let standing = self.clients.entry(stretch.client.clone()).or_default();
+            let digest = those.iter().fold(standing.known.digest, |digest, logged| digest.then(logged.hash));
+            standing.known = Known { n: stretch.last(), digest };
+            standing.is_hub |= stretch.is_foreign || those.iter().any(|logged| logged.entry.action == Action::Purge);
             if !standing.is_hub && standing.principal.is_none() {
                 standing.principal = Some(accepted.principal.clone());
             }
-            let running = standing.known.digest;
-            self.changed.insert(client.clone());
+            self.changed.insert(stretch.client.clone());
+        }
+        for Logged { entry, .. } in entries {
+            self.greatest = self.greatest.max(entry.origin.time);
             self.records.push(entry.clone());
-            self.tail.push(logged.clone(), seq, running);
         }
     }
 

@@ -1,51 +1,79 @@
 //! What was accepted since the last checkpoint, found by name.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::index::{Foreign, Intended, MapRow, Place};
-use super::row::Logged;
+use super::batch::{Intents, Logged};
+use super::index::{Foreign, Intended, MapRow, Numbers, Place, Run};
+use super::row::Row;
 use crate::model::entry::{EntityKey, Entry};
 use crate::model::stamp::{ClientId, Digest, Dot};
+use crate::store::Position;
 
 /// The entries that the checkpoint's indexes lack.
 #[derive(Default)]
 pub(super) struct Tail {
-    entries: VecDeque<Logged>,
-    dots: HashMap<Dot, Place>,
+    rows: VecDeque<(Position, Arc<Row>)>,
+    entries: usize,
+    /// Each client's entries by the number of the first of those that stand together.
+    stretches: HashMap<ClientId, BTreeMap<u64, Stretch>>,
     intents: HashMap<u128, Intended>,
     foreign: HashMap<ClientId, HashMap<Arc<str>, Foreign>>,
 }
 
+/// Consecutive entries of one client in one row.
+#[derive(Clone)]
+struct Stretch {
+    row: Arc<Row>,
+    numbers: Numbers,
+}
+
 /// What was accepted, as the indexes of a checkpoint take it in.
-pub(super) struct FrozenTail(Vec<(Logged, Place)>);
+pub(super) struct FrozenTail {
+    rows: Vec<(Position, Arc<Row>)>,
+    stretches: Vec<(Dot, Numbers)>,
+}
 
 impl Tail {
-    pub(super) fn push(&mut self, logged: Logged, seq: u64, running: Digest) {
-        let dot = logged.entry.dot().clone();
-        if let Some(intent) = logged.intent {
-            self.intents.entry(intent).or_insert(Intended { dot: dot.clone(), seq });
+    /// Takes a row whose entries were read. `known` gives a client's digest before its entries in the row.
+    pub(super) fn push(&mut self, position: Position, row: &Arc<Row>, mut known: impl FnMut(&ClientId) -> Digest) {
+        let Some(batch) = row.batch() else { return };
+        let entries = read(row);
+        let mut at = 0;
+        for stretch in batch.stretches() {
+            let seq = row.start.seq + 1 + at as u64;
+            let before = known(&stretch.client);
+            let numbers = Numbers { first: stretch.first, seq, before, position };
+            let stretches = self.stretches.entry(stretch.client.clone()).or_default();
+            stretches.insert(stretch.first, Stretch { row: row.clone(), numbers });
+            let those = &entries[at..at + stretch.count as usize];
+            for (seq, Logged { entry, .. }) in (seq..).zip(those).filter(|_| stretch.is_foreign) {
+                let Some(id) = &entry.foreign_id else { continue };
+                let ids = self.foreign.entry(entry.origin.author().clone()).or_default();
+                ids.insert(id.clone(), Foreign { seq, content: foreign_content(entry) });
+            }
+            at += stretch.count as usize;
         }
-        if let Some(id) = &logged.entry.foreign_id {
-            let ids = self.foreign.entry(logged.entry.origin.author().clone()).or_default();
-            ids.insert(id.clone(), Foreign { seq, content: foreign_content(&logged.entry) });
+        for (intent, dot, seq) in each_intent(row) {
+            self.intents.entry(intent).or_insert(Intended { dot, seq });
         }
-        self.dots.insert(dot, Place { seq, hash: logged.hash, running });
-        self.entries.push_back(logged);
+        self.entries += entries.len();
+        self.rows.push_back((position, row.clone()));
     }
 
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.entries
     }
 
     /// What the last `count` entries are about.
     pub(super) fn last(&self, count: usize) -> impl Iterator<Item = &EntityKey> {
-        let from = self.entries.len().saturating_sub(count);
-        self.entries.range(from..).map(|logged| &logged.entry.key)
+        let backwards = self.rows.iter().rev().flat_map(|(_, row)| read(row).iter().rev());
+        backwards.take(count).map(|logged| &logged.entry.key)
     }
 
-    pub(super) fn place(&self, dot: &Dot) -> Option<&Place> {
-        self.dots.get(dot)
+    pub(super) fn place(&self, dot: &Dot) -> Option<Place> {
+        let (_, stretch) = self.stretches.get(&dot.client)?.range(..=dot.n).next_back()?;
+        stretch.numbers.place(dot, stretch.row.start.seq, read(&stretch.row))
     }
 
     pub(super) fn intent(&self, intent: u128) -> Option<&Intended> {
@@ -57,23 +85,37 @@ impl Tail {
     }
 
     pub(super) fn freeze(&self) -> FrozenTail {
-        let with_place =
-            |logged: &Logged| self.dots.get(logged.entry.dot()).map(|place| (logged.clone(), place.clone()));
-        FrozenTail(self.entries.iter().filter_map(with_place).collect())
+        let each = self.rows.iter().filter_map(|(_, row)| row.batch()).flat_map(|batch| batch.stretches());
+        let stretches = each.filter_map(|stretch| {
+            let numbers = &self.stretches.get(&stretch.client)?.get(&stretch.first)?.numbers;
+            Some((Dot::new(stretch.client.clone(), stretch.last()), numbers.clone()))
+        });
+        FrozenTail { stretches: stretches.collect(), rows: self.rows.iter().cloned().collect() }
     }
 
     /// The checkpoint has taken these in.
     pub(super) fn thaw(&mut self, frozen: &FrozenTail) {
-        for logged in self.entries.drain(..frozen.0.len()) {
-            self.dots.remove(logged.entry.dot());
-            if let Some(intent) = logged.intent {
+        for (_, row) in self.rows.drain(..frozen.rows.len()) {
+            let Some(batch) = row.batch() else { continue };
+            self.entries -= batch.len() as usize;
+            for stretch in batch.stretches() {
+                if let Some(stretches) = self.stretches.get_mut(&stretch.client) {
+                    stretches.remove(&stretch.first);
+                    if stretches.is_empty() {
+                        self.stretches.remove(&stretch.client);
+                    }
+                }
+            }
+            for (intent, _, _) in each_intent(&row) {
                 self.intents.remove(&intent);
             }
-            let author = logged.entry.origin.author();
-            if let (Some(id), Some(ids)) = (&logged.entry.foreign_id, self.foreign.get_mut(author)) {
-                ids.remove(id);
-                if ids.is_empty() {
-                    self.foreign.remove(author);
+            for Logged { entry, .. } in read(&row) {
+                let author = entry.origin.author();
+                if let (Some(id), Some(ids)) = (&entry.foreign_id, self.foreign.get_mut(author)) {
+                    ids.remove(id);
+                    if ids.is_empty() {
+                        self.foreign.remove(author);
+                    }
                 }
             }
         }
@@ -82,19 +124,41 @@ impl Tail {
 
 impl FrozenTail {
     pub(super) fn rows(&self) -> Vec<MapRow> {
-        let mut rows = Vec::with_capacity(self.0.len() * 2);
-        for (Logged { entry, intent, .. }, place) in &self.0 {
-            rows.push(place.row(entry.dot()));
-            if let Some(intent) = intent {
-                rows.push(Intended { dot: entry.dot().clone(), seq: place.seq }.row(*intent));
-            }
-            if let Some(id) = &entry.foreign_id {
-                let foreign = Foreign { seq: place.seq, content: foreign_content(entry) };
-                rows.push(foreign.row(entry.origin.author(), id));
+        let mut rows: Vec<MapRow> = self.stretches.iter().map(|(last, numbers)| numbers.row(last)).collect();
+        for (_, row) in &self.rows {
+            let Some(batch) = row.batch() else { continue };
+            rows.extend(batch.intents().iter().filter_map(|run| Some(intents(row, run)?.row(run.last()))));
+            for (seq, Logged { entry, .. }) in (row.start.seq + 1..).zip(read(row)) {
+                if let Some(id) = &entry.foreign_id {
+                    let foreign = Foreign { seq, content: foreign_content(entry) };
+                    rows.push(foreign.row(entry.origin.author(), id));
+                }
             }
         }
         rows
     }
+}
+
+/// The entries of a row that is in the tail: they were read when it was taken in.
+fn read(row: &Row) -> &[Logged] {
+    row.entries().unwrap_or_default()
+}
+
+fn intents(row: &Row, run: &Intents) -> Option<Run> {
+    let dot = row.batch()?.dot(run.at)?;
+    Some(Run { count: run.count, first: Intended { dot, seq: row.start.seq + 1 + run.at } })
+}
+
+/// Each intent of a row, with the name and the number in the log of its entry.
+fn each_intent(row: &Row) -> impl Iterator<Item = (u128, Dot, u64)> {
+    let runs = row.batch().map_or(&[][..], |batch| batch.intents());
+    runs.iter().filter_map(|run| Some((run, intents(row, run)?))).flat_map(|(run, known)| {
+        (0..run.count).map(move |step| {
+            let Intended { dot, seq } = &known.first;
+            let dot = Dot::new(dot.client.clone(), dot.n + step);
+            (run.first + u128::from(step), dot, seq + step)
+        })
+    })
 }
 
 /// The hash of what a foreign client sent, without what the hub added when it admitted it.

@@ -177,6 +177,17 @@ impl Record {
         Ok(record)
     }
 
+    /// Reads of what [`encode`](Self::encode) wrote only the creates that have arrived: they come first.
+    pub(crate) fn decode_grounds(bytes: &[u8]) -> Result<Vec<Dot>, CodecError> {
+        let creates = Self::read_creates(&mut Reader::with_table(bytes)?)?;
+        Ok(creates.into_iter().filter(|create| create.origin.is_some()).map(|create| create.dot).collect())
+    }
+
+    fn read_creates(r: &mut Reader<'_>) -> codec::Result<Vec<Create>> {
+        let stamp = |r: &mut Reader<'_>| Ok(Stamp { time: r.u64()?, client: r.client()?, n: r.u64()? });
+        r.list(|r| Ok(Create { dot: r.dot()?, origin: r.option(Reader::origin)?, updated: r.option(stamp)? }))
+    }
+
     pub(crate) fn write(&self, w: &mut Writer) {
         w.list(&self.creates, |w, c| {
             w.dot(&c.dot);
@@ -231,10 +242,7 @@ impl Record {
     }
 
     pub(crate) fn read(r: &mut Reader<'_>) -> codec::Result<Record> {
-        let stamp = |r: &mut Reader<'_>| Ok(Stamp { time: r.u64()?, client: r.client()?, n: r.u64()? });
-        let creates: SmallVec<[Create; 1]> = r
-            .list(|r| Ok(Create { dot: r.dot()?, origin: r.option(Reader::origin)?, updated: r.option(stamp)? }))?
-            .into();
+        let creates: SmallVec<[Create; 1]> = Self::read_creates(r)?.into();
         let sole = sole(&creates).cloned();
         Ok(Record {
             lifecycle: r.list(|r| {

@@ -1,7 +1,7 @@
 //! What travels in a compact binary form, for two sides that agreed on it; JSON is the readable form.
 //!
 //! Every message begins with the form's version and its kind. Entries stand in batches, as
-//! [`encode_batch`](crate::model::entry::encode_batch) writes them and journals keep them, without their intents:
+//! [`encode_batch`](crate::model::batch::encode_batch) writes them and journals keep them, without their intents:
 //! those travel up only, beside the batch. So a hub can keep a batch as it arrived, and serve it as it was kept.
 //!
 //! Whatever the bytes are, reading them gives a message or an error, and takes memory in proportion to them.
@@ -14,8 +14,11 @@ pub use page::{PackedPage, read_page};
 pub use push::{Pushed, push, read_push, read_reply, reply};
 pub use snapshot::{read_snapshot, snapshot};
 
+use std::borrow::Cow;
+
+use crate::model::batch::{decode_batch, encode_batch};
 use crate::model::codec::{CodecError, Reader, Result, Writer};
-use crate::model::entry::{Entry, decode_batch, encode_batch};
+use crate::model::entry::Entry;
 
 /// The version of the form.
 const VERSION: u8 = 1;
@@ -67,8 +70,13 @@ fn open(bytes: &[u8], kind: Kind) -> Result<Reader<'_>> {
 
 /// A batch of these entries, without their intents.
 pub(crate) fn pack<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<u8> {
-    let bare: Vec<Entry> = entries.map(|entry| Entry { intent: None, ..entry.clone() }).collect();
-    encode_batch(&bare)
+    let bare: Vec<Cow<'_, Entry>> = entries
+        .map(|entry| match entry.intent {
+            None => Cow::Borrowed(entry),
+            Some(_) => Cow::Owned(Entry { intent: None, ..entry.clone() }),
+        })
+        .collect();
+    encode_batch(bare.iter().map(|entry| &**entry))
 }
 
 /// The entries of a batch, of which so many are expected. None carries its intent in it.

@@ -146,3 +146,108 @@ fn a_purge_during_a_snapshot_is_in_it() {
     assert_eq!(third.records.len(), 1);
     assert!(third.records[0].0 == key("0001") && third.records[0].1.is_empty(), "{third:?}");
 }
+
+#[test]
+fn what_is_older_than_is_to_be_kept_goes_by_itself() {
+    let hands = Hands::new();
+    let hub =
+        builder().clock(Arc::new(hands.clone())).checkpoint_every(8).keep_for(1_000).open(MemoryStore::new()).unwrap();
+    let mut a = Client::new("a");
+    for n in 1..=100 {
+        hands.set(NOW + n * 100);
+        assert_eq!(push_words(&hub, &[a.create(&n.to_string(), "one")]), n.to_string());
+        let tail = hello(&hub, Cursor::default()).tail;
+        // Ten are young enough, and it is looked at after every eighth.
+        assert!(n - tail < 25 && (n < 12 || n - tail >= 9), "{n}: {tail}");
+    }
+    // Nothing comes any more, and all grows old.
+    assert_eq!(hub.maintain().unwrap().dropped, 0);
+    hands.set(NOW + 20_000);
+    assert!(hub.maintain().unwrap().dropped > 0);
+    assert_eq!(hello(&hub, Cursor::default()).tail, 101);
+    assert_eq!(hub.maintain().unwrap(), sync_core::Maintained::default());
+    assert_eq!(title(&hub, "1").as_deref(), Some("one"));
+    assert_eq!(push_words(&hub, &[a.create("new", "one")]), "101");
+    assert_eq!(pull(&hub, hub.head(), 10).entries.len(), 0);
+}
+
+#[test]
+fn upkeep_purges_what_was_deleted_long_enough_ago() {
+    let hands = Hands::new();
+    let hub = builder().clock(Arc::new(hands.clone())).purge_after(600_000).open(MemoryStore::new()).unwrap();
+    let mut a = Client::new("a");
+    for id in ["old", "new"] {
+        let create = a.create(id, "one");
+        let mut delete = a.delete(id, create.dot());
+        delete.saw = vec![create.dot().clone()];
+        push(&hub, &[create, delete]).unwrap();
+        hands.set(NOW + 500_000);
+        a.time = NOW + 500_000;
+    }
+    assert_eq!(hub.maintain().unwrap().purged, 0);
+    hands.set(NOW + 610_000);
+    assert_eq!(hub.maintain().unwrap().purged, 1);
+    let there = |id: &str| hub.record(&key(id)).unwrap().is_some();
+    assert_eq!(["old", "new"].map(there), [false, true]);
+    // All records are looked at only every so often.
+    hands.set(NOW + 650_000);
+    assert_eq!(hub.maintain().unwrap().purged, 0);
+    hands.set(NOW + 1_200_000);
+    assert_eq!(hub.maintain().unwrap().purged, 1);
+}
+
+#[test]
+fn a_batch_that_is_taken_whole_is_served_as_it_came() {
+    use sync_core::transport::compact;
+    let store = Arc::new(MemoryStore::new());
+    let hub = builder().checkpoint_every(50).open(store.clone()).unwrap();
+    let (mut a, mut b) = (Client::new("a"), Client::new("b"));
+    for round in 0..30 {
+        // Large and small, with and without intents, refused in part and repeated.
+        let mut intent = u128::from(round as u32) << 64;
+        let mut entries: Vec<Entry> =
+            (0..1 + round % 5 * 20).map(|n| a.create(&format!("{round}-{n}"), "one")).collect();
+        for entry in &mut entries {
+            intent += if round % 3 == 0 { 1 } else { 7 };
+            entry.intent = (round % 4 != 0).then_some(intent);
+        }
+        let pushed = |entries: &[Entry]| {
+            let request = sync_core::transport::PushRequest { entries: entries.to_vec(), attempt: None };
+            hub.push_batch("ada", compact::read_push(&compact::push(&request), 1_000).unwrap()).unwrap()
+        };
+        let reply = pushed(&entries);
+        assert_eq!(pushed(&entries).verdicts, reply.verdicts, "again");
+        let gone = [Client { next: b.next, ..b.clone() }.update("never", &a.dot(1), "two")];
+        pushed(&[vec![b.create(&format!("b{round}"), "two")], gone.to_vec()].concat());
+    }
+    for hub in [&hub, &open(store.clone())] {
+        let whole = log(hub, 100);
+        for have in [None, Some(a.dot(40)), Some(a.dot(a.next - 1)), Some(b.dot(3))] {
+            for limit in [1, 7, 60, 1_000] {
+                let (mut since, mut entries) = (Cursor::default(), Vec::new());
+                loop {
+                    let request = PullRequest { since, limit, have: have.clone() };
+                    let packed = hub.pull_packed(&request).unwrap();
+                    let mut bytes = packed.encode();
+                    bytes.extend(compact::PackedPage::encode_time(5));
+                    let page = compact::read_page(&bytes).unwrap();
+                    assert_eq!((page.cursor, page.has_more, page.server_time), (packed.cursor, packed.has_more, 5));
+                    assert!(page.cursor.seq > since.seq || !page.has_more);
+                    assert!(page.entries.len() as u64 <= limit);
+                    entries.extend(page.entries);
+                    since = page.cursor;
+                    if !page.has_more {
+                        break;
+                    }
+                }
+                assert_eq!(since, hub.head());
+                let has = |entry: &Entry| {
+                    have.as_ref().is_some_and(|h| h.client == entry.dot().client && entry.dot().n <= h.n)
+                };
+                let wanted = whole.iter().filter(|(_, entry)| !has(entry));
+                let wanted: Vec<_> = wanted.map(|(seq, entry)| (*seq, Arc::new(entry.clone()))).collect();
+                assert_eq!(entries, wanted, "{have:?} {limit}");
+            }
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderName};
+use http::header::{HeaderMap, HeaderName, IF_NONE_MATCH};
 use http::{Response, StatusCode};
 use http_body::Body;
 use sync_core::transport::compact::{self, PackedPage, Refused};
@@ -13,9 +13,10 @@ use sync_core::{Cursor, Digest, Hub, Verdict};
 use super::body::{self, Form, header};
 use super::handle::{Asked, Dialect, Handled};
 use super::live::{LiveStream, Place};
+use super::pages::Page;
 use super::reply::{self, ReplyBody};
 use super::service::Shared;
-use crate::wire::media::Media;
+use crate::wire::media::{Coding, Media};
 use crate::wire::problem::Problem;
 use crate::wire::{self, article, query};
 
@@ -79,18 +80,28 @@ impl Shared {
         .await
     }
 
-    pub(super) async fn pull(self: &Arc<Self>, space: Option<String>, query: &str, asked: Asked) -> Handled {
+    pub(super) async fn pull(
+        self: &Arc<Self>,
+        space: Option<String>,
+        query: &str,
+        headers: &HeaderMap,
+        asked: Asked,
+    ) -> Handled {
         let mut request = query::read_pull(query).map_err(malformed)?;
         request.limit = request.limit.clamp(1, self.limits.page_entries);
+        let known = header(headers, &IF_NONE_MATCH).map(str::to_owned);
         self.call(space, move |hub, shared| {
-            let page = hub.pull(&request)?;
-            shared.metrics.served(page.entries.len());
-            if asked.media == Media::Batch {
-                let mut message = PackedPage::of(&page).encode();
-                message.extend(PackedPage::encode_time(page.server_time));
-                return Ok(reply::message(message, Media::Batch, asked.coding));
-            }
-            Ok(reply::message(wire::page::page(&page), Media::Json, asked.coding))
+            let Asked { media, coding, .. } = asked;
+            let page = match shared.pages.find(hub, &request, media, coding) {
+                Some(page) => page,
+                None => {
+                    let page = made(hub, &request, media)?.compressed(coding);
+                    shared.pages.keep(hub, &request, coding, &page);
+                    page
+                }
+            };
+            shared.metrics.served(page.entries as usize);
+            Ok(reply::page(&page, hub.now(), coding, known.as_deref()))
         })
         .await
     }
@@ -184,6 +195,29 @@ impl Shared {
             Err(problem) => reply::failure(&problem),
         }
     }
+}
+
+/// A page in the form that was asked for.
+fn made(hub: &Hub, request: &PullRequest, media: Media) -> Result<Page, Problem> {
+    let (packed, head) = match media {
+        Media::Batch => {
+            let packed = hub.pull_packed(request)?;
+            let head = packed.encode().into();
+            (packed, head)
+        }
+        Media::Json => {
+            let page = hub.pull(request)?;
+            (PackedPage::outline(&page), wire::page::head(&page).into())
+        }
+    };
+    Ok(Page {
+        head,
+        media,
+        coding: Coding::Identity,
+        entries: packed.len(),
+        full: packed.has_more.then_some(packed.cursor),
+        clients: packed.into_clients(),
+    })
 }
 
 fn numbered(hub: &Hub, principal: &str, body: &Bytes, media: Media) -> Result<PushReply, Problem> {

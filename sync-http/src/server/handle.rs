@@ -73,7 +73,7 @@ impl Shared {
             (Endpoint::Live, _) => self.live(space, query, &parts.headers).await,
             (Endpoint::Snapshot, _) if get => self.snapshot(space, query, asked).await,
             (Endpoint::Snapshot, _) => self.join(space, principal, &parts.headers, body).await,
-            (_, Dialect::Version1) if get => self.pull(space, query, asked).await,
+            (_, Dialect::Version1) if get => self.pull(space, query, &parts.headers, asked).await,
             (_, Dialect::Article) if get => self.article_pull(space, query, asked).await,
             _ => self.push(space, principal, &parts.headers, body, asked).await,
         }

@@ -23,6 +23,7 @@ mod handle;
 mod live;
 mod metrics;
 mod options;
+mod pages;
 mod reply;
 mod route;
 mod serve;

@@ -17,6 +17,8 @@ pub struct RequestLimits {
     pub bodies: usize,
     /// The most entries in one page.
     pub page_entries: u64,
+    /// How many bytes of pages of the log, which never change once they are full, are kept ready.
+    pub kept_pages: usize,
     /// The most calls to hubs at a time; further ones wait.
     pub calls: usize,
     /// The most snapshots being joined at a time.
@@ -36,6 +38,7 @@ impl Default for RequestLimits {
             body_time: Duration::from_secs(30),
             bodies: 128 << 20,
             page_entries: 10_000,
+            kept_pages: 16 << 20,
             calls: 64,
             joins: 2,
             live_streams: 4_096,
@@ -57,6 +60,8 @@ pub struct ServeOptions {
     pub write_time: Duration,
     /// How long requests may go on after the shutdown was asked for.
     pub grace: Duration,
+    /// How often hubs are told to [maintain](sync_core::Hub::maintain) themselves.
+    pub upkeep: Duration,
 }
 
 impl Default for ServeOptions {
@@ -67,6 +72,7 @@ impl Default for ServeOptions {
             idle_time: Duration::from_secs(75),
             write_time: Duration::from_secs(30),
             grace: Duration::from_secs(10),
+            upkeep: Duration::from_secs(60),
         }
     }
 }

@@ -5,12 +5,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
+use sync_core::transport::compact::PackedPage;
+
 use super::live::LiveStream;
+use super::pages::Page;
 use crate::coding::{WORTHWHILE, compress};
+use crate::wire;
 use crate::wire::media::{Coding, Media};
 use crate::wire::problem::{self, Problem};
 
@@ -21,6 +25,8 @@ pub struct ReplyBody(Kind);
 #[derive(Debug)]
 enum Kind {
     Whole(Bytes),
+    /// Two parts, the first of which others are sent as well.
+    Parts(Bytes, Bytes),
     Live(Box<LiveStream>),
 }
 
@@ -38,6 +44,10 @@ impl Body for ReplyBody {
         match &mut self.get_mut().0 {
             Kind::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Kind::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Kind::Parts(first, second) => {
+                let part = if first.is_empty() { std::mem::take(second) } else { std::mem::take(first) };
+                Poll::Ready((!part.is_empty()).then_some(Ok(Frame::data(part))))
+            }
             Kind::Live(stream) => {
                 let event = stream.poll_event(cx);
                 event.map(|event| event.map(|text| Ok(Frame::data(text))))
@@ -46,15 +56,48 @@ impl Body for ReplyBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(&self.0, Kind::Whole(bytes) if bytes.is_empty())
+        match &self.0 {
+            Kind::Whole(bytes) => bytes.is_empty(),
+            Kind::Parts(first, second) => first.is_empty() && second.is_empty(),
+            Kind::Live(_) => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Parts(first, second) => SizeHint::with_exact((first.len() + second.len()) as u64),
             Kind::Live(_) => SizeHint::default(),
         }
     }
+}
+
+/// A page of the log, with what says when it is sent. One that was full is told from others by its end, so that
+/// caches on the way can ask whether it still is the same; it is not while the log was cut.
+pub(crate) fn page(page: &Page, now: u64, accepted: Coding, known: Option<&str>) -> Response<ReplyBody> {
+    let time = match page.media {
+        Media::Batch => Bytes::from(PackedPage::encode_time(now)),
+        Media::Json => wire::page::tail(now).into(),
+    };
+    let mut response = if page.coding == Coding::Identity && !accepted.joins() {
+        message([&page.head[..], &time[..]].concat(), page.media, accepted)
+    } else {
+        let (time, coding) = compress(time, page.coding);
+        let mut response = Response::new(ReplyBody(Kind::Parts(page.head.clone(), time)));
+        describe(&mut response, page.media, coding);
+        response
+    };
+    if let Some(end) = page.full {
+        let tag = format!("W/\"{end}\"");
+        if known.is_some_and(|known| known.split(',').any(|one| one.trim() == tag)) {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            *response.body_mut() = ReplyBody::whole(Bytes::new());
+        }
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        headers.extend(HeaderValue::from_str(&tag).ok().map(|tag| (ETAG, tag)));
+    }
+    response
 }
 
 /// A message, compressed if that is worthwhile and the client can read it.
@@ -63,6 +106,11 @@ pub(crate) fn message(message: impl Into<Bytes>, media: Media, accepted: Coding)
     let coding = if message.len() < WORTHWHILE { Coding::Identity } else { accepted };
     let (bytes, coding) = compress(message, coding);
     let mut response = Response::new(ReplyBody::whole(bytes));
+    describe(&mut response, media, coding);
+    response
+}
+
+fn describe(response: &mut Response<ReplyBody>, media: Media, coding: Coding) {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media.name()));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -70,7 +118,6 @@ pub(crate) fn message(message: impl Into<Bytes>, media: Media, accepted: Coding)
     if let Some(name) = coding.name() {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
     }
-    response
 }
 
 /// Done, and nothing to say.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use sync_core::Maintained;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -15,7 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use super::activity::{Activity, Noted};
 use super::options::ServeOptions;
-use super::service::HubService;
+use super::service::{HubService, Shared};
 use super::timed::Timed;
 
 /// Where connections come from: a socket, or what does TLS on one.
@@ -52,6 +53,7 @@ pub async fn serve<L: Listener>(
     let places = Arc::new(Semaphore::new(most as usize));
     let options = Arc::new(options);
     let closing = watch::Sender::new(false);
+    let upkeep = tokio::spawn(upkeep(Arc::clone(&service.shared), options.upkeep));
     let mut shutdown = pin!(shutdown);
     loop {
         let accepted = async {
@@ -78,10 +80,34 @@ pub async fn serve<L: Listener>(
         });
     }
     drop(listener);
+    upkeep.abort();
     service.close();
     closing.send_replace(true);
     // Every connection keeps to the grace by itself.
     let _ = places.acquire_many(most).await;
+}
+
+/// Has the hubs that are open maintain themselves, one after the other.
+async fn upkeep(shared: Arc<Shared>, every: Duration) {
+    loop {
+        sleep(every.max(Duration::from_millis(1))).await;
+        for hub in shared.spaces.opened() {
+            let space = hub.space().to_owned();
+            let maintain = move || hub.maintain();
+            let done = match shared.inline {
+                true => maintain(),
+                false => match tokio::task::spawn_blocking(maintain).await {
+                    Ok(done) => done,
+                    Err(_) => continue,
+                },
+            };
+            match done {
+                Ok(done) if done != Maintained::default() => tracing::info!(space, ?done, "a hub was maintained"),
+                Ok(_) => {}
+                Err(error) => tracing::warn!(space, %error, "a hub could not be maintained"),
+            }
+        }
+    }
 }
 
 /// A connection that broke before it was accepted is its client's affair. Without descriptors or memory, trying

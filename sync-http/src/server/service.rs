@@ -16,6 +16,7 @@ use super::auth::{Anyone, Authenticate};
 use super::body::PIECE;
 use super::metrics::Metrics;
 use super::options::RequestLimits;
+use super::pages::Pages;
 use super::reply::ReplyBody;
 
 /// A hub over HTTP, as a service that any server can mount. Clones are one service.
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) limits: RequestLimits,
     pub(crate) inline: bool,
     pub(crate) metrics: Metrics,
+    pub(crate) pages: Pages,
     /// The memory for bodies that are arriving, in pieces.
     pub(crate) bodies: Arc<Semaphore>,
     pub(crate) calls: Arc<Semaphore>,
@@ -132,6 +134,7 @@ impl HubServiceBuilder {
             streams: permits(limits.live_streams),
             closing: watch::Sender::new(false),
             metrics: Metrics::default(),
+            pages: Pages::new(limits.kept_pages),
             spaces,
             default_space,
             authenticate,

@@ -4,7 +4,7 @@
 //! [`sync_core::transport::compact`] is for those who name it: no wildcard means it.
 
 /// The form of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Media {
     /// `application/json`
@@ -52,7 +52,7 @@ impl Media {
 }
 
 /// How a message is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Coding {
     /// Not at all.
@@ -78,6 +78,12 @@ impl Coding {
     /// The best that this build can write.
     #[cfg(not(feature = "zstd"))]
     pub const BEST: Self = Self::Gzip;
+
+    /// Whether two messages that were coded apart are, one after the other, what both together are coded. Of gzip
+    /// that is so as well, but not all who read it know.
+    pub(crate) fn joins(self) -> bool {
+        !matches!(self, Self::Gzip)
+    }
 
     /// Its name in headers; `None` for no coding.
     pub fn name(self) -> Option<&'static str> {

@@ -13,6 +13,11 @@ use super::{ACTION_DEPTH, Hex, Unreadable};
 
 /// A page in JSON.
 pub fn page(page: &Page) -> String {
+    head(page) + &tail(page.server_time)
+}
+
+/// A page in JSON but for its last part, which says when it was sent: all else stays the same for as long as the page does.
+pub fn head(page: &Page) -> String {
     let mut out = String::from("{\"actions\":[");
     for (at, (seq, entry)) in page.entries.iter().enumerate() {
         if at > 0 {
@@ -21,10 +26,15 @@ pub fn page(page: &Page) -> String {
         out.push_str(&entry.to_json(Some(*seq)));
     }
     let Cursor { seq, digest } = page.cursor;
-    let (more, time) = (page.has_more, page.server_time);
-    write!(out, "],\"newCursor\":{seq},\"digest\":\"{digest}\",\"hasMore\":{more},\"serverTime\":{time}}}")
+    let more = page.has_more;
+    write!(out, "],\"newCursor\":{seq},\"digest\":\"{digest}\",\"hasMore\":{more},\"serverTime\":")
         .expect("a String takes any text");
     out
+}
+
+/// The last part of a page in JSON: the hub's clock in milliseconds since the Unix epoch.
+pub fn tail(server_time: u64) -> String {
+    format!("{server_time}}}")
 }
 
 #[derive(Deserialize)]

@@ -174,17 +174,20 @@ struct Before {
     sent: AtomicUsize,
 }
 
-impl HttpClient for Arc<Before> {
+#[derive(Clone)]
+struct Through(Arc<Before>);
+
+impl HttpClient for Through {
     fn send(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<HttpBody>, TransportError>> {
-        self.sent.fetch_add(1, Ordering::SeqCst);
+        self.0.sent.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
             let is_batch =
                 request.headers().get("content-type").is_some_and(|name| name == "application/vnd.sync.batch");
-            if is_batch && self.status != 200 {
+            if is_batch && self.0.status != 200 {
                 let body = Full::new(Bytes::new()).map_err(Into::into).boxed_unsync();
-                return Ok(http::Response::builder().status(self.status).body(body).unwrap());
+                return Ok(http::Response::builder().status(self.0.status).body(body).unwrap());
             }
-            let mut service = HubService::for_hub(self.hub.clone());
+            let mut service = HubService::for_hub(self.0.hub.clone());
             let reply = tower_service::Service::call(&mut service, request.map(Full::new)).await;
             let Ok(reply) = reply;
             Ok(reply.map(|body| body.map_err(Into::into).boxed_unsync()))
@@ -197,7 +200,7 @@ async fn who_does_not_know_the_form_is_asked_once() {
     // A hub that takes it, one that never does, and one that could not read this batch.
     for (status, sent) in [(200, [1, 2, 3]), (415, [2, 3, 4]), (400, [2, 4, 6])] {
         let before = Arc::new(Before { hub: hub(), status, sent: AtomicUsize::new(0) });
-        let transport = HttpTransport::builder("http://h").client(Arc::clone(&before)).build().unwrap();
+        let transport = HttpTransport::builder("http://h").client(Through(Arc::clone(&before))).build().unwrap();
         for (round, sent) in (1..).zip(sent) {
             let request = PushRequest { entries: vec![entry("a", round)], attempt: Some(round) };
             let reply = Transport::push(&transport, &request).await.unwrap();
@@ -212,7 +215,7 @@ async fn who_does_not_know_the_form_is_asked_once() {
 #[tokio::test]
 async fn one_entry_that_cannot_be_read_does_not_spoil_the_others() {
     let before = Arc::new(Before { hub: hub(), status: 200, sent: AtomicUsize::new(0) });
-    let transport = HttpTransport::builder("http://h").client(Arc::clone(&before)).build().unwrap();
+    let transport = HttpTransport::builder("http://h").client(Through(Arc::clone(&before))).build().unwrap();
     let mut wrong = entry("a", 2);
     wrong.key = sync_core::EntityKey::new("t".repeat(500), "x");
     let request = PushRequest { entries: vec![entry("a", 1), wrong, entry("a", 3)], attempt: Some(1) };

@@ -221,3 +221,49 @@ async fn http2_is_spoken_by_prior_knowledge() {
     drop(sender);
     server.stop().await;
 }
+
+/// A page that was full is made once, and told from others by its end; one that was not is made anew.
+#[tokio::test]
+async fn full_pages_are_kept_and_can_be_asked_about() {
+    let hub = hub();
+    let server = Server::start(HubService::for_hub(hub.clone())).await;
+    let push = |from: u64, to: u64| actions(&(from..=to).map(|n| create("a", n)).collect::<Vec<_>>());
+    assert_eq!(server.push(push(1, 25)).await.status, 200);
+    let get = |headers: &str| format!("Sync-Protocol: 1\r\n{headers}");
+    let mut digests = Vec::new();
+    for accept in
+        ["", "Accept: application/vnd.sync.batch\r\n", "Accept-Encoding: zstd\r\n", "Accept-Encoding: gzip\r\n"]
+    {
+        let server = &server;
+        let ask = |path: &'static str, more: &str| {
+            let headers = get(&format!("{accept}{more}"));
+            async move { server.ask("GET", path, &headers, b"").await }
+        };
+        let first = ask("/sync/actions?limit=10", "").await;
+        let again = ask("/sync/actions?limit=10", "").await;
+        assert_eq!((first.status, &first.body), (200, &again.body), "the clock stands still");
+        let tag = first.header("etag").unwrap().to_owned();
+        assert!(tag.starts_with("w/\"10@") && first.header("cache-control") == Some("private, no-cache"), "{tag}");
+        let tag = tag.replace("w/", "W/");
+        let same = ask("/sync/actions?limit=10", &format!("If-None-Match: \"x\", {tag}\r\n")).await;
+        assert_eq!((same.status, same.body.len(), same.header("etag")), (304, 0, first.header("etag")));
+        let other = ask("/sync/actions?limit=10", "If-None-Match: \"x\"\r\n").await;
+        assert_eq!((other.status, &other.body), (200, &first.body));
+        // What is left out is not in the page, whoever asked before.
+        let left = ask("/sync/actions?limit=10&have=a:7", "").await;
+        assert_ne!(left.body, first.body);
+        let all = ask("/sync/actions?limit=100", "").await;
+        assert_eq!((all.header("etag"), all.header("cache-control")), (None, Some("no-store")));
+        digests.push(tag);
+    }
+    assert!(digests.iter().all(|tag| *tag == digests[0]));
+    // The log goes on, and the page that was not full with it.
+    assert_eq!(server.push(push(26, 30)).await.status, 200);
+    let all = server.ask("GET", "/sync/actions?limit=100", &get(""), b"").await.json();
+    assert_eq!(all["newCursor"], 30);
+    // It is cut, and what was kept is served no more.
+    hub.compact(5).unwrap();
+    let cut = server.ask("GET", "/sync/actions?limit=10", &get(""), b"").await;
+    assert_eq!((cut.status, cut.problem().as_str()), (410, "expired"));
+    server.stop().await;
+}

@@ -6,6 +6,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::cli::Keep;
 use crate::failure::Failure;
 use crate::serve::HubFile;
 
@@ -35,7 +36,8 @@ impl DemoHub {
 
     /// Starts it where it was.
     pub(super) fn start_again(&mut self) -> Result<(), Failure> {
-        let listen = HubFile::open(&self.file, None)?.listen(self.address.trim_start_matches("http://"));
+        let listen =
+            HubFile::open(&self.file, None, &Keep::default())?.listen(self.address.trim_start_matches("http://"));
         let listening = self.runtime.block_on(listen)?;
         self.address.clone_from(&listening.address);
         let (stop, stopped) = oneshot::channel();

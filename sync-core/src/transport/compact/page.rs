@@ -31,28 +31,34 @@ impl PackedPage {
 
     /// The same page, packed.
     pub fn of(page: &Page) -> Self {
-        let mut packed = Self { has_more: page.has_more, ..Self::new(page.cursor) };
-        for (seq, entry) in &page.entries {
-            packed.note(*seq, 1);
-            packed.note_client(&entry.dot().client, entry.dot().n);
-        }
+        let mut packed = Self::outline(page);
         packed.add(&page.entries.iter().map(|(_, entry)| entry.clone()).collect::<Vec<_>>());
         packed
     }
 
+    /// What is said of a page's entries, without them.
+    pub fn outline(page: &Page) -> Self {
+        let mut outline = Self { has_more: page.has_more, ..Self::new(page.cursor) };
+        for (seq, entry) in &page.entries {
+            outline.note(*seq, 1);
+            outline.note_client(&entry.dot().client, entry.dot().n);
+        }
+        outline
+    }
+
     /// How many entries there are.
     pub fn len(&self) -> u64 {
-        self.batches.iter().map(|(count, _)| count).sum()
+        self.runs.iter().map(|(_, count)| count).sum()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.batches.is_empty()
+        self.runs.is_empty()
     }
 
     /// Whose entries they are, each client with the least number among them.
-    pub fn clients(&self) -> &[(ClientId, u64)] {
-        &self.clients
+    pub fn into_clients(self) -> Vec<(ClientId, u64)> {
+        self.clients
     }
 
     /// Entries stand at these places of the log.

@@ -5,7 +5,7 @@ use crate::model::codec::{self, Reader};
 use crate::model::entry::EntityKey;
 use crate::model::record::Record;
 use crate::model::stamp::Known;
-use crate::transport::{Cursor, SnapshotPage};
+use crate::transport::{Cursor, Link, SnapshotPage};
 
 /// A page of a snapshot in the compact form.
 pub fn snapshot(page: &SnapshotPage) -> Vec<u8> {
@@ -25,6 +25,11 @@ pub fn snapshot(page: &SnapshotPage) -> Vec<u8> {
     w.list(&page.intents, |w, (intent, dot)| {
         w.u128(*intent);
         w.dot(dot);
+    });
+    w.list(&page.links, |w, link| {
+        w.dot(&link.dot);
+        w.digest(link.hash);
+        w.digest(link.digest);
     });
     w.option(page.next.as_ref(), |w, next| w.text(next));
     w.option(page.total.as_ref(), |w, total| w.u64(*total));
@@ -47,6 +52,7 @@ pub fn read_snapshot(bytes: &[u8]) -> codec::Result<SnapshotPage> {
         vector: r.list(|r| Ok((r.client()?, Known { n: r.u64()?, digest: r.digest()? })))?,
         cursor: Cursor { seq: r.u64()?, digest: r.digest()? },
         intents: r.list(|r| Ok((r.u128()?, r.dot()?)))?,
+        links: r.list(|r| Ok(Link { dot: r.dot()?, hash: r.digest()?, digest: r.digest()? }))?,
         next: r.option(|r| r.text().map(str::to_owned))?,
         total: r.option(Reader::u64)?,
         transfer: r.text()?.to_owned(),
