@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::cold::Read;
+use super::pending::Queue;
 use super::state::State;
 use crate::model::entry::EntityKey;
 use crate::model::record::Record;
@@ -27,6 +28,11 @@ impl Shown {
     /// What was pending of an entity changed otherwise than by another write.
     pub(crate) fn forget(&mut self, key: &EntityKey) {
         self.0.remove(key);
+    }
+
+    /// Pending entries are about to leave memory: what does not have all of its entity's could not be advanced any more.
+    pub(super) fn keep_complete(&mut self, pending: &Queue) {
+        self.0.retain(|key, over| pending.of(key).next_back().is_none_or(|last| last <= over.last));
     }
 
     pub(crate) fn clear(&mut self) {
