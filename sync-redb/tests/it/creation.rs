@@ -182,7 +182,9 @@ fn a_missing_directory_is_an_error_that_names_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let error = RedbFile::open(dir.path().join("nowhere").join("notes.redb")).unwrap_err();
     assert_eq!(error.code(), "store_io");
-    assert!(error.to_string().contains("notes.redb") && error.to_string().contains("no folder"), "{error}");
+    assert!(error.to_string().contains("notes.redb"), "{error}");
+    let reason = std::error::Error::source(&error).map(ToString::to_string);
+    assert!(reason.as_deref().is_some_and(|reason| reason.contains("there is no folder")), "{reason:?}");
     assert_eq!(RedbFile::open("").unwrap_err().code(), "store_io");
     assert_eq!(RedbFile::open(dir.path()).unwrap_err().code(), "store_io");
 }
