@@ -1,5 +1,6 @@
 //! Conformance kits, laws and simulation for sync-core.
 
+mod devices;
 pub mod history;
 pub mod laws;
 pub mod oracle;
@@ -7,3 +8,5 @@ pub mod rng;
 pub mod sim;
 pub mod store;
 pub mod transport;
+
+pub use devices::{Device, Devices, devices};

@@ -1,14 +1,23 @@
-//! Runs the simulator for as long as it is asked to, or shows one history.
+//! Runs the simulator for as long as it is asked to, shows one history, goes through small worlds, plants bugs.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod mutants;
+mod soak;
+
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use sync_testkit::sim::{Fault, Faults, Simulator, Tally, minimise};
+use sync_testkit::sim::{Fault, Faults, Scene, Simulator, minimise, small_worlds};
 
-const USAGE: &str = "usage: sync-testkit soak [--hours N | --seeds N] [--from SEED]
+const USAGE: &str = "usage: sync-testkit soak [--hours N | --seeds N] [--from SEED] [--jobs N] [--state FILE] [--first]
+                         runs one seed after the other; with a state file it goes on where it was
        sync-testkit replay SEED     tells the history of a seed
        sync-testkit small SEED      tells the smallest history that breaks the same rule
+       sync-testkit hash SEEDS      one hash of the first histories: the same wherever they run
+       sync-testkit worlds [MOVES [SECONDS]]
+                         every order of so many moves in small worlds
+       sync-testkit mutants [--seeds N] [--only TEXT]
+                         plants bugs, and has each be found
        with --only FAULT,FAULT... or --without FAULT,FAULT... of the faults that the report names";
 
 fn main() -> ExitCode {
@@ -16,6 +25,9 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| ()));
     let words: Vec<String> = std::env::args().skip(1).collect();
     let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if let ["mutants", ref options @ ..] = words[..] {
+        return planted(options);
+    }
     let mut faults = Faults::all();
     while let Some(at) = words.iter().position(|word| ["--only", "--without"].contains(word)) {
         let Some(names) = words.get(at + 1) else { return usage() };
@@ -24,21 +36,17 @@ fn main() -> ExitCode {
         words.drain(at..at + 2);
     }
     let simulator = Simulator::new().allow(faults);
-    match words[..] {
-        ["soak", ref options @ ..] => match soak_options(options) {
-            Some((limit, from)) => soak(&simulator, limit, from),
-            None => usage(),
-        },
-        ["replay", seed] => match seed.parse() {
-            Ok(seed) => replay(&simulator, seed),
-            Err(_) => usage(),
-        },
-        ["small", seed] => match seed.parse() {
-            Ok(seed) => small(&simulator, seed),
-            Err(_) => usage(),
-        },
-        _ => usage(),
-    }
+    let ran = match words[..] {
+        ["soak", ref options @ ..] => soak::Options::read(options).map(|options| soak::run(&simulator, &options)),
+        ["replay", seed] => seed.parse().ok().map(|seed| replay(&simulator, seed)),
+        ["small", seed] => seed.parse().ok().map(|seed| small(&simulator, seed)),
+        ["hash", seeds] => seeds.parse().ok().map(|seeds| hash(&simulator, seeds)),
+        ["worlds"] => Some(worlds(5, 120)),
+        ["worlds", moves] => moves.parse().ok().map(|moves| worlds(moves, 120)),
+        ["worlds", moves, seconds] => moves.parse().ok().zip(seconds.parse().ok()).map(|(m, s)| worlds(m, s)),
+        _ => None,
+    };
+    ran.unwrap_or_else(usage)
 }
 
 fn usage() -> ExitCode {
@@ -46,64 +54,36 @@ fn usage() -> ExitCode {
     ExitCode::from(2)
 }
 
-/// When to stop.
-enum Limit {
-    Time(Duration),
-    Seeds(u64),
-}
-
-fn soak_options(options: &[&str]) -> Option<(Limit, u64)> {
-    let (mut limit, mut from) = (Limit::Seeds(1_000), 0);
+fn planted(options: &[&str]) -> ExitCode {
+    let (mut seeds, mut only) = (2_000, "");
     for pair in options.chunks(2) {
         match *pair {
-            ["--hours", hours] => {
-                limit = Limit::Time(Duration::try_from_secs_f64(hours.parse::<f64>().ok()? * 3_600.0).ok()?)
-            }
-            ["--seeds", seeds] => limit = Limit::Seeds(seeds.parse().ok()?),
-            ["--from", seed] => from = seed.parse().ok()?,
-            _ => return None,
+            ["--seeds", number] => match number.parse() {
+                Ok(number) => seeds = number,
+                Err(_) => return usage(),
+            },
+            ["--only", text] => only = text,
+            _ => return usage(),
         }
     }
-    Some((limit, from))
+    mutants::run(seeds, only)
 }
 
-fn soak(simulator: &Simulator, limit: Limit, from: u64) -> ExitCode {
-    let (begun, mut told) = (Instant::now(), Instant::now());
-    let (mut tally, mut broken, mut seed) = (Tally::default(), 0_u64, from);
-    loop {
-        let is_over = match limit {
-            Limit::Time(time) => begun.elapsed() >= time,
-            Limit::Seeds(seeds) => seed - from >= seeds,
-        };
-        if is_over {
-            break;
-        }
-        let outcome = simulator.run(seed);
-        tally.merge(&outcome.tally);
-        if let Some(violation) = outcome.violation {
-            broken += 1;
-            println!("seed {seed}: {violation}\n  cargo run --release -p sync-testkit -- small {seed}");
-        }
-        seed += 1;
-        if told.elapsed() > Duration::from_secs(10) {
-            told = Instant::now();
-            eprintln!("{} seeds, {broken} broken; go on later with --from {seed}", seed - from);
+fn hash(simulator: &Simulator, seeds: u64) -> ExitCode {
+    println!("{:016x}", simulator.hash(0..seeds));
+    ExitCode::SUCCESS
+}
+
+fn worlds(moves: usize, seconds: u64) -> ExitCode {
+    let mut failed = false;
+    for devices in [2, 3] {
+        for scene in Scene::ALL {
+            let found = small_worlds(scene, devices, moves, Duration::from_secs(seconds));
+            println!("{found}");
+            failed |= found.violation.is_some();
         }
     }
-    let seconds = begun.elapsed().as_secs_f64();
-    let rate = (seed - from) as f64 / seconds;
-    println!("{} seeds ({from} to {seed}), {broken} broken, {rate:.0} a second", seed - from);
-    println!(
-        "{} steps, {} requests, {} entries, {} pairs of faults met",
-        tally.steps,
-        tally.requests,
-        tally.entries,
-        tally.pairs.len()
-    );
-    for (fault, count) in &tally.faults {
-        println!("{count:>10}  {}", fault.name());
-    }
-    ExitCode::from(u8::from(broken > 0))
+    ExitCode::from(u8::from(failed))
 }
 
 fn replay(simulator: &Simulator, seed: u64) -> ExitCode {

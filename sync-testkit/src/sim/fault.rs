@@ -140,6 +140,11 @@ impl Fault {
         name
     }
 
+    /// Without which it meets nothing.
+    pub(super) fn needs(self) -> Fault {
+        if self == Fault::Resubmit { Fault::Refusal } else { self }
+    }
+
     fn bit(self) -> u64 {
         1 << self as u8
     }

@@ -104,7 +104,7 @@ impl World<'_> {
     }
 
     /// A file is lost, copied, or put back.
-    fn file_fault(&mut self, fault: Fault, at: usize, rng: &mut Rng) -> Holds {
+    pub(super) fn file_fault(&mut self, fault: Fault, at: usize, rng: &mut Rng) -> Holds {
         if fault == Fault::Clone && !self.is_settled(at)? {
             return Ok(());
         }

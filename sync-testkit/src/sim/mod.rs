@@ -16,6 +16,7 @@ mod observe;
 mod people;
 mod plan;
 mod rest;
+mod scope;
 mod space;
 mod strangers;
 mod subject;
@@ -35,6 +36,7 @@ use sync_core::Entity;
 pub use fault::{Fault, Faults};
 pub use minimise::minimise;
 pub use plan::{Plan, Step, What};
+pub use scope::{Found, Scene, small_worlds};
 pub use tally::{Mark, Tally};
 pub use violation::{Rule, Violation};
 
@@ -115,6 +117,11 @@ impl Simulator {
     /// Runs the history of a seed.
     pub fn run(&self, seed: u64) -> Outcome {
         self.run_plan(&self.plan(seed), false)
+    }
+
+    /// One hash of the histories of these seeds: the same wherever and however it is built and run.
+    pub fn hash(&self, seeds: std::ops::Range<u64>) -> u64 {
+        seeds.fold(0, |hash, seed| trace::mix_word(hash, self.run(seed).hash))
     }
 
     /// Runs a plan. `tells` asks for what happened, line by line.

@@ -10,6 +10,9 @@ use super::violation::{Holds, Rule, Violation, broken};
 use super::world::World;
 use crate::rng::Rng;
 
+/// Of a hundred writes, how many are waited for.
+const WAITS: usize = 70;
+
 /// Few entities, so that people meet.
 const IDS: [&str; 3] = ["x", "y", "z"];
 
@@ -33,7 +36,7 @@ impl World<'_> {
         let written = replica.transaction(|tx| {
             acts.iter().try_for_each(|(kind, act, id, seed)| kind.act(tx, *act, id, &mut Rng::new(*seed)))
         });
-        self.written(at, &replica, written, true, rng)
+        self.written(at, &replica, written, true, rng.percent(WAITS))
     }
 
     /// What somebody would do to an entity as it shows.
@@ -84,7 +87,7 @@ impl World<'_> {
         let Some(replica) = self.at_hand(at)? else { return Ok(()) };
         self.tally.mark(Mark::DraftSaved);
         let saved = form.save();
-        self.written(at, &replica, saved, false, rng)
+        self.written(at, &replica, saved, false, rng.percent(WAITS))
     }
 
     /// Somebody looks at the conflicts and settles one.
@@ -109,7 +112,7 @@ impl World<'_> {
             conflict.losers.len() + 1
         ));
         self.tally.mark(Mark::Settled);
-        self.written(at, &replica, settled, true, rng)
+        self.written(at, &replica, settled, true, rng.percent(WAITS))
     }
 
     /// Somebody sees to what was refused.
@@ -135,7 +138,7 @@ impl World<'_> {
                 self.ledger.get_mut(write).is_given_up = true;
             }
         }
-        self.written(at, &replica, done, true, rng)
+        self.written(at, &replica, done, true, rng.percent(WAITS))
     }
 
     /// The replica of a device that runs; it is started if it can be.
@@ -160,13 +163,13 @@ impl World<'_> {
     }
 
     /// A write was queued or refused: enters it into the account, and waits for it or not.
-    fn written<T>(
+    pub(super) fn written<T>(
         &mut self,
         at: usize,
         replica: &Replica,
         written: Result<Commit<T>, Error>,
         is_plain: bool,
-        rng: &mut Rng,
+        waits: bool,
     ) -> Holds {
         let commit = match written {
             Ok(commit) => commit,
@@ -189,7 +192,7 @@ impl World<'_> {
         if self.devices[at].trouble.is_none() && is_plain {
             self.read_your_writes(at, replica, &new)?;
         }
-        if rng.percent(70) {
+        if waits {
             match commit.wait() {
                 Ok(_) => {
                     self.tally.add(Mark::Promised, new.len() as u64);

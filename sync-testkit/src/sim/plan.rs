@@ -74,22 +74,46 @@ pub struct Plan {
 pub(super) const ON_THE_WAY: [Fault; 6] =
     [Fault::Drop, Fault::Duplicate, Fault::Reorder, Fault::ReplyLost, Fault::TornReply, Fault::Busy];
 
+/// Where in a seed the fault stands that its history is about.
+const FOCUS: u32 = 48;
+
+/// How much likelier the fault is that a history is about.
+const FOCUSED: usize = 8;
+
 impl Plan {
+    /// The seed of a history that is about one fault.
+    pub fn focused(fault: Fault, seed: u64) -> u64 {
+        (fault as u64 + 1) << FOCUS | seed
+    }
+
+    /// The fault that the history of a seed is about.
+    fn focus(seed: u64) -> Option<Fault> {
+        Fault::ALL.get(usize::try_from((seed >> FOCUS).checked_sub(1)?).ok()?).copied()
+    }
+
+    /// Devices and a hub to which nothing happens.
+    pub(super) fn quiet(devices: usize, faults: Faults) -> Self {
+        Self { seed: 0, faults, devices, spaces: 1, steps: Vec::new(), rates: [0; 6] }
+    }
+
     /// The plan of a seed, with faults from among those that are allowed.
     pub fn new(seed: u64, allowed: Faults) -> Self {
         let mut rng = Rng::new(seed ^ 0x5157_4d21_0b5e_55ed);
         let density = *rng.pick(&[5, 25, 40, 40, 60, 90]);
         let faults: Faults = allowed.iter().filter(|_| rng.percent(density)).collect();
+        let focus = Self::focus(seed).filter(|focus| allowed.has(*focus));
+        let faults = focus.map_or(faults, |focus| faults.with(focus).with(focus.needs()));
         let mut plan = Self {
             seed,
             faults,
             devices: 2 + rng.below(3),
-            spaces: if rng.percent(15) { 2 } else { 1 },
+            spaces: if rng.percent(15) || focus == Some(Fault::WrongSpace) { 2 } else { 1 },
             steps: Vec::new(),
             rates: [0; 6],
         };
         for (rate, fault) in plan.rates.iter_mut().zip(ON_THE_WAY) {
             let chosen = *rng.pick(&[2, 5, 10, 25]);
+            let chosen = if focus == Some(fault) { 25 } else { chosen };
             *rate = if faults.has(fault) { chosen } else { 0 };
         }
         let deck = plan.deck(&mut rng);
@@ -104,6 +128,8 @@ impl Plan {
         let mut deck = Vec::new();
         let mut add = |what: What, weight: usize| deck.extend(std::iter::repeat_n(what, weight));
         let interleaves = rng.percent(50);
+        let focus = Self::focus(self.seed);
+        let interleaves = interleaves || focus == Some(Fault::GivenUp);
         add(What::Write, 24 + rng.below(20));
         add(What::Group, rng.below(6));
         add(What::OpenForm, rng.below(3));
@@ -114,7 +140,8 @@ impl Plan {
         add(What::Net, if interleaves { 36 } else { 0 });
         add(What::Tick, 6);
         for fault in self.faults.iter().filter(|fault| !ON_THE_WAY.contains(fault)) {
-            add(What::Fault(fault), *rng.pick(&[1, 2, 4]));
+            let weight = *rng.pick(&[1, 2, 4]);
+            add(What::Fault(fault), if focus == Some(fault) { weight * FOCUSED } else { weight });
         }
         let has = |fault| self.faults.has(fault);
         if has(Fault::Duplicate) || has(Fault::Reorder) {

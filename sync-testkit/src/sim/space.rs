@@ -70,6 +70,9 @@ pub(super) struct Stray {
 #[derive(Default)]
 pub(super) struct Mood(AtomicU64);
 
+/// The mood in which a hub refuses everything.
+pub(super) const REFUSES_ALL: u64 = u64::MAX;
+
 impl Mood {
     pub(super) fn set(&self, mood: u64) {
         self.0.store(mood, Ordering::Relaxed);
@@ -88,7 +91,7 @@ impl Validate for Mood {
             Life::Deleted { updated_at } => (2, updated_at),
         };
         let hash = trace::mix(trace::mix_word(trace::mix_word(mood, kind), time), change.key.id.as_bytes());
-        if hash % 5 < 2 {
+        if hash % 5 < 2 || mood == REFUSES_ALL {
             let message = "the hub is in no mood for this".to_owned();
             return Err(Rejection { code: "mood".into(), message, field: None });
         }

@@ -124,7 +124,7 @@ impl World<'_> {
     }
 
     /// A request fails, and the world is to blame.
-    fn fail(&mut self, at: usize, error: TransportError) -> Holds {
+    pub(super) fn fail(&mut self, at: usize, error: TransportError) -> Holds {
         self.trace.say(format_args!("    {}: {error}", self.devices[at].name));
         if let Some(task) = &mut self.devices[at].task {
             task.excuses.push(error.code());

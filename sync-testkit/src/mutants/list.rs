@@ -1,0 +1,390 @@
+//! The planted bugs: each a line of the core that is replaced, and what the replacement breaks.
+
+/// A bug that can be planted.
+pub(crate) struct Mutant {
+    pub(crate) name: &'static str,
+    /// Where in `sync-core/src`.
+    pub(crate) file: &'static str,
+    /// What is replaced; it has to be there exactly once.
+    pub(crate) find: &'static str,
+    /// By what; `PLANTED` is true where this bug is the one that is tried.
+    pub(crate) put: &'static str,
+}
+
+const fn mutant(name: &'static str, file: &'static str, find: &'static str, put: &'static str) -> Mutant {
+    Mutant { name, file, find, put }
+}
+
+/// If this one is not found at once, the harness is broken and finds nothing.
+pub(crate) const CANARY: Mutant = mutant(
+    "the canary: every addition counts twice",
+    "model/fold.rs",
+    ".add(entry.dot(), of, *delta, knowledge);",
+    ".add(entry.dot(), of, if PLANTED { delta.wrapping_mul(2) } else { *delta }, knowledge);",
+);
+
+/// The planted bugs, by where they are.
+pub(crate) const ALL: &[Mutant] = &[
+    // The model: dots, registers, lifecycles, purges, joins.
+    mutant(
+        "a restore replaces no delete",
+        "model/fold.rs",
+        "Slot::Lifecycle => self.lifecycle.retain(|l| !dots",
+        "Slot::Lifecycle => self.lifecycle.retain(|l| PLANTED || !dots",
+    ),
+    mutant(
+        "a removal takes concurrent insertions along",
+        "model/fold.rs",
+        "insertions.retain(|(origin, _)| !dots",
+        "insertions.retain(|(origin, _)| !PLANTED && !dots",
+    ),
+    mutant(
+        "a purge leaves what stood on it",
+        "model/fold.rs",
+        "register.retain(|_, of| stands(of));",
+        "register.retain(|_, of| PLANTED || stands(of));",
+    ),
+    mutant(
+        "updates leave no stamp on creates",
+        "model/fold.rs",
+        "if of.contains(&create.dot) && create.updated",
+        "if !PLANTED && of.contains(&create.dot) && create.updated",
+    ),
+    mutant(
+        "an assignment over several siblings replaces none",
+        "model/fold.rs",
+        "register.retain(|dot, _| !dots.contains(dot));",
+        "register.retain(|dot, _| (PLANTED && dots.len() > 1) || !dots.contains(dot));",
+    ),
+    mutant(
+        "any create beats an update",
+        "model/register.rs",
+        "            .cmp(&a.is_create())\n",
+        "            .cmp(&(!PLANTED && a.is_create()))\n",
+    ),
+    mutant(
+        "of two creates the later one counts",
+        "model/register.rs",
+        "if a.is_create() || *family == Family::First { stamps().reverse() }",
+        "if !PLANTED && (a.is_create() || *family == Family::First) { stamps().reverse() }",
+    ),
+    mutant(
+        "one update revives through every sort of delete",
+        "model/record.rs",
+        "let forgiving = self",
+        "let forgiving = PLANTED || self",
+    ),
+    mutant(
+        "of two deletes one is enough to be outlived",
+        "model/record.rs",
+        "deletes().all(|delete| *stamp",
+        "(PLANTED && deletes().any(|delete| *stamp > delete.stamp())) || deletes().all(|delete| *stamp",
+    ),
+    mutant(
+        "equal times of one device fall anywhere",
+        "model/stamp.rs",
+        "        (self.time, self.author(), self.dot.n, &self.dot.client).cmp(&(",
+        "        (self.time, self.author(), if PLANTED { !self.dot.n } else { self.dot.n }, &self.dot.client).cmp(&(",
+    ),
+    mutant(
+        "a join brings back what was replaced",
+        "model/register.rs",
+        "has(theirs, item) || !they.knows(dot(item))",
+        "PLANTED || has(theirs, item) || !they.knows(dot(item))",
+    ),
+    // Clocks.
+    mutant(
+        "the clock does not learn from pages",
+        "clock.rs",
+        "        self.foreign = self.foreign.max(time);",
+        "        self.foreign = if PLANTED { self.foreign } else { self.foreign.max(time) };",
+    ),
+    mutant(
+        "the clock does not learn from snapshots",
+        "replica/state.rs",
+        "                self.clock.see(*latest);",
+        "                if !PLANTED {\n                    self.clock.see(*latest);\n                }",
+    ),
+    mutant(
+        "the wall clock is the clock",
+        "clock.rs",
+        "        self.own = wall.max(self.own).max(self.foreign.saturating_add(1));",
+        "        self.own = if PLANTED { wall } else { wall.max(self.own).max(self.foreign.saturating_add(1)) };",
+    ),
+    mutant(
+        "entries that were offered are stamped anew",
+        "replica/upload.rs",
+        "            if pending.offered.is_some() || pending.accepted_as.is_some() {\n                floor",
+        "            if !PLANTED && (pending.offered.is_some() || pending.accepted_as.is_some()) {\n                floor",
+    ),
+    mutant("any time is admitted", "hub/draft.rs", "        time > wall.max(", "        !PLANTED && time > wall.max("),
+    // The hub: admission, dedupe, verdicts.
+    mutant(
+        "a push may skip numbers",
+        "hub/lane.rs",
+        "            if slot.n > next {",
+        "            if !PLANTED && slot.n > next {",
+    ),
+    mutant(
+        "the same number is the same entry, whatever is in it",
+        "hub/lane.rs",
+        "Some(place) if place.hash == hash",
+        "Some(place) if PLANTED || place.hash == hash",
+    ),
+    mutant(
+        "a push may name what nobody knows",
+        "hub/lane.rs",
+        "&& !own(dot)) {\n            None",
+        "&& !own(dot) && !PLANTED) {\n            None",
+    ),
+    mutant(
+        "intents are not looked up",
+        "hub/draft.rs",
+        "let intent = entry.intent?;",
+        "let intent = entry.intent.filter(|_| !PLANTED)?;",
+    ),
+    mutant(
+        "late attempts are decided",
+        "hub/admit.rs",
+        "Some(attempt) if attempt < standing.attempt",
+        "Some(attempt) if !PLANTED && attempt < standing.attempt",
+    ),
+    mutant(
+        "one attempt is decided twice",
+        "hub/admit.rs",
+        "    attempt.is_some_and(|attempt| attempt > 0 &&",
+        "    !PLANTED && attempt.is_some_and(|attempt| attempt > 0 &&",
+    ),
+    mutant(
+        "a refusal leaves no trace in the log",
+        "hub/push.rs",
+        "(refused && !attempts.is_empty())",
+        "(!PLANTED && refused && !attempts.is_empty())",
+    ),
+    mutant(
+        "behind a refused entry others are accepted",
+        "hub/admit.rs",
+        "            (refuse(slots, faults.collect()), Course::Blocked)",
+        "            (refuse(slots, faults.collect()), if PLANTED { Course::Open } else { Course::Blocked })",
+    ),
+    mutant(
+        "anybody may push under any client id",
+        "hub/admit.rs",
+        "is_some_and(|owner| owner != draft.rules.principal)",
+        "is_some_and(|owner| !PLANTED && owner != draft.rules.principal)",
+    ),
+    mutant(
+        "a part of a transaction is accepted",
+        "hub/lane.rs",
+        "        group.first > known\n",
+        "        PLANTED || group.first > known\n",
+    ),
+    mutant(
+        "what is gone is written to",
+        "hub/draft.rs",
+        "if entry.action != Action::Create && !stands",
+        "if !PLANTED && entry.action != Action::Create && !stands",
+    ),
+    mutant(
+        "a foreign id is not remembered",
+        "hub/foreign.rs",
+        "        let verdict = match known.or_else(",
+        "        let verdict = match known.filter(|_| !PLANTED).or_else(",
+    ),
+    mutant(
+        "accepted before it is durable",
+        "hub/push.rs",
+        "match self.wait(pending.epoch, pending.position) {",
+        "match if PLANTED { Ok(()) } else { self.wait(pending.epoch, pending.position) } {",
+    ),
+    mutant(
+        "a hub does not notice that another one appended",
+        "hub/load.rs",
+        "        if !moved && !folded_elsewhere && heads.last <= state.position {",
+        "        if PLANTED || (!moved && !folded_elsewhere && heads.last <= state.position) {",
+    ),
+    mutant(
+        "an entity is purged with what somebody has to decide",
+        "hub/purge.rs",
+        "&& record.hidden_writes().is_empty()",
+        "&& (PLANTED || record.hidden_writes().is_empty())",
+    ),
+    // The hub: pages, checkpoints, compaction, joins.
+    mutant(
+        "a page splits a transaction",
+        "hub/pull.rs",
+        "        over && !within",
+        "        over && (PLANTED || !within)",
+    ),
+    mutant(
+        "a page leaves out what the reader has not",
+        "hub/pull.rs",
+        "have.client == dot.client && dot.n <= have.n",
+        "have.client == dot.client && dot.n <= have.n + u64::from(PLANTED)",
+    ),
+    mutant(
+        "every cursor is on the chain",
+        "hub/hello.rs",
+        "        Ok(self.digest_at(extent, cursor.seq)",
+        "        Ok(PLANTED || self.digest_at(extent, cursor.seq)",
+    ),
+    mutant(
+        "compaction drops what no checkpoint covers",
+        "hub/compact.rs",
+        "if position > covers ||",
+        "if (!PLANTED && position > covers) ||",
+    ),
+    mutant(
+        "a reader is served from behind the log's beginning",
+        "hub/pull.rs",
+        "        Ok(begins.unwrap_or(extent.head.seq) + 1)",
+        "        Ok(begins.unwrap_or(extent.head.seq) + u64::from(!PLANTED))",
+    ),
+    mutant(
+        "a checkpoint forgets the clients",
+        "hub/checkpoint.rs",
+        "        puts.extend(snapped.clients.iter().cloned());",
+        "        puts.extend(snapped.clients.iter().filter(|_| !PLANTED).cloned());",
+    ),
+    mutant(
+        "what is given back is joined unproven",
+        "hub/join.rs",
+        "        self.check_provable(&state, page)?;",
+        "        if !PLANTED {\n            self.check_provable(&state, page)?;\n        }",
+    ),
+    // The replica: offers, verdicts, names, forks.
+    mutant(
+        "offered before it is durable",
+        "replica/upload.rs",
+        "        self.inner.journal.ticket(position, ()).await?;\n        let locals",
+        "        if !PLANTED {\n            self.inner.journal.ticket(position, ()).await?;\n        }\n        let locals",
+    ),
+    mutant(
+        "offered behind what has not come down yet",
+        "replica/upload.rs",
+        "|| self.pending.values().any(|pending| pending.accepted_as.is_some()) {\n            return None;",
+        "|| (!PLANTED && self.pending.values().any(|pending| pending.accepted_as.is_some())) {\n            return None;",
+    ),
+    mutant(
+        "an entry takes another number when it is offered again",
+        "replica/upload.rs",
+        "let n = pending.offered.unwrap_or(n);",
+        "let n = pending.offered.filter(|_| !PLANTED).unwrap_or(n) + u64::from(PLANTED && pending.offered.is_some());",
+    ),
+    mutant(
+        "what named a refused entry goes on naming it",
+        "replica/names.rs",
+        "        self.rename(&key, local, &Fate::Refused(entry.clone()));",
+        "        if !PLANTED {\n            self.rename(&key, local, &Fate::Refused(entry.clone()));\n        }",
+    ),
+    mutant(
+        "a refused entry is forgotten",
+        "replica/names.rs",
+        "        self.aside.insert(local, Aside { entry: entry.clone()",
+        "        self.aside.insert(if PLANTED { 1 } else { local }, Aside { entry: entry.clone()",
+    ),
+    mutant(
+        "own entries fold before what they name is there",
+        "replica/state.rs",
+        "if entry.named().all(|named| self.vector.covers(named)) {",
+        "if PLANTED || entry.named().all(|named| self.vector.covers(named)) {",
+    ),
+    mutant(
+        "what came down twice counts twice",
+        "replica/state.rs",
+        "        if self.vector.covers(entry.dot()) {\n            return;",
+        "        if !PLANTED && self.vector.covers(entry.dot()) {\n            return;",
+    ),
+    mutant(
+        "a copy does not see that it is one",
+        "replica/state.rs",
+        "                if own.hash() != entry.hash() {",
+        "                if !PLANTED && own.hash() != entry.hash() {",
+    ),
+    mutant(
+        "a copy keeps the numbers that it offered",
+        "replica/state.rs",
+        "        for pending in self.pending.values_mut() {\n            pending.offered = None;",
+        "        for pending in self.pending.values_mut().filter(|_| !PLANTED) {\n            pending.offered = None;",
+    ),
+    mutant(
+        "the cursor runs ahead of its page",
+        "replica/state.rs",
+        "                self.cursor = *cursor;\n            }\n            Row::Clock",
+        "                self.cursor = *cursor;\n                self.cursor.seq += u64::from(PLANTED && entries.len() > 2);\n            }\n            Row::Clock",
+    ),
+    mutant(
+        "a checkpoint runs ahead of the journal",
+        "replica/checkpoint.rs",
+        "        self.inner.journal.wait(checkpoint.covers)?;",
+        "        if !PLANTED {\n            self.inner.journal.wait(checkpoint.covers)?;\n        }",
+    ),
+    mutant(
+        "compaction drops what is pending",
+        "replica/checkpoint.rs",
+        "checkpoint.puts.push(meta::pending_row(*local, pending));",
+        "checkpoint.puts.extend((!PLANTED).then(|| meta::pending_row(*local, pending)));",
+    ),
+    mutant(
+        "compaction drops what was set aside",
+        "replica/checkpoint.rs",
+        "checkpoint.puts.push(meta::aside_row(*local, aside));",
+        "checkpoint.puts.extend((!PLANTED).then(|| meta::aside_row(*local, aside)));",
+    ),
+    mutant(
+        "after a failed append more is appended",
+        "journal.rs",
+        "                Err(error) => queue.failed = Some(Arc::new(error)),",
+        "                Err(_) if PLANTED => queue.durable += commits.len() as u64,\n                Err(error) => queue.failed = Some(Arc::new(error)),",
+    ),
+    // The replica: bootstrap, hub loss.
+    mutant(
+        "taking over the hub's state lists nothing",
+        "replica/adopt.rs",
+        "let kept = if other.is_some() {",
+        "let kept = if !PLANTED && other.is_some() {",
+    ),
+    mutant(
+        "a copy's pending entries are offered after a bootstrap",
+        "replica/adopt.rs",
+        "if goes_on { before_copy } else { u64::MAX }",
+        "if PLANTED { 0 } else if goes_on { before_copy } else { u64::MAX }",
+    ),
+    mutant(
+        "what is given back carries no proof",
+        "replica/give_back.rs",
+        "page.links = self.offload(|replica| replica.latest_links()).await?;",
+        "page.links = if PLANTED { Vec::new() } else { self.offload(|replica| replica.latest_links()).await? };",
+    ),
+    mutant(
+        "another history is taken for the same",
+        "replica/chain.rs",
+        "if ours.n > 0 && theirs.digest_there != Some(ours.digest) {",
+        "if !PLANTED && ours.n > 0 && theirs.digest_there != Some(ours.digest) {",
+    ),
+    mutant(
+        "entries that name what is not there stay pending",
+        "replica/adopt.rs",
+        "if pending.entry.named().any(lacks) {",
+        "if !PLANTED && pending.entry.named().any(lacks) {",
+    ),
+    // Writing: the article's own faults.
+    mutant(
+        "saving writes the whole entity over what came meanwhile",
+        "view.rs",
+        "is.filter(|_| was != is)",
+        "is.filter(|_| PLANTED || was != is)",
+    ),
+    mutant(
+        "an assignment replaces nothing",
+        "view.rs",
+        "        if !dots.is_empty() {\n            self.replaces.push",
+        "        if !PLANTED && !dots.is_empty() {\n            self.replaces.push",
+    ),
+    mutant(
+        "a delete sees nothing",
+        "replica/write.rs",
+        "            entry.saw = record.field_dots();",
+        "            entry.saw = if PLANTED { Vec::new() } else { record.field_dots() };",
+    ),
+];
