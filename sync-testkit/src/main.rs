@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use sync_testkit::sim::{Fault, Faults, Scene, Simulator, minimise, small_worlds};
 
-const USAGE: &str = "usage: sync-testkit soak [--hours N | --seeds N] [--from SEED] [--jobs N] [--state FILE] [--first]
-                         runs one seed after the other; with a state file it goes on where it was
+const USAGE: &str =
+    "usage: sync-testkit soak [--hours N | --seeds N] [--from SEED] [--jobs N] [--state FILE] [--first] [--mixed]
+                         runs one seed after the other; with a state file it goes on where it was;
+                         mixed, every second one is about one fault
        sync-testkit replay SEED     tells the history of a seed
        sync-testkit small SEED      tells the smallest history that breaks the same rule
        sync-testkit hash SEEDS      one hash of the first histories: the same wherever they run

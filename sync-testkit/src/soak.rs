@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use sync_testkit::sim::{Fault, Simulator, Tally, Violation};
+use sync_testkit::sim::{Fault, Plan, Simulator, Tally, Violation};
 
 /// How many seeds each thread runs before what they found is put together.
 const BATCH: u64 = 32;
@@ -22,6 +22,8 @@ pub(crate) struct Options {
     jobs: u64,
     state: Option<PathBuf>,
     first: bool,
+    /// Every second history is about one fault.
+    mixed: bool,
 }
 
 /// When to stop.
@@ -32,11 +34,13 @@ enum Limit {
 
 impl Options {
     pub(crate) fn read(words: &[&str]) -> Option<Self> {
-        let mut options = Self { limit: Limit::Seeds(1_000), from: 0, jobs: 1, state: None, first: false };
+        let mut options =
+            Self { limit: Limit::Seeds(1_000), from: 0, jobs: 1, state: None, first: false, mixed: false };
         let mut words = words.iter();
         while let Some(word) = words.next() {
-            if *word == "--first" {
-                options.first = true;
+            if ["--first", "--mixed"].contains(word) {
+                (options.first, options.mixed) =
+                    (options.first || *word == "--first", options.mixed || *word == "--mixed");
                 continue;
             }
             let value = words.next()?;
@@ -78,11 +82,12 @@ pub(crate) fn run(simulator: &Simulator, options: &Options) -> ExitCode {
         let found = batch(simulator, total.next..total.next + left, options, &mut total.tally);
         total.next += left;
         total.seconds = before + begun.elapsed().as_secs_f64();
-        for (seed, violation) in &found {
+        for (_, seed, violation) in &found {
             println!("seed {seed}: {violation}\n  cargo run --release -p sync-testkit -- small {seed}");
         }
-        total.broken.extend(found.iter().map(|(seed, _)| seed));
-        if options.first && !found.is_empty() {
+        total.broken.extend(found.iter().map(|(_, seed, _)| seed));
+        if let (true, Some((number, ..))) = (options.first, found.first()) {
+            println!("found in history {}", number + 1 - first);
             return ExitCode::FAILURE;
         }
         if told.elapsed() > TELL {
@@ -104,24 +109,25 @@ fn limit_left(limit: &Limit, elapsed: Duration, seeds: u64) -> u64 {
     }
 }
 
-/// Runs these seeds on as many threads as are asked for; what was broken, in the order of the seeds.
+/// Runs these seeds on as many threads as are asked for; what was broken, in their order.
 fn batch(
     simulator: &Simulator,
     seeds: std::ops::Range<u64>,
     options: &Options,
     tally: &mut Tally,
-) -> Vec<(u64, Violation)> {
+) -> Vec<(u64, u64, Violation)> {
     let (next, done) = (AtomicU64::new(seeds.start), Mutex::new((Tally::default(), Vec::new())));
     let work = || {
         let (mut tally, mut found) = (Tally::default(), Vec::new());
         loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seeds.end || (options.first && !found.is_empty()) {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= seeds.end || (options.first && !found.is_empty()) {
                 break;
             }
+            let seed = if options.mixed { mixed(number) } else { number };
             let outcome = simulator.run(seed);
             tally.merge(&outcome.tally);
-            found.extend(outcome.violation.map(|violation| (seed, violation)));
+            found.extend(outcome.violation.map(|violation| (number, seed, violation)));
         }
         if let Ok(mut done) = done.lock() {
             done.0.merge(&tally);
@@ -136,7 +142,7 @@ fn batch(
     });
     let (news, mut found) = done.into_inner().unwrap_or_default();
     tally.merge(&news);
-    found.sort_by_key(|(seed, _)| *seed);
+    found.sort_by_key(|(number, ..)| *number);
     found
 }
 
@@ -215,6 +221,15 @@ impl Total {
             }
         }
         total
+    }
+}
+
+/// Seeds of the swarm, and between them one after the other seeds about each fault.
+fn mixed(number: u64) -> u64 {
+    let (half, faults) = (number / 2, Fault::ALL.len() as u64);
+    match number % 2 {
+        0 => half,
+        _ => Plan::focused(Fault::ALL[(half % faults) as usize], half / faults),
     }
 }
 

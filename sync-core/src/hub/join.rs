@@ -74,10 +74,37 @@ impl Inner {
             }
             _ => {}
         }
-        let table = self.state().table.next();
-        self.sweep(table).map_err(failed)?;
+        if let Some(given_up) = transfer.take() {
+            self.sweep(given_up.table).map_err(failed)?;
+        }
+        let table = self.empty_table().map_err(failed)?;
         **transfer = Some(Transfer { name: page.transfer.clone(), table, records: 0, heard: now });
         Ok(())
+    }
+
+    /// A table that nothing stands in: not the one in use, which another hub of the same store may have changed since
+    /// this one looked, and not one that another hub takes a snapshot into. What a transfer left behind that was cut off
+    /// by a crash is left alone for the same reason.
+    fn empty_table(&self) -> Result<Table, Error> {
+        let in_use = self.fresh()?.0.table;
+        // Hubs that begin at the same moment begin at different places.
+        let first = self.own.as_str().bytes().fold(0, |place: u8, byte| place.wrapping_mul(31).wrapping_add(byte));
+        let mut others = (0..=u8::MAX).map(|at| Table(first.wrapping_add(at))).filter(|table| *table != in_use);
+        let fallback = in_use.next();
+        let is_empty = |table: &Table| {
+            let (from, to) = table.bounds(None);
+            self.store().range(&from, &to, 1).map(|rows| rows.is_empty())
+        };
+        loop {
+            match others.next() {
+                Some(table) if is_empty(&table)? => return Ok(table),
+                Some(_) => {}
+                None => {
+                    self.sweep(fallback)?;
+                    return Ok(fallback);
+                }
+            }
+        }
     }
 
     /// Puts a page beside the records in use; how many of its records were not there yet.

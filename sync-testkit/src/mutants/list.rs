@@ -229,12 +229,6 @@ pub(crate) const ALL: &[Mutant] = &[
         "        Ok(PLANTED || self.digest_at(extent, cursor.seq)",
     ),
     mutant(
-        "compaction drops what no checkpoint covers",
-        "hub/compact.rs",
-        "if position > covers ||",
-        "if (!PLANTED && position > covers) ||",
-    ),
-    mutant(
         "a reader is served from behind the log's beginning",
         "hub/pull.rs",
         "        Ok(begins.unwrap_or(extent.head.seq) + 1)",

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What became of one bug.
 enum Fate {
-    /// The seed that found it, and what it says.
+    /// Which history found it, and what it says.
     Killed(u64, String),
     /// Something went on for ever.
     Hung,
@@ -54,7 +54,7 @@ pub(crate) fn run(seeds: u64, only: &str) -> ExitCode {
         let fate = try_one(&program, number + 1, most);
         failed |= matches!(fate, Fate::Survived);
         let (found, what) = match fate {
-            Fate::Killed(seed, what) => (seed + 1, what),
+            Fate::Killed(found, what) => (found, what),
             Fate::Hung => (most, "goes on for ever".to_owned()),
             Fate::Survived => (u64::MAX, "SURVIVED".to_owned()),
         };
@@ -74,7 +74,7 @@ pub(crate) fn run(seeds: u64, only: &str) -> ExitCode {
 
 fn told(fate: &Fate) -> Option<String> {
     match fate {
-        Fate::Killed(seed, what) => Some(format!("seed {seed}: {what}")),
+        Fate::Killed(found, what) => Some(format!("history {found}: {what}")),
         Fate::Hung => Some("it goes on for ever".to_owned()),
         Fate::Survived => None,
     }
@@ -83,7 +83,7 @@ fn told(fate: &Fate) -> Option<String> {
 /// Runs the simulator with one bug until it finds something.
 fn try_one(program: &Path, number: usize, seeds: u64) -> Fate {
     let mut command = Command::new(program);
-    command.args(["soak", "--first", "--seeds", &seeds.to_string()]).env("SYNC_PLANTED", number.to_string());
+    command.args(["soak", "--first", "--mixed", "--seeds", &seeds.to_string()]).env("SYNC_PLANTED", number.to_string());
     let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
     let Ok(mut child) = child else { return Fate::Hung };
     let begun = Instant::now();
@@ -97,9 +97,10 @@ fn try_one(program: &Path, number: usize, seeds: u64) -> Fate {
     }
     let Ok(output) = child.wait_with_output() else { return Fate::Hung };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let found = text.lines().find_map(|line| line.strip_prefix("seed ")?.split_once(": "));
-    match found.and_then(|(seed, what)| Some((seed.parse().ok()?, what.to_owned()))) {
-        Some((seed, what)) => Fate::Killed(seed, what),
+    let found = text.lines().find_map(|line| line.strip_prefix("found in history ")?.parse().ok());
+    let what = text.lines().find_map(|line| Some(line.strip_prefix("seed ")?.split_once(": ")?.1.to_owned()));
+    match found.zip(what) {
+        Some((found, what)) => Fate::Killed(found, what),
         // It ended without telling anything: it was ended by what is planted.
         None if !output.status.success() => Fate::Hung,
         None => Fate::Survived,

@@ -1,6 +1,8 @@
 //! What goes wrong with devices, hubs and their clocks.
 
-use sync_core::{Error, MemoryStore};
+use std::collections::BTreeSet;
+
+use sync_core::{Action, EntityKey, Error, MemoryStore};
 
 use super::disk::Trip;
 use super::fault::Fault;
@@ -8,6 +10,7 @@ use super::ledger::File;
 use super::link::Request;
 use super::violation::{Holds, Rule, Violation, broken};
 use super::world::World;
+use crate::oracle::oracle;
 use crate::rng::Rng;
 
 /// A year in milliseconds.
@@ -200,6 +203,7 @@ impl World<'_> {
     /// The hub purges what was deleted.
     fn purge(&mut self, at: usize, rng: &mut Rng) -> Holds {
         let Some(hub) = self.spaces[at].hubs.first().cloned() else { return Ok(()) };
+        let (disputed, end) = (self.disputed(at)?, self.spaces[at].chronicle.now.end());
         let done = hub.purge(if rng.percent(70) { u64::MAX } else { hub.now() });
         self.spaces[at].rows += 1;
         self.note_hub_trouble(at);
@@ -211,7 +215,22 @@ impl World<'_> {
             Err(_) if self.spaces[at].trouble.is_some() => {}
             Err(error) => return broken(Rule::NoFailure, format!("the hub's purge: {error} ({error:?})")),
         }
-        self.observe(at, &[])
+        self.observe(at, &[])?;
+        let now = &self.spaces[at].chronicle.now;
+        let new = (end + 1..=now.end()).filter_map(|seq| now.at(seq)).map(|logged| &logged.entry);
+        match new.filter(|entry| entry.action == Action::Purge).find(|entry| disputed.contains(&entry.key)) {
+            Some(entry) => broken(Rule::Conflicts, format!("{} is purged with what a delete hides", entry.key)),
+            None => Ok(()),
+        }
+    }
+
+    /// The entities that somebody wrote to unaware of their deletion.
+    fn disputed(&self, at: usize) -> Result<BTreeSet<EntityKey>, Violation> {
+        let chronicle = &self.spaces[at].chronicle;
+        let contents = chronicle.contents(&chronicle.now.vector);
+        let contents = contents.or_else(|dot| broken(Rule::Named, format!("nobody ever accepted {dot}")))?;
+        let forms = oracle(contents.iter().map(|logged| &*logged.entry));
+        Ok(forms.into_iter().filter(|(_, form)| !form.hidden.is_empty()).map(|(key, _)| key).collect())
     }
 
     /// A device goes on with another version of the program.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sync_core::transport::TransportError;
-use sync_core::{Clock, Entry, VersionVector};
+use sync_core::{Action, Clock, Entry, VersionVector};
 
 use super::chronicle::Logged;
 use super::fault::Fault;
@@ -57,6 +57,17 @@ impl World<'_> {
         if dot.n != known + 1 {
             return broken(Rule::Named, format!("{dot} follows number {known} of its client"));
         }
+        if let Some(named) = entry.named().find(|named| !now.vector.covers(named)) {
+            return broken(Rule::Named, format!("{dot} names {named}, which the log does not have"));
+        }
+        if let (Action::Update | Action::Delete(_) | Action::Restore, 0) = (entry.action, space.losses)
+            && entry.of.iter().all(|create| space.purged.contains(create))
+        {
+            return broken(Rule::SameAfter, format!("{dot} writes to {}, which is gone", entry.key));
+        }
+        if entry.action == Action::Purge {
+            space.purged.extend(entry.of.iter().cloned());
+        }
         if let Some(group) = entry.group {
             let behind = dot.n.saturating_sub(group.first);
             let before = now.log.len().checked_sub(behind as usize).and_then(|first| now.log.get(first..));
@@ -73,7 +84,14 @@ impl World<'_> {
             return broken(Rule::Once, format!("the foreign entry {id} is in the log twice"));
         }
         let offered = pushed.iter().find(|offered| offered.dot() == dot && offered.hash() == entry.hash());
-        let Some(write) = offered.and_then(|offered| self.ledger.find(offered.intent?)) else { return Ok(None) };
+        let Some(write) = offered.and_then(|offered| self.ledger.find(offered.intent?)) else {
+            let is_numbered = entry.foreign_id.is_none() && entry.action != Action::Purge;
+            if is_numbered && space.losses == 0 && space.honest.contains(&dot.client) {
+                return broken(Rule::Named, format!("somebody else pushed {dot}"));
+            }
+            return Ok(None);
+        };
+        space.honest.insert(dot.client.clone());
         let account = self.ledger.get_mut(write);
         if account.is_accepted {
             return broken(

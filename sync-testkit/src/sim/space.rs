@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sync_core::hub::{Proposed, Validate};
 use sync_core::transport::{Limits, PullRequest, Rejection, SnapshotPage, SnapshotRequest};
-use sync_core::{ClientId, Entry, Error, Hub, Life, MemoryStore, TransportError, VersionVector};
+use sync_core::{ClientId, Dot, Entry, Error, Hub, Life, MemoryStore, TransportError, VersionVector};
 
 use super::chronicle::{Chronicle, Standing};
 use super::disk::{Disk, Trip};
@@ -43,6 +43,10 @@ pub(super) struct Space {
     pub(super) backup: Option<(MemoryStore, Standing)>,
     /// How often it lost data.
     pub(super) losses: u32,
+    /// The client ids of devices that keep to the rules.
+    pub(super) honest: BTreeSet<ClientId>,
+    /// Creates that were purged.
+    pub(super) purged: BTreeSet<Dot>,
     /// The greatest logical time that it ever accepted.
     pub(super) greatest: u64,
 }
@@ -118,6 +122,8 @@ impl Space {
             rows: 0,
             backup: None,
             losses: 0,
+            honest: BTreeSet::new(),
+            purged: BTreeSet::new(),
             greatest: 0,
         }
     }
