@@ -320,7 +320,9 @@ impl World<'_> {
         let Some(replica) = self.at_hand(at)? else { return Ok(false) };
         let kind = self.kinds[0][0].clone();
         // Every write of every device another value.
-        let seed = ((at as u64) << 32) + replica.unsynced().len() as u64 + replica.vector().len() as u64 * 7;
+        let seed = ((at as u64) << 32)
+            + replica.unsynced().map_or(0, |unsynced| unsynced.len()) as u64
+            + replica.vector().len() as u64 * 7;
         let written = replica.transaction(|tx| kind.act(tx, act, "x", &mut Rng::new(seed)));
         let before = self.ledger.all().count();
         self.written(at, &replica, written, true, true)?;
