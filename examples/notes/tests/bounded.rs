@@ -49,7 +49,7 @@ impl Space {
             let _ = writeln!(
                 lines,
                 r#"{{"id":"note-{n:06}","title":"Note {n} as of round {round}","body":"{}","tags":["t{}"]}}"#,
-                format!("What round {round} says of note {n}, in some words. ").repeat(3),
+                words(n, round),
                 round % 7
             );
         }
@@ -93,6 +93,22 @@ impl Space {
         assert_eq!(fresh.json(&["list", "--json"]).as_array().map(Vec::len), Some(notes));
         (wire.bytes.load(Ordering::Relaxed), took, memory)
     }
+}
+
+/// A text of forty words, as hard to compress as one that somebody wrote.
+fn words(note: usize, round: usize) -> String {
+    let mut state = (note * 1_000_003 + round) as u64;
+    let mut next = || {
+        // SplitMix64 (Steele, Lea, Flood 2014).
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    };
+    let syllables = ["ka", "lo", "mi", "ne", "ru", "sa", "to", "vi"];
+    let word = |bits: u64| (0..4).map(move |at| syllables[(bits >> (3 * at)) as usize % syllables.len()]);
+    let words: Vec<String> = (0..40).map(|_| word(next()).collect()).collect();
+    words.join(" ")
 }
 
 fn size(file: &Path) -> u64 {
