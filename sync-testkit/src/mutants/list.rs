@@ -1,4 +1,5 @@
-//! The planted bugs: each a line of the core that is replaced, and what the replacement breaks.
+//! The planted bugs: each a line of the core that is replaced, and what the replacement breaks. Those of one name are
+//! planted together.
 
 /// A bug that can be planted.
 pub(crate) struct Mutant {
@@ -29,8 +30,8 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "a restore replaces no delete",
         "model/fold.rs",
-        "Slot::Lifecycle => self.lifecycle.retain(|l| !dots",
-        "Slot::Lifecycle => self.lifecycle.retain(|l| PLANTED || !dots",
+        "self.lifecycle.retain(|l| !dots",
+        "self.lifecycle.retain(|l| PLANTED || !dots",
     ),
     mutant(
         "a removal takes concurrent insertions along",
@@ -53,8 +54,8 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "an assignment over several siblings replaces none",
         "model/fold.rs",
-        "register.retain(|dot, _| !dots.contains(dot));",
-        "register.retain(|dot, _| (PLANTED && dots.len() > 1) || !dots.contains(dot));",
+        "siblings.retain(|sibling| !dots",
+        "siblings.retain(|sibling| (PLANTED && dots.len() > 1) || !dots",
     ),
     mutant(
         "any create beats an update",
@@ -114,8 +115,8 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "entries that were offered are stamped anew",
         "replica/upload.rs",
-        "            if pending.offered.is_some() || pending.accepted_as.is_some() {\n                floor",
-        "            if !PLANTED && (pending.offered.is_some() || pending.accepted_as.is_some()) {\n                floor",
+        "            if !pending.is_open() {\n                floor",
+        "            if !PLANTED && !pending.is_open() {\n                floor",
     ),
     mutant("any time is admitted", "hub/draft.rs", "        time > wall.max(", "        !PLANTED && time > wall.max("),
     // The hub: admission, dedupe, verdicts.
@@ -140,8 +141,8 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "intents are not looked up",
         "hub/draft.rs",
-        "let intent = entry.intent?;",
-        "let intent = entry.intent.filter(|_| !PLANTED)?;",
+        "let intent = intent?;",
+        "let intent = intent.filter(|_| !PLANTED)?;",
     ),
     mutant(
         "late attempts are decided",
@@ -231,8 +232,8 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "a reader is served from behind the log's beginning",
         "hub/pull.rs",
-        "        Ok(begins.unwrap_or(extent.head.seq) + 1)",
-        "        Ok(begins.unwrap_or(extent.head.seq) + u64::from(!PLANTED))",
+        "|(seq, _)| seq) + 1)",
+        "|(seq, _)| seq) + u64::from(!PLANTED))",
     ),
     mutant(
         "a checkpoint forgets the clients",
@@ -243,8 +244,8 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "what is given back is joined unproven",
         "hub/join.rs",
-        "        self.check_provable(&state, page)?;",
-        "        if !PLANTED {\n            self.check_provable(&state, page)?;\n        }",
+        "if differs_at_end || facts",
+        "if !PLANTED && (differs_at_end) || !PLANTED && facts",
     ),
     // The replica: offers, verdicts, names, forks.
     mutant(
@@ -254,10 +255,10 @@ pub(crate) const ALL: &[Mutant] = &[
         "        if !PLANTED {\n            self.inner.journal.ticket(position, ()).await?;\n        }\n        let locals",
     ),
     mutant(
-        "offered behind what has not come down yet",
+        "what was accepted under another name is not waited for",
         "replica/upload.rs",
-        "|| self.pending.values().any(|pending| pending.accepted_as.is_some()) {\n            return None;",
-        "|| (!PLANTED && self.pending.values().any(|pending| pending.accepted_as.is_some())) {\n            return None;",
+        "if self.pending.is_empty() || self.pending.is_waiting() {",
+        "if self.pending.is_empty() || (!PLANTED && self.pending.is_waiting()) {",
     ),
     mutant(
         "an entry takes another number when it is offered again",
@@ -268,17 +269,17 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "what named a refused entry goes on naming it",
         "replica/names.rs",
-        "        self.rename(&key, local, &Fate::Refused(entry.clone()));",
-        "        if !PLANTED {\n            self.rename(&key, local, &Fate::Refused(entry.clone()));\n        }",
+        "        self.rename_refused(local, &entry);",
+        "        if !PLANTED {\n            self.rename_refused(local, &entry);\n        }",
     ),
     mutant(
         "a refused entry is forgotten",
         "replica/names.rs",
-        "        self.aside.insert(local, Aside { entry: entry.clone()",
-        "        self.aside.insert(if PLANTED { 1 } else { local }, Aside { entry: entry.clone()",
+        "self.aside.insert(local, Aside",
+        "self.aside.insert(if PLANTED { 1 } else { local }, Aside",
     ),
     mutant(
-        "own entries fold before what they name is there",
+        "what was accepted under another name is not waited for",
         "replica/state.rs",
         "if entry.named().all(|named| self.vector.covers(named)) {",
         "if PLANTED || entry.named().all(|named| self.vector.covers(named)) {",
@@ -292,14 +293,14 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "a copy does not see that it is one",
         "replica/state.rs",
-        "                if own.hash() != entry.hash() {",
-        "                if !PLANTED && own.hash() != entry.hash() {",
+        "if self.with_names_of_numbers(own).hash() != entry.hash() {",
+        "if !PLANTED && self.with_names_of_numbers(own).hash() != entry.hash() {",
     ),
     mutant(
         "a copy keeps the numbers that it offered",
         "replica/state.rs",
-        "        for pending in self.pending.values_mut() {\n            pending.offered = None;",
-        "        for pending in self.pending.values_mut().filter(|_| !PLANTED) {\n            pending.offered = None;",
+        "|(_, pending)| pending.offered.is_some());\n        for local in offered",
+        "|(_, pending)| !PLANTED && pending.offered.is_some());\n        for local in offered",
     ),
     mutant(
         "the cursor runs ahead of its page",
@@ -310,20 +311,20 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "a checkpoint runs ahead of the journal",
         "replica/checkpoint.rs",
-        "        self.inner.journal.wait(checkpoint.covers)?;",
-        "        if !PLANTED {\n            self.inner.journal.wait(checkpoint.covers)?;\n        }",
+        "        self.inner.journal.wait(written.mark.position)?;",
+        "        if !PLANTED {\n            self.inner.journal.wait(written.mark.position)?;\n        }",
     ),
     mutant(
         "compaction drops what is pending",
         "replica/checkpoint.rs",
-        "checkpoint.puts.push(meta::pending_row(*local, pending));",
-        "checkpoint.puts.extend((!PLANTED).then(|| meta::pending_row(*local, pending)));",
+        "checkpoint.puts.extend(pending);",
+        "checkpoint.puts.extend(pending.filter(|_| !PLANTED));",
     ),
     mutant(
         "compaction drops what was set aside",
         "replica/checkpoint.rs",
-        "checkpoint.puts.push(meta::aside_row(*local, aside));",
-        "checkpoint.puts.extend((!PLANTED).then(|| meta::aside_row(*local, aside)));",
+        "checkpoint.puts.extend(aside);",
+        "checkpoint.puts.extend(aside.filter(|_| !PLANTED));",
     ),
     mutant(
         "after a failed append more is appended",
@@ -345,12 +346,6 @@ pub(crate) const ALL: &[Mutant] = &[
         "if PLANTED { 0 } else if goes_on { before_copy } else { u64::MAX }",
     ),
     mutant(
-        "what is given back carries no proof",
-        "replica/give_back.rs",
-        "page.links = self.offload(|replica| replica.latest_links()).await?;",
-        "page.links = if PLANTED { Vec::new() } else { self.offload(|replica| replica.latest_links()).await? };",
-    ),
-    mutant(
         "another history is taken for the same",
         "replica/chain.rs",
         "if ours.n > 0 && theirs.digest_there != Some(ours.digest) {",
@@ -359,8 +354,8 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "entries that name what is not there stay pending",
         "replica/adopt.rs",
-        "if pending.entry.named().any(lacks) {",
-        "if !PLANTED && pending.entry.named().any(lacks) {",
+        "if self.resolved(&pending.entry).named().any(lacks) {",
+        "if !PLANTED && self.resolved(&pending.entry).named().any(lacks) {",
     ),
     // Writing: the article's own faults.
     mutant(

@@ -47,7 +47,8 @@ pub(crate) fn run(seeds: u64, only: &str) -> ExitCode {
     let mut rows: Vec<(u64, &str, String)> = Vec::new();
     for (number, mutant) in std::iter::once(&CANARY).chain(ALL).enumerate() {
         let is_asked = number == 0 || mutant.name.contains(only);
-        if missing.contains(&mutant.name) || !is_asked {
+        let is_told = rows.iter().any(|(_, name, _)| *name == mutant.name);
+        if missing.contains(&mutant.name) || !is_asked || is_told {
             continue;
         }
         let most = if number == 0 { CANARY_SEEDS } else { seeds };

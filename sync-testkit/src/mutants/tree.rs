@@ -51,6 +51,8 @@ fn planted(workspace: &Path, mutants: &[&Mutant]) -> io::Result<(Changed, Vec<&'
             Some(text) => text.clone(),
             None => fs::read_to_string(workspace.join(&path)).unwrap_or_default(),
         };
+        // What has two safeguards is broken only without both: bugs of one name are planted together.
+        let number = mutants.iter().position(|other| other.name == mutant.name).unwrap_or(number);
         if text.matches(mutant.find).count() == 1 {
             files.insert(path, text.replacen(mutant.find, &super::planted(mutant, number + 1), 1));
         } else {

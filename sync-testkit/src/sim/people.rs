@@ -1,6 +1,7 @@
 //! What people do with their devices: write, fill in forms, settle conflicts, see to what was refused.
 
-use sync_core::{Action, Commit, EntityKey, Error, Life, Op, Replica};
+use sync_core::model::stamp::Name;
+use sync_core::{Action, Commit, EntityKey, Entry, Error, Family, Life, Op, Record, Replica};
 
 use super::fault::Fault;
 use super::ledger::{Write, plain};
@@ -12,6 +13,11 @@ use crate::rng::Rng;
 
 /// Of a hundred writes, how many are waited for.
 const WAITS: usize = 70;
+
+/// Whether all that an entry replaces stands under the names that it writes.
+fn has_one_name(entry: &Entry) -> bool {
+    entry.replaces.iter().all(|(over, _)| entry.fields.iter().any(|(name, _)| name == over))
+}
 
 /// Few entities, so that people meet.
 const IDS: [&str; 3] = ["x", "y", "z"];
@@ -33,10 +39,36 @@ impl World<'_> {
                 self.trace.say(format_args!("    {act:?} {} {id}", kind.name()));
             }
         }
+        let before = match acts[..] {
+            [(ref kind, Act::Edit, id, _)] => {
+                replica.raw().record(&EntityKey::new(kind.name(), id)).ok().map(|record| (kind.name(), id, record))
+            }
+            _ => None,
+        };
         let written = replica.transaction(|tx| {
             acts.iter().try_for_each(|(kind, act, id, seed)| kind.act(tx, *act, id, &mut Rng::new(*seed)))
         });
+        if let (Ok(_), Some((kind, id, before))) = (&written, before) {
+            self.only_changes(at, &replica, &EntityKey::new(kind, id), &before)?;
+        }
         self.written(at, &replica, written, true, rng.percent(WAITS))
+    }
+
+    /// An edit that was just made assigns nothing that was so before.
+    fn only_changes(&self, at: usize, replica: &Replica, key: &EntityKey, before: &Record) -> Holds {
+        let device = &self.devices[at];
+        let Some(last) = device.unsynced(replica).pop().filter(|last| last.key == *key) else { return Ok(()) };
+        let is_new = last.intent.is_some_and(|intent| self.ledger.find(intent).is_none());
+        let winner = |name: &str| Some(before.get(name, &Family::Assign)?.winner(&Family::Assign)?.value.clone());
+        let is_same =
+            |(name, op): &&(Name, Op)| matches!(op, Op::Assign(value) if winner(name).as_ref() == Some(value));
+        match last.fields.iter().find(is_same) {
+            // A field with a former name shows what stands under either.
+            Some((name, _)) if is_new && has_one_name(&last) => {
+                broken(Rule::Conflicts, format!("{} writes {name} of {key}, and did not change it", device.name))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What somebody would do to an entity as it shows.
@@ -247,6 +279,10 @@ impl World<'_> {
         let Some(last) = device.unsynced(replica).pop() else { return Ok(()) };
         let record = device.disk.watched(|| replica.raw().record(&last.key));
         let record = record.map_err(|error| Violation { rule: Rule::NoFailure, what: error.to_string() })?;
+        if matches!(last.action, Action::Delete(_)) && !record.hidden_writes().is_empty() {
+            let what = format!("{} deletes {}, and did not see what it showed", device.name, last.key);
+            return broken(Rule::Conflicts, what);
+        }
         let creates = record.creates().iter().flat_map(|create| {
             let updated = create.updated.as_ref().map(|stamp| stamp.time);
             updated.into_iter().chain(create.origin.as_ref().map(|origin| origin.time))
