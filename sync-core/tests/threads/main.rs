@@ -6,6 +6,7 @@
 
 #![allow(dead_code, reason = "the files are compiled as they are, used or not")]
 #![allow(unreachable_pub)]
+#![allow(clippy::unwrap_used, reason = "it is a test, outside of functions that say so too")]
 
 mod error {
     pub(crate) use sync_core::Error;
