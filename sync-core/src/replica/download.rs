@@ -33,6 +33,16 @@ impl Replica {
         limit: u64,
         report: &mut Report,
     ) -> Result<Pulled, Error> {
+        let pulled = self.take_page(transport, limit, report).await;
+        // However it ends: what was downloaded stays, so that a bad connection gets on too.
+        if !matches!(pulled, Ok(Pulled::More | Pulled::Done(_))) && report.downloaded > 0 {
+            let last = self.inner.journal.last();
+            self.inner.journal.ticket(last, ()).await?;
+        }
+        pulled
+    }
+
+    async fn take_page(&self, transport: &dyn Transport, limit: u64, report: &mut Report) -> Result<Pulled, Error> {
         let request = {
             let state = self.state();
             let own = Dot::new(state.client.clone(), state.vector.get(&state.client).n);
@@ -58,7 +68,9 @@ impl Replica {
         report.rejected += gone.len() as u64;
         let position = self.commit_between_writes(&Row::Page { entries, cursor: page.cursor, gone })?;
         if page.has_more {
-            // The row holds the cursor too: a page that is lost is one that comes again.
+            // The row holds the cursor too: a page that is lost is one that comes again. It is appended while the next
+            // ones come; nobody waits for it.
+            drop(self.inner.journal.ticket(position, ()));
             self.inner.journal.ticket(position.saturating_sub(PAGES_AHEAD), ()).await?;
             self.checkpoint_if_overdue();
         } else {
