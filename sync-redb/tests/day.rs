@@ -54,7 +54,7 @@ impl Device {
         let (id, kind, rest) = if self.notes.len() < NOTES {
             self.notes.push_back(Written { id: n, create: n, title: n });
             (n, "create", format!(r#""payload":{{"title":"{text}"}}"#))
-        } else if n % 7 == 0 {
+        } else if n.is_multiple_of(7) {
             let Written { id, create, title } = self.notes.pop_front().unwrap();
             (id, "delete", format!(r#""payload":null,"of":["{}"],"saw":["{}"]"#, dot(create), dot(title)))
         } else {
