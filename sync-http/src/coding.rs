@@ -26,6 +26,24 @@ pub(crate) fn compress(message: Bytes, coding: Coding) -> (Bytes, Coding) {
     }
 }
 
+/// A few bytes, at most 255, in this coding as they are, to stand behind others of the same coding: a compressor takes
+/// longer to be made than most pages to be sent.
+pub(crate) fn stored(message: Bytes, coding: Coding) -> Bytes {
+    match coding {
+        #[cfg(feature = "zstd")]
+        Coding::Zstd => {
+            // A frame with one raw block (RFC 8878, 3.1.1): magic, "single segment, a byte of content size", the size,
+            // "last block, raw, as long as this", the content.
+            let length = message.len() as u32;
+            debug_assert!(length < 256, "its size is one byte");
+            let block = (length << 3 | 1).to_le_bytes();
+            let head = [0x28, 0xb5, 0x2f, 0xfd, 0x20, length as u8, block[0], block[1], block[2]];
+            [&head[..], &message[..]].concat().into()
+        }
+        _ => message,
+    }
+}
+
 fn gzip(message: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(message)?;
@@ -95,6 +113,18 @@ mod tests {
                 let expanded = expand(compressed, coding, size).unwrap();
                 assert_eq!(expanded, message, "{coding:?} {size}");
             }
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "zstd")]
+    fn what_is_stored_behind_a_compressed_message_is_expanded_with_it() {
+        let message: Bytes = (0..5_000).map(|i| (i % 251) as u8).collect();
+        for length in [0, 1, 10, 255] {
+            let (compressed, _) = compress(message.clone(), Coding::Zstd);
+            let rest = stored(message.slice(..length), Coding::Zstd);
+            let expanded = expand([&compressed[..], &rest[..]].concat().into(), Coding::Zstd, 10_000).unwrap();
+            assert_eq!(expanded, [&message[..], &message[..length]].concat());
         }
     }
 

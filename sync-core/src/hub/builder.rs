@@ -1,5 +1,6 @@
 //! Building a hub.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use super::Hub;
@@ -189,6 +190,7 @@ impl HubBuilder {
             journal: Journal::new(store, state.position),
             state: Mutex::new(state),
             rows: Rows::default(),
+            tail_seen: AtomicU64::new(0),
             watchers: Watchers::default(),
             checkpointing: Mutex::new(()),
             transfer: Mutex::new(None),

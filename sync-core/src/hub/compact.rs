@@ -1,5 +1,6 @@
 //! Keeping the log bounded: rows are dropped that the records contain.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{MutexGuard, PoisonError};
 
 use super::batch::{Logged, Stretch};
@@ -154,7 +155,7 @@ impl Inner {
         let bounds = bounds(head);
         let first = self.store().heads()?.first;
         let mut change = Checkpoint { covers, drop_before: first, ..Checkpoint::default() };
-        let mut dropped = 0;
+        let (mut dropped, mut end) = (0, 0);
         for (position, bytes) in self.store().journal(first, STEP)? {
             let row = Row::open(position, &bytes)?;
             // What the checkpoint does not cover, and what is to be kept, stays.
@@ -164,11 +165,13 @@ impl Inner {
             change.drop_before = position + 1;
             change.drops.extend(places(&row)?);
             dropped += row.steps();
+            end = row.end.seq;
         }
         if change.drop_before == first {
             return Ok(0);
         }
         self.store().checkpoint(&change)?;
+        self.tail_seen.fetch_max(end + 1, Relaxed);
         self.upkeep().dropped += dropped;
         Ok(dropped.max(1))
     }

@@ -1,5 +1,6 @@
 //! What all handles of one hub share.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::compact::{Retention, Upkeep};
@@ -38,6 +39,8 @@ pub(super) struct Inner {
     pub(super) journal: Arc<Journal>,
     pub(super) state: Mutex<State>,
     pub(super) rows: Rows,
+    /// The least number from which the log can be served as entries, as far as was noticed: it only grows.
+    pub(super) tail_seen: AtomicU64,
     pub(super) watchers: Watchers,
     /// Held by the one who makes a checkpoint.
     pub(super) checkpointing: Mutex<()>,

@@ -4,6 +4,7 @@
 //! replaced by what it and the hub's own make together, and one row of the journal switches over. Readers whose
 //! cursor is before that row take the state as a snapshot: it is no sequence of entries.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{MutexGuard, PoisonError};
 
 use super::facts::Questions;
@@ -162,6 +163,7 @@ impl Inner {
         self.append(&mut state, Content::Joined(joined)).map_err(failed)?;
         self.journal.wait_in(self.journal.epoch(), state.position).map_err(failed)?;
         self.settle(&mut state);
+        self.tail_seen.fetch_max(state.joined + 1, Relaxed);
         drop(state);
         // Until this checkpoint the row in the journal says all that it says.
         self.make_checkpoint().map_err(failed)?;

@@ -161,13 +161,11 @@ impl Hub {
         self.inner.pull_packed(request)
     }
 
-    /// Whether a page that begins behind entry number `since` can still be served: one that was full stays as it is,
-    /// so whoever kept it needs to ask no more.
-    ///
-    /// # Errors
-    /// [`TransportError::Expired`] if the log does not reach back to there; [`TransportError::Hub`] if the store fails.
-    pub fn serves_from(&self, since: u64) -> Result<(), TransportError> {
-        self.inner.serves_from(since)
+    /// Whether a page that begins behind entry number `since` is still served, as far as this process noticed: it looks at
+    /// no store, and never blocks. A full page stays as it is for ever; who kept one may hand it out for as long as this
+    /// says so.
+    pub fn serves_from(&self, since: u64) -> bool {
+        since + 1 >= self.inner.tail_seen.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// A page of the state. Take them one after the other until one has no `next`; a later page may bring an

@@ -1,6 +1,7 @@
 //! Serving the log in pages.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::batch::{Batch, Logged, Stretch};
 use super::inner::{Inner, failed};
@@ -44,7 +45,9 @@ impl Inner {
 
     /// The number of the first entry from which the log can be served as entries.
     pub(super) fn tail(&self, extent: &Extent) -> Result<u64, StoreError> {
-        Ok(self.kept(extent)?.max(extent.joined + 1))
+        let tail = self.kept(extent)?.max(extent.joined + 1);
+        self.tail_seen.fetch_max(tail, Relaxed);
+        Ok(tail)
     }
 
     /// The number of the first entry that the log still has.
@@ -58,16 +61,6 @@ impl Inner {
     /// About `limit` rows with entries, from the one that holds entry number `seq` on.
     pub(super) fn rows_from(&self, extent: &Extent, seq: u64, limit: usize) -> Result<Vec<Arc<Row>>, StoreError> {
         self.rows.from(self.store(), seq, (extent.first.max(1), extent.last), limit)
-    }
-
-    /// Whether the log can be served from this number on as entries.
-    ///
-    /// # Errors
-    /// [`TransportError::Expired`] if it cannot; [`TransportError::Hub`] if the store fails.
-    pub(super) fn serves_from(&self, since: u64) -> Result<(), TransportError> {
-        let extent = self.extent()?;
-        let tail = self.tail(&extent).map_err(failed)?;
-        if since + 1 < tail || since > extent.head.seq { Err(TransportError::Expired) } else { Ok(()) }
     }
 
     /// The digest of the log up to `seq`; `None` if the log does not reach there, or not back there any more.

@@ -53,6 +53,12 @@ impl Spaces {
         Ok(hub)
     }
 
+    /// The space of this name if it is open and can be had at once: never blocks.
+    pub fn get_open(&self, name: &str) -> Option<Hub> {
+        let hubs = self.0.hubs.try_lock().ok()?;
+        hubs.get(name).filter(|hub| !hub.has_failed()).cloned()
+    }
+
     /// The spaces that are open, by name.
     pub fn opened(&self) -> Vec<Hub> {
         let hubs = self.0.hubs.lock().unwrap_or_else(PoisonError::into_inner);

@@ -89,17 +89,18 @@ impl Shared {
     ) -> Handled {
         let mut request = query::read_pull(query).map_err(malformed)?;
         request.limit = request.limit.clamp(1, self.limits.page_entries);
+        let Asked { media, coding, .. } = asked;
         let known = header(headers, &IF_NONE_MATCH).map(str::to_owned);
+        let open = self.spaces.get_open(space.as_deref().unwrap_or(&self.default_space));
+        if let Some((hub, page)) =
+            open.and_then(|hub| self.pages.find(&hub, &request, media, coding).map(|page| (hub, page)))
+        {
+            self.metrics.served(page.entries as usize);
+            return Ok(reply::page(&page, hub.now(), coding, known.as_deref()));
+        }
         self.call(space, move |hub, shared| {
-            let Asked { media, coding, .. } = asked;
-            let page = match shared.pages.find(hub, &request, media, coding) {
-                Some(page) => page,
-                None => {
-                    let page = made(hub, &request, media)?.compressed(coding);
-                    shared.pages.keep(hub, &request, coding, &page);
-                    page
-                }
-            };
+            let page = made(hub, &request, media)?.compressed(coding);
+            shared.pages.keep(hub, &request, coding, &page);
             shared.metrics.served(page.entries as usize);
             Ok(reply::page(&page, hub.now(), coding, known.as_deref()))
         })

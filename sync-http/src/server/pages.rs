@@ -85,7 +85,7 @@ impl Pages {
         Self { kept: Mutex::default(), most }
     }
 
-    /// The page, if it is here and the hub still serves it.
+    /// The page, if it is here and the hub still serves it. Never blocks for long.
     pub(crate) fn find(&self, hub: &Hub, request: &PullRequest, media: Media, coding: Coding) -> Option<Page> {
         let key = Key::of(hub, request, media, coding);
         let page = {
@@ -97,7 +97,7 @@ impl Pages {
             page.clone()
         };
         // The log may have been cut since.
-        (page.suits(request) && hub.serves_from(request.since.seq).is_ok()).then_some(page)
+        (page.suits(request) && hub.serves_from(request.since.seq)).then_some(page)
     }
 
     /// Keeps a page that was full, and from which nothing was left out.

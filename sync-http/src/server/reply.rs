@@ -13,7 +13,7 @@ use sync_core::transport::compact::PackedPage;
 
 use super::live::LiveStream;
 use super::pages::Page;
-use crate::coding::{WORTHWHILE, compress};
+use crate::coding::{WORTHWHILE, compress, stored};
 use crate::wire;
 use crate::wire::media::{Coding, Media};
 use crate::wire::problem::{self, Problem};
@@ -82,7 +82,7 @@ pub(crate) fn page(page: &Page, now: u64, accepted: Coding, known: Option<&str>)
     let mut response = if page.coding == Coding::Identity && !accepted.joins() {
         message([&page.head[..], &time[..]].concat(), page.media, accepted)
     } else {
-        let (time, coding) = compress(time, page.coding);
+        let (time, coding) = (stored(time, page.coding), page.coding);
         let mut response = Response::new(ReplyBody(Kind::Parts(page.head.clone(), time)));
         describe(&mut response, page.media, coding);
         response
