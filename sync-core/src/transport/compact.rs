@@ -1,7 +1,7 @@
 //! What travels in a compact binary form, for two sides that agreed on it; JSON is the readable form.
 //!
 //! Every message begins with the form's version and its kind. Entries stand in batches, as
-//! [`encode_batch`](crate::model::batch::encode_batch) writes them and journals keep them, without their intents:
+//! [`encode_batch`] writes them and journals keep them, without their intents:
 //! those travel up only, beside the batch. So a hub can keep a batch as it arrived, and serve it as it was kept.
 //!
 //! Whatever the bytes are, reading them gives a message or an error, and takes memory in proportion to them.
