@@ -86,7 +86,7 @@ impl ReplicaBuilder {
         self
     }
 
-    /// About how many pending entries are kept in memory, of those that a checkpoint has; 2048 unless told. The others are
+    /// About how many pending entries are kept in memory, of those that a checkpoint has; 8192 unless told. The others are
     /// read when they are needed, so that memory and opening do not follow what was written offline.
     #[must_use]
     pub fn pending_in_memory(mut self, entries: usize) -> Self {

@@ -19,7 +19,7 @@ use crate::model::entry::{EntityKey, Entry};
 use crate::store::{Store, StoreError};
 
 /// How many pending entries are in front of those that are not in memory, unless told.
-const FRONT: usize = 2_048;
+const FRONT: usize = 8_192;
 
 /// Which local numbers are of entries that are not in memory, but for the few that are.
 #[derive(Debug, Clone, PartialEq, Eq)]

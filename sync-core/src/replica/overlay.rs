@@ -10,7 +10,7 @@ use crate::model::entry::EntityKey;
 use crate::model::record::Record;
 
 /// How many entities are kept.
-const CACHED: usize = 4_096;
+const CACHED: usize = 8_192;
 
 /// Records as they show, of entities with pending entries.
 #[derive(Default)]
@@ -33,6 +33,17 @@ impl Shown {
     /// Pending entries are about to leave memory: what does not have all of its entity's could not be advanced any more.
     pub(super) fn keep_complete(&mut self, pending: &Queue) {
         self.0.retain(|key, over| pending.of(key).next_back().is_none_or(|last| last <= over.last));
+    }
+
+    /// Lets go of half of what is kept, whichever, where it is much.
+    fn make_room(&mut self) {
+        if self.0.len() >= CACHED {
+            let mut stays = false;
+            self.0.retain(|_, _| {
+                stays = !stays;
+                stays
+            });
+        }
     }
 
     pub(crate) fn clear(&mut self) {
@@ -80,9 +91,7 @@ impl State {
             new.iter().rev().for_each(|(_, entry)| record.apply_in_order(&self.resolved(entry)));
         }
         let record = over.record.clone();
-        if self.shown.0.len() >= CACHED {
-            self.shown.clear();
-        }
+        self.shown.make_room();
         self.shown.0.insert(key.clone(), over);
         record
     }
