@@ -12,7 +12,7 @@
 //! | column | for each entry, or each that has one |
 //! |---|---|
 //! | tables | names; clients; keys; shapes: the fields that an entry writes, with the kind of operation on each |
-//! | heads | the action and what else there is: [`head`] |
+//! | heads | the action and what else there is: `columns::head` |
 //! | clients | where it is not the next one of the client before: which, and how much its number jumps |
 //! | times | the difference to the time of the entry before |
 //! | keys | 0 for the next key of the table, or how many keys back |
@@ -20,7 +20,7 @@
 //! | replaced | for each field: 0 nothing, 1 what is foreseen, 2 and more: so many dots less 2 |
 //! | counts, dot clients, dot numbers | lists of dots that are not foreseen; numbers as the distance to the client's last one |
 //! | groups | 0 the one of the entry before; else 1 + how far its first entry lies back, and how many there are |
-//! | rare | what else there may be: [`rare`] |
+//! | rare | what else there may be: `columns::rare` |
 //! | operations | an addition's delta; how much a set gains and loses |
 //! | intents | 16 bytes each |
 //! | lengths, texts | values |
