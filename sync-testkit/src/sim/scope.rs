@@ -2,7 +2,8 @@
 //! entity. The production replica and hub make every move; where a state was met before, its future was too.
 //!
 //! A state is all that is stored: by the devices, by the hub and in its backup, and the requests still on their way.
-//! Time stands still, so that every write is made in one moment and only names and numbers order them.
+//! Time stands still, and every device's clock is a millisecond off the one before. (Two copies of a file that write the
+//! same thing in the same millisecond write one entry: its content is all that tells them apart.)
 
 use std::collections::HashSet;
 use std::fmt;
@@ -187,11 +188,12 @@ pub fn small_worlds(scene: Scene, devices: usize, moves: usize, time: Duration) 
                 }
                 let path: Vec<Move> = path.iter().copied().chain([step]).collect();
                 found.tried += 1;
-                match walk(&kinds, devices, &path, &mut met) {
+                match walk(&kinds, devices, &path, &mut met, false).0 {
                     Ok(false) => {}
                     Ok(true) => next.push(path),
                     Err(violation) => {
-                        found.violation = Some((format!("{path:?}"), violation));
+                        let lines = walk(&kinds, devices, &path, &mut HashSet::new(), true).1;
+                        found.violation = Some((format!("{}\n{path:?}", lines.join("\n")), violation));
                         return found;
                     }
                 }
@@ -230,16 +232,18 @@ fn possible(scene: Scene, devices: usize, path: &[Move]) -> Vec<Move> {
     all
 }
 
-/// Makes the moves; whether they lead to a state that was not met before, from which all came to rest.
+/// Makes the moves; whether they lead to a state that was not met before, from which all came to rest, and if that is
+/// asked for what happened, line by line.
 fn walk(
     kinds: &[Vec<Arc<dyn Subject>>; 2],
     devices: usize,
     path: &[Move],
     met: &mut HashSet<u64>,
-) -> Result<bool, Violation> {
+    tells: bool,
+) -> (Result<bool, Violation>, Vec<String>) {
     let faults = Faults::all().without(Fault::SmallPages).without(Fault::Hostile).without(Fault::Schema);
     let plan = Plan::quiet(devices, faults);
-    let mut world = World::new(&plan, kinds, Trace::new(false));
+    let mut world = World::new(&plan, kinds, Trace::new(tells));
     let made = catch_unwind(AssertUnwindSafe(|| {
         world.begin_small()?;
         for (at, step) in path.iter().enumerate() {
@@ -254,11 +258,12 @@ fn walk(
         }
         Ok(is_new)
     }));
-    made.unwrap_or_else(|panic| {
+    let made = made.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         Err(Violation { rule: Rule::NoPanic, what: text.unwrap_or_default() })
-    })
+    });
+    (made, world.trace.into_lines())
 }
 
 /// What becomes of the push of a sync.
@@ -272,7 +277,14 @@ enum Push {
 
 impl World<'_> {
     fn begin_small(&mut self) -> Holds {
+        self.set_clocks();
         self.start_hub(0)
+    }
+
+    fn set_clocks(&mut self) {
+        for (at, device) in (0..).zip(&self.devices) {
+            device.clock.set_skew(at);
+        }
     }
 
     /// Makes a move; `false` if it is none, because there is nothing to make it with.
@@ -300,6 +312,7 @@ impl World<'_> {
             Move::Clone(at) => {
                 let before = self.devices.len();
                 self.file_fault(Fault::Clone, at, &mut rng)?;
+                self.set_clocks();
                 Ok(self.devices.len() > before)
             }
             Move::Backup => {

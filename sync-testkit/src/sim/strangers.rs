@@ -132,16 +132,22 @@ impl World<'_> {
         let own = ClientId::new("mallory-1");
         let next = now.vector.get(&own).n + 1;
         let clients: Vec<&ClientId> = now.vector.iter().map(|(client, _)| client).collect();
-        let now = self.devices[0].clock.now();
+        let wall = self.devices[0].clock.now();
         let key = EntityKey::new(*rng.pick(&["note", "reading", "thing"]), *rng.pick(&["x", "y", "z", "w"]));
-        let origin = Origin { dot: Dot::new(own.clone(), next), time: now, author: None };
+        let origin = Origin { dot: Dot::new(own.clone(), next), time: wall, author: None };
         let mut entry = blank(origin, key, Action::Create);
         entry.intent = Some(u128::from(rng.bits()));
         let mut second = None;
         match rng.below(14) {
             0 => entry.origin.time = *rng.pick(&[u64::MAX, u64::MAX - 1, 1 << 62, 0]),
             1 => entry.origin.dot.n = *rng.pick(&[0, next + 1, u64::MAX, u64::MAX - 1]),
-            2 if !log.is_empty() => entry.origin.dot = Dot::new((*rng.pick(&clients)).clone(), 1 + rng.below(9) as u64),
+            2 if !log.is_empty() => {
+                // Somebody else's name, often the next one.
+                let client = (*rng.pick(&clients)).clone();
+                let n = 1 + rng.below(9) as u64;
+                let n = if rng.clone().percent(50) { now.vector.get(&client).n + 1 } else { n };
+                entry.origin.dot = Dot::new(client, n);
+            }
             3 if !log.is_empty() => {
                 // Somebody else's entry, as it is or with something else in it.
                 entry = (*rng.pick(log).entry).clone();
@@ -150,8 +156,10 @@ impl World<'_> {
                 }
             }
             4 => {
-                entry.action = Action::Update;
-                entry.of = vec![Dot::new(own, rng.bits() % 9)];
+                let of = Dot::new(own, rng.bits() % 9);
+                if rng.clone().percent(50) {
+                    (entry.action, entry.of) = (Action::Update, vec![of]);
+                }
                 entry.replaces = vec![("title".into(), vec![Dot::new(ClientId::new("nobody"), 1)])];
             }
             5 => entry.action = Action::Purge,
