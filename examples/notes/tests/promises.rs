@@ -13,6 +13,7 @@ mod promises {
     mod clones;
     mod common;
     mod conflicts;
+    mod drafts;
     mod lost_hub;
     mod lost_replies;
     mod oracle;
