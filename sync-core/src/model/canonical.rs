@@ -129,6 +129,8 @@ mod tests {
             changed(|e| e.fields[0].1 = assign("")),
             changed(|e| e.replaces.push(("body".into(), Vec::new()))),
             changed(|e| e.of[0].client = ClientId::new("")),
+            changed(|e| e.unknown = Some(Value::from_canonical("ä\",\"x\":null}"))),
+            changed(|e| e.unknown = Some(Value::from_canonical("{"))),
             changed(|e| e.action = Action::Restore),
             changed(|e| e.group = Some(Group { first: 0, count: 1 })),
             changed(|e| e.group = Some(Group { first: 1, count: 0 })),

@@ -122,12 +122,11 @@ impl Entry {
         if let (true, Some(intent)) = (intent, self.intent) {
             text(out, "intent", &format!("{intent:032x}"));
         }
-        if let Some(unknown) = &self.unknown {
-            let members = unknown.as_str();
-            if members.len() > 2 {
-                out.push(',');
-                out.push_str(&members[1..members.len() - 1]);
-            }
+        // What came as bytes from elsewhere may be no object: it is none then in JSON, and so does not read back.
+        let members = self.unknown.as_ref().and_then(|unknown| unknown.as_str().strip_prefix('{')?.strip_suffix('}'));
+        if let Some(members) = members.filter(|members| !members.is_empty()) {
+            out.push(',');
+            out.push_str(members);
         }
         if let Some(seq) = seq {
             number(out, "seq", seq);
