@@ -216,6 +216,61 @@ fn a_copied_file_that_goes_on_loses_nothing_and_doubles_nothing() {
 }
 
 #[test]
+fn what_two_copies_write_alike_in_the_same_millisecond_counts_twice() {
+    // What became of the first push, before the copy's, and of the next one, after it.
+    for (first, next) in [(None, None), (Some(false), None), (Some(false), Some(false)), (Some(true), None)] {
+        let world = World::new();
+        let a = world.device();
+        a.replica.create(note("n", "first")).unwrap().wait().unwrap();
+        a.sync();
+        let b = world.device_on(Arc::new(a.store.copy()), world.clock.clone());
+        a.edit("n", |n| n.views += 1);
+        let lossy = |arrives| run(a.replica.sync(&Lossy { hub: a.hub.clone(), arrives })).unwrap_err();
+        first.map(lossy);
+        b.edit("n", |n| n.views += 1);
+        b.sync();
+        next.map(lossy);
+        for device in [&a, &b, &a] {
+            device.sync();
+        }
+        let views = |device: &Device| device.replica.get::<Note>(&"n".into()).unwrap().unwrap().views;
+        assert_eq!((views(&a), views(&b)), (2, 2), "{first:?} {next:?}");
+        assert_eq!(a.dump(), b.dump());
+    }
+}
+
+/// Loses every push, before or after the hub carried it out.
+struct Lossy {
+    hub: InProcess,
+    arrives: bool,
+}
+
+macro_rules! passing {
+    ($($method:ident($request:ty) -> $reply:ty),*) => {
+        impl Transport for Lossy {
+            $(fn $method<'a>(&'a self, request: &'a $request) -> BoxFuture<'a, Result<$reply, TransportError>> {
+                self.hub.$method(request)
+            })*
+            fn push<'a>(&'a self, request: &'a PushRequest) -> BoxFuture<'a, Result<PushReply, TransportError>> {
+                Box::pin(async move {
+                    if self.arrives {
+                        self.hub.push(request).await?;
+                    }
+                    Err(TransportError::Offline { message: "lost".into() })
+                })
+            }
+            fn live(&self, since: u64) -> BoxFuture<'_, Result<u64, TransportError>> {
+                self.hub.live(since)
+            }
+        }
+    };
+}
+passing!(
+    hello(HelloRequest) -> Hello, pull(PullRequest) -> Page, snapshot(SnapshotRequest) -> SnapshotPage,
+    join(SnapshotPage) -> ()
+);
+
+#[test]
 fn a_file_put_back_as_it_was_goes_on() {
     let world = World::new();
     let a = world.device();
@@ -419,6 +474,45 @@ fn another_hub_gets_nothing_until_the_replica_adopts_it() {
     assert_eq!(refused.code(), "wrong_account");
     assert_eq!(world.hub.head().seq, 0, "nothing was sent");
     assert_eq!(a.title("n"), Some("pending".into()));
+}
+
+#[test]
+fn a_draft_that_is_saved_after_another_history_was_adopted_stands_on_what_is_there() {
+    let mut world = World::new();
+    let mut a = world.device();
+    a.replica.create(note("kept", "first")).unwrap().wait().unwrap();
+    a.sync();
+    let early = world.store.copy();
+    a.edit("kept", |n| n.title = "second".into());
+    a.replica.create(note("gone", "first")).unwrap().wait().unwrap();
+    a.sync();
+    let open = |id: &str| a.replica.draft::<Note>(&id.into()).unwrap();
+    let (mut kept, mut gone) = (open("kept"), open("gone"));
+    kept.title = "from the form".into();
+    gone.title = "from the form".into();
+    world.put_back(early);
+    a.meets(&world);
+    run(a.replica.adopt_hub(&a.hub)).unwrap();
+    assert_eq!(gone.save().unwrap_err().code(), "not_found");
+    kept.save().unwrap().wait().unwrap();
+    let report = a.sync();
+    assert_eq!((report.uploaded, report.rejected, report.pending), (1, 0, 0), "{report:?}");
+    assert_eq!(a.title("kept"), Some("from the form".into()));
+    // The file is lost, and another one has an entity of the same name.
+    let mut b = world.device();
+    b.sync();
+    let mut draft = b.replica.draft::<Note>(&"kept".into()).unwrap();
+    draft.views += 1;
+    world.put_back(MemoryStore::new());
+    let c = world.device();
+    c.replica.create(note("kept", "anew")).unwrap().wait().unwrap();
+    c.sync();
+    b.meets(&world);
+    run(b.replica.adopt_hub(&b.hub)).unwrap();
+    draft.save().unwrap().wait().unwrap();
+    assert_eq!(b.sync().pending, 0);
+    c.sync();
+    assert_eq!(c.replica.get::<Note>(&"kept".into()).unwrap().unwrap().views, 1);
 }
 
 #[test]

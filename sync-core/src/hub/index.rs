@@ -16,6 +16,8 @@ pub(super) struct Place {
     pub(super) hash: Digest,
     /// The digest of its client's entries up to it.
     pub(super) running: Digest,
+    /// Its intent, as far as that is known.
+    pub(super) intent: Option<u128>,
 }
 
 /// Consecutive entries of one client in one row of the journal.
@@ -131,7 +133,8 @@ impl Place {
     }
 
     fn load(store: &dyn Store, dot: &Dot) -> Result<Option<Self>, StoreError> {
-        let parse = |r: &mut Reader<'_>| Ok(Self { seq: r.u64()?, hash: r.digest()?, running: r.digest()? });
+        let parse =
+            |r: &mut Reader<'_>| Ok(Self { seq: r.u64()?, hash: r.digest()?, running: r.digest()?, intent: None });
         load(store, &place_of(LINK, &dot.client, dot.n), parse)
     }
 }
@@ -170,7 +173,7 @@ impl Numbers {
         let those = entries.get(first..=first.checked_add(step)?)?;
         let last = those.last().filter(|last| last.entry.dot() == dot)?;
         let running = those.iter().fold(self.before, |digest, logged| digest.then(logged.hash));
-        Some(Place { seq: self.seq + step as u64, hash: last.hash, running })
+        Some(Place { seq: self.seq + step as u64, hash: last.hash, running, intent: last.intent })
     }
 }
 

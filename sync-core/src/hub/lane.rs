@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::facts::View;
+use super::index::Place;
 use super::prepared::{Kind, Prepared, reject};
 use crate::model::entry::{Entry, Group};
 use crate::model::stamp::{ClientId, Digest, Dot};
@@ -57,9 +58,9 @@ impl Lane {
     pub(super) fn check_history(&self, offers: &[Prepared], view: &View<'_>) -> Result<(), TransportError> {
         let known = view.state.known(&self.client).n;
         let mut next = known.saturating_add(1);
-        let mut hashes: HashMap<u64, Digest> = HashMap::new();
+        let mut contents: HashMap<u64, (Digest, Option<u128>)> = HashMap::new();
         for slot in &self.slots {
-            let Kind::Entry { entry, hash, fault, .. } = &offers[slot.at].kind else {
+            let Kind::Entry { entry, hash, fault, intent } = &offers[slot.at].kind else {
                 next = next.max(slot.n.saturating_add(1));
                 continue;
             };
@@ -68,7 +69,7 @@ impl Lane {
                 continue;
             }
             if slot.n <= known {
-                self.check_known(entry, *hash, view)?;
+                self.check_known(entry, *hash, *intent, view)?;
                 continue;
             }
             if slot.n > next {
@@ -79,7 +80,7 @@ impl Lane {
                 return Err(TransportError::Diverged { message });
             }
             next = next.max(slot.n.saturating_add(1));
-            if *hashes.entry(slot.n).or_insert(*hash) != *hash {
+            if *contents.entry(slot.n).or_insert((*hash, *intent)) != (*hash, *intent) {
                 return Err(TransportError::Forked {
                     message: format!("the push has two different entries named {}", entry.dot()),
                 });
@@ -91,9 +92,21 @@ impl Lane {
         Ok(())
     }
 
-    fn check_known(&self, entry: &Entry, hash: Digest, view: &View<'_>) -> Result<(), TransportError> {
+    fn check_known(
+        &self,
+        entry: &Entry,
+        hash: Digest,
+        intent: Option<u128>,
+        view: &View<'_>,
+    ) -> Result<(), TransportError> {
+        // Two copies of a file may write the same at the same time: only what was meant tells them apart.
+        let means_another = |place: &Place| match (intent, place.intent) {
+            (Some(intent), Some(known)) => intent != known,
+            (Some(intent), None) => view.intent(intent).is_some_and(|known| known.dot != *entry.dot()),
+            (None, _) => false,
+        };
         match view.place(entry.dot()) {
-            Some(place) if place.hash == hash => Ok(()),
+            Some(place) if place.hash == hash && !means_another(&place) => Ok(()),
             Some(_) => Err(TransportError::Forked { message: format!("{} is another entry here", entry.dot()) }),
             None => {
                 let message =

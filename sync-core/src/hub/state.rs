@@ -99,7 +99,7 @@ impl State {
         }
         let intended = |(intent, dot): &(u128, Dot)| (*intent, Intended { dot: dot.clone(), seq: self.joined });
         self.joined_intents = joined.intents.iter().map(intended).collect();
-        let place = |link: &Link| Place { seq: self.joined, hash: link.hash, running: link.digest };
+        let place = |link: &Link| Place { seq: self.joined, hash: link.hash, running: link.digest, intent: None };
         self.joined_places = joined.links.iter().map(|link| (link.dot.clone(), place(link))).collect();
     }
 

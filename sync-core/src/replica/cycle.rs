@@ -97,6 +97,8 @@ impl Replica {
             Greeted::LostData(lost) => self.restore_hub(transport, lost, &mut report).await?,
         };
         self.progress(|status| status.total = Some(hello.head.seq));
+        let mut patience = PATIENCE;
+        let mut download_first = self.settle_issued(transport, &hello, &mut report, &mut patience).await?;
         if self.state().cursor.seq + 1 < hello.tail {
             match self.take_snapshot(transport, None).await {
                 Err(Error::HubLostData { message }) => {
@@ -108,19 +110,17 @@ impl Replica {
             report.bootstrapped = true;
         }
         let mut upload = Ok(());
-        let mut patience = PATIENCE;
-        // Entries of this client that it does not know to be accepted: a reply was lost, or a copy wrote them.
-        let known = hello.clients.first().map_or(0, |standing| standing.known.n);
-        let mut download_first = known > self.state().accepted;
         let mut came_last = None;
         loop {
+            let decided = report.uploaded + report.rejected;
             if !download_first {
                 self.progress(|status| status.enter(Phase::Uploading));
                 upload = self.upload(transport, &mut report, &mut patience).await;
             }
             download_first = false;
             self.progress(|status| status.enter(Phase::Downloading));
-            let Downloaded { forked, last } = self.download(transport, options, &mut report).await?;
+            let settles = upload.as_ref().is_err_and(|error| !may_decide(error));
+            let Downloaded { forked, last } = self.download(transport, options, settles, &mut report).await?;
             came_last = last.or(came_last);
             if forked {
                 self.become_another(&mut report, &mut patience)?;
@@ -128,7 +128,10 @@ impl Replica {
             } else if upload.is_err() || !self.may_push_on() {
                 break;
             }
-            patience = patience.saturating_sub(1);
+            // Only who gets nowhere tires.
+            if report.uploaded + report.rejected == decided {
+                patience = patience.saturating_sub(1);
+            }
             if patience == 0 {
                 break;
             }
@@ -143,6 +146,36 @@ impl Replica {
             None => self.inner.journal.demand(),
         }
         upload.map(|()| report)
+    }
+
+    /// The hub has entries of this client that are not known here to be accepted: a reply was lost, or a copy of this file
+    /// wrote them. What was offered from here is offered again before anything else, because only the hub can tell, by
+    /// what was meant. Whether this file turned out to be a copy: then it downloads before it pushes.
+    async fn settle_issued(
+        &self,
+        transport: &dyn Transport,
+        hello: &Hello,
+        report: &mut Report,
+        patience: &mut u32,
+    ) -> Result<bool, Error> {
+        let known = hello.clients.first().map_or(0, |standing| standing.known.n);
+        let (accepted, issued) = {
+            let state = self.state();
+            (state.accepted, state.issued())
+        };
+        if known <= accepted {
+            return Ok(false);
+        }
+        if known > issued {
+            self.become_another(report, patience)?;
+            return Ok(true);
+        }
+        self.progress(|status| status.enter(Phase::Uploading));
+        match self.upload(transport, report, patience).await {
+            Err(error) if may_decide(&error) => Err(error),
+            // It cannot say: the content has to do.
+            _ => Ok(report.forked),
+        }
     }
 
     fn may_push_on(&self) -> bool {
@@ -259,12 +292,14 @@ impl Replica {
         &self,
         transport: &dyn Transport,
         options: SyncOptions,
+        settles: bool,
         report: &mut Report,
     ) -> Result<Downloaded, Error> {
         loop {
-            match self.pull(transport, options.page.max(1), report).await {
+            match self.pull(transport, options.page.max(1), settles, report).await {
                 Ok(Pulled::More) => {}
                 Ok(Pulled::Done(last)) => return Ok(Downloaded { forked: false, last }),
+                Ok(Pulled::Undecided) => return Ok(Downloaded { forked: false, last: None }),
                 Ok(Pulled::Forked) => return Ok(Downloaded { forked: true, last: None }),
                 // The log was cut behind this replica since it was greeted.
                 Err(Error::Transport(TransportError::Expired)) if !report.bootstrapped => {
@@ -287,9 +322,14 @@ impl Replica {
         let request = self.state().hello();
         let hello = transport.hello(&request).await?;
         self.bind(&hello)?;
+        let (mut settled, mut patience) = (Report::default(), PATIENCE);
+        self.settle_issued(transport, &hello, &mut settled, &mut patience).await?;
         let distrusted = self.distrusted(transport).await?;
         self.take_snapshot(transport, Some(distrusted)).await?;
         let mut report = self.sync(transport).await?;
+        report.uploaded += settled.uploaded;
+        report.rejected += settled.rejected;
+        report.forked |= settled.forked;
         report.bootstrapped = true;
         Ok(report)
     }
@@ -303,6 +343,17 @@ impl Replica {
         self.commit_between_writes(&Row::Client(client))?;
         Ok(())
     }
+}
+
+/// Whether a hub that failed to take a push so may decide about the next one.
+fn may_decide(error: &Error) -> bool {
+    let never = |error: &TransportError| {
+        matches!(
+            error,
+            TransportError::Denied { .. } | TransportError::TooLarge { .. } | TransportError::Diverged { .. }
+        )
+    };
+    !matches!(error, Error::Transport(error) if never(error))
 }
 
 /// How far a download came.

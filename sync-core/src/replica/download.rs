@@ -23,6 +23,8 @@ pub(super) enum Pulled {
     Done(Option<Position>),
     /// The log holds entries of this client that this file did not issue.
     Forked,
+    /// The log holds what was offered from here, or the same from a copy of this file: the hub has to decide first.
+    Undecided,
 }
 
 impl Replica {
@@ -31,9 +33,10 @@ impl Replica {
         &self,
         transport: &dyn Transport,
         limit: u64,
+        settles: bool,
         report: &mut Report,
     ) -> Result<Pulled, Error> {
-        let pulled = self.take_page(transport, limit, report).await;
+        let pulled = self.take_page(transport, limit, settles, report).await;
         // However it ends: what was downloaded stays, so that a bad connection gets on too.
         if !matches!(pulled, Ok(Pulled::More | Pulled::Done(_))) && report.downloaded > 0 {
             let last = self.inner.journal.last();
@@ -42,7 +45,13 @@ impl Replica {
         pulled
     }
 
-    async fn take_page(&self, transport: &dyn Transport, limit: u64, report: &mut Report) -> Result<Pulled, Error> {
+    async fn take_page(
+        &self,
+        transport: &dyn Transport,
+        limit: u64,
+        settles: bool,
+        report: &mut Report,
+    ) -> Result<Pulled, Error> {
         let request = {
             let state = self.state();
             let own = Dot::new(state.client.clone(), state.vector.get(&state.client).n);
@@ -51,9 +60,10 @@ impl Replica {
         let page = transport.pull(&request).await?;
         check(&request, &page)?;
         let entries: Vec<Arc<Entry>> = page.entries.iter().map(|(_, entry)| entry.clone()).collect();
-        match self.state().check_page(&entries) {
+        match self.state().check_page(&entries, settles) {
             Ok(()) => {}
             Err(PageFault::Forked) => return Ok(Pulled::Forked),
+            Err(PageFault::Undecided) => return Ok(Pulled::Undecided),
             Err(PageFault::Gap(dot)) => {
                 let message = format!("its page has {dot}, and the entries of that client before it never came");
                 return Err(TransportError::Nonsense { message }.into());

@@ -78,6 +78,7 @@ impl<T: Entity> Draft<T> {
     ///
     /// # Errors
     /// As [`Replica::edit`], but for a deleted entity: the edit is then written, and listed as a conflict with the delete.
+    /// [`Error::NotFound`] too if the entity's creation was refused meanwhile, or is not in a hub's state that was taken over.
     pub fn save(self) -> Result<Commit<()>, Error> {
         let key = view::key(&self.id);
         let wrong = |source| Error::Field { key: key.clone(), source };
@@ -89,8 +90,7 @@ impl<T: Entity> Draft<T> {
         self.replica.write(|tx| {
             let schema = self.replica.schema(T::SCHEMA.name)?;
             tx.update_fields(schema, key.clone(), &self.record, &self.before, &after)?;
-            tx.rename();
-            Ok(())
+            tx.rename()
         })
     }
 }

@@ -111,6 +111,11 @@ impl Queue {
         self.offered.iter().map(|(n, local)| (*n, *local))
     }
 
+    /// The greatest number under which one was offered that has no verdict.
+    pub(crate) fn last_offered(&self) -> Option<u64> {
+        self.offered.last_key_value().map(|(n, _)| *n)
+    }
+
     /// The one that was offered under this number, and has no verdict.
     pub(crate) fn offered_as(&self, n: u64) -> Option<u64> {
         self.offered.get(&n).copied()

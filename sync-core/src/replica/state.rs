@@ -82,6 +82,8 @@ pub(crate) struct Aside {
 pub(crate) enum PageFault {
     /// The hub has another entry under a number of this client than this file.
     Forked,
+    /// It has one that was offered from this file, or the same from a copy of it: only the hub can tell.
+    Undecided,
     /// Entries of this one's client that come before it are missing.
     Gap(Dot),
 }
@@ -341,9 +343,22 @@ impl State {
         self.pending.get(local).is_some_and(|pending| pending.entry.key == *key).then_some(local)
     }
 
+    /// Whether the entry of this name is here, in the records or pending.
+    pub(super) fn has(&self, dot: &Dot) -> bool {
+        match dot.is_local() {
+            true => self.pending.contains(dot.n) || self.pending.cold.range.contains(&dot.n),
+            false => self.vector.covers(dot) || self.pending.accepted_as(dot).is_some(),
+        }
+    }
+
+    /// The greatest number of this client under which this file ever offered an entry.
+    pub(crate) fn issued(&self) -> u64 {
+        self.pending.last_offered().map_or(self.accepted, |n| n.max(self.accepted))
+    }
+
     /// Whether a page of the log goes on from what is known, and whether another copy of this file issued entries
-    /// under this client's id.
-    pub(crate) fn check_page(&self, entries: &[Arc<Entry>]) -> Result<(), PageFault> {
+    /// under this client's id. `settles` says that what was offered counts as accepted by its content alone.
+    pub(crate) fn check_page(&self, entries: &[Arc<Entry>], settles: bool) -> Result<(), PageFault> {
         let mut known: HashMap<&ClientId, u64> = HashMap::new();
         for entry in entries {
             let Dot { client, n } = entry.dot();
@@ -357,6 +372,9 @@ impl State {
                 let own = self.numbered(local, entry.dot().clone()).ok_or(PageFault::Forked)?;
                 if self.with_names_of_numbers(own).hash() != entry.hash() {
                     return Err(PageFault::Forked);
+                }
+                if !settles {
+                    return Err(PageFault::Undecided);
                 }
             }
         }

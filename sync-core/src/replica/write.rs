@@ -284,11 +284,28 @@ impl<'a> Transaction<'a> {
         })
     }
 
-    /// Has the staged entries name what pending entries, which were seen some time ago, have become since.
-    pub(super) fn rename(&mut self) {
-        let state = self.replica.state();
-        self.entries.iter_mut().for_each(|entry| state.names.rename(entry));
+    /// Has the staged entries name what pending entries, which were seen some time ago, have become since. What is not
+    /// here any more, because a hub's state was taken over meanwhile, is left out.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is nothing left that they could stand on.
+    pub(super) fn rename(&mut self) -> Result<(), Error> {
+        {
+            let state = self.replica.state();
+            for entry in &mut self.entries {
+                state.names.rename(entry);
+                entry.map_named(|dots| dots.retain(|dot| state.has(dot)));
+                entry.replaces.retain(|(_, dots)| !dots.is_empty());
+            }
+        }
+        for entry in self.entries.iter_mut().filter(|entry| entry.of.is_empty()) {
+            entry.of = self.replica.visible(&entry.key)?.grounds();
+            if entry.of.is_empty() {
+                return Err(Error::NotFound { key: entry.key.clone() });
+            }
+        }
         self.bytes = self.entries.iter().map(size::of_json).sum();
+        Ok(())
     }
 
     pub(super) fn alive(&mut self, key: &EntityKey) -> Result<Arc<Record>, Error> {

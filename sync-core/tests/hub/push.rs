@@ -2,7 +2,7 @@
 
 use super::support::*;
 use sync_core::transport::Rejection;
-use sync_core::{Action, MemoryStore, Offer, Op, Value, Verdict};
+use sync_core::{Action, Entry, MemoryStore, Offer, Op, Value, Verdict};
 
 #[test]
 fn accepts_in_order_and_numbers_densely() {
@@ -55,6 +55,25 @@ fn another_entry_of_the_same_name_is_a_fork() {
     let mut b = Client::new("b");
     let mut copy = b.clone();
     assert_eq!(push_words(&hub, &[b.create("x", "one"), copy.create("x", "other")]), "error forked");
+}
+
+#[test]
+fn the_same_content_that_was_meant_twice_is_a_fork() {
+    let store = std::sync::Arc::new(MemoryStore::new());
+    let mut a = Client::new("a");
+    let one = Entry { intent: Some(7), ..a.create("x", "one") };
+    let other = Entry { intent: Some(8), ..one.clone() };
+    let unsaid = Entry { intent: None, ..one.clone() };
+    assert_eq!(push_words(&open(store.clone()), &[one.clone(), other.clone()]), "error forked");
+    assert_eq!(push_words(&open(store.clone()), &[one.clone()]), "1");
+    let answers = |hub: &sync_core::Hub| [&one, &other, &unsaid].map(|entry| push_words(hub, &[entry.clone()]));
+    assert_eq!(answers(&open(store.clone())), ["1", "error forked", "1"]);
+    open(store.clone()).checkpoint().unwrap();
+    assert_eq!(answers(&open(store)), ["1", "error forked", "1"]);
+    // Nothing is known of what the first one meant that came without an intent.
+    let hub = open(MemoryStore::new());
+    assert_eq!(push_words(&hub, std::slice::from_ref(&unsaid)), "1");
+    assert_eq!(answers(&hub), ["1"; 3]);
 }
 
 #[test]

@@ -72,6 +72,8 @@ impl Ledger {
 /// What a device's file holds by right.
 #[derive(Debug, Clone, Default)]
 pub(super) struct File {
+    /// Which device it was made on, where that matters.
+    pub(super) made_on: usize,
     /// The last write in it.
     pub(super) last: Option<usize>,
     /// Writes in it that were pending or set aside when last looked at.

@@ -2,8 +2,8 @@
 //! entity. The production replica and hub make every move; where a state was met before, its future was too.
 //!
 //! A state is all that is stored: by the devices, by the hub and in its backup, and the requests still on their way.
-//! Time stands still, and every device's clock is a millisecond off the one before. (Two copies of a file that write the
-//! same thing in the same millisecond write one entry: its content is all that tells them apart.)
+//! Time stands still, and copies of a file write the same things in the same order: what they write differs in nothing but
+//! what was meant.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -277,14 +277,10 @@ enum Push {
 
 impl World<'_> {
     fn begin_small(&mut self) -> Holds {
-        self.set_clocks();
-        self.start_hub(0)
-    }
-
-    fn set_clocks(&mut self) {
-        for (at, device) in (0..).zip(&self.devices) {
-            device.clock.set_skew(at);
+        for (at, device) in self.devices.iter_mut().enumerate() {
+            device.file.made_on = at;
         }
+        self.start_hub(0)
     }
 
     /// Makes a move; `false` if it is none, because there is nothing to make it with.
@@ -312,7 +308,6 @@ impl World<'_> {
             Move::Clone(at) => {
                 let before = self.devices.len();
                 self.file_fault(Fault::Clone, at, &mut rng)?;
-                self.set_clocks();
                 Ok(self.devices.len() > before)
             }
             Move::Backup => {
@@ -332,8 +327,8 @@ impl World<'_> {
     fn write_small(&mut self, at: usize, act: Act) -> Result<bool, Violation> {
         let Some(replica) = self.at_hand(at)? else { return Ok(false) };
         let kind = self.kinds[0][0].clone();
-        // Every write of every device another value.
-        let seed = ((at as u64) << 32)
+        // Every write another value, but for those of copies.
+        let seed = ((self.devices[at].file.made_on as u64) << 32)
             + replica.unsynced().map_or(0, |unsynced| unsynced.len()) as u64
             + replica.vector().len() as u64 * 7;
         let written = replica.transaction(|tx| kind.act(tx, act, "x", &mut Rng::new(seed)));
