@@ -66,7 +66,8 @@ fn the_same_content_that_was_meant_twice_is_a_fork() {
     let unsaid = Entry { intent: None, ..one.clone() };
     assert_eq!(push_words(&open(store.clone()), &[one.clone(), other.clone()]), "error forked");
     assert_eq!(push_words(&open(store.clone()), std::slice::from_ref(&one)), "1");
-    let answers = |hub: &sync_core::Hub| [&one, &other, &unsaid].map(|entry| push_words(hub, std::slice::from_ref(entry)));
+    let answers =
+        |hub: &sync_core::Hub| [&one, &other, &unsaid].map(|entry| push_words(hub, std::slice::from_ref(entry)));
     assert_eq!(answers(&open(store.clone())), ["1", "error forked", "1"]);
     open(store.clone()).checkpoint().unwrap();
     assert_eq!(answers(&open(store)), ["1", "error forked", "1"]);
