@@ -82,7 +82,7 @@ pub use model::entry::{Action, EntityKey, Entry, Group};
 pub use model::op::{Family, Op};
 pub use model::policy::{Policy, Written};
 pub use model::record::{Life, Record};
-pub use model::snapshot::{Snapshot, reconcile, reconcile_batch};
+pub use model::snapshot::{Snapshot, reconcile, reconcile_batches};
 pub use model::stamp::{ClientId, Digest, Dot, Forked, Known, Stamp, VersionVector};
 pub use model::value::{Value, ValueError};
 pub use replica::{Change, Replica};

@@ -17,6 +17,13 @@ fn honest_histories() {
 }
 
 #[test]
+fn usual_histories() {
+    laws::check(&Profile::usual(), seeds(200), laws::batches);
+    laws::check(&Profile { hostile: 10, ..Profile::usual() }, seeds(200), laws::batches);
+    laws::check(&Profile::usual(), seeds(30), laws::all);
+}
+
+#[test]
 fn scattered_histories() {
     laws::check(&Profile::scattered(), seeds(200), laws::all);
 }

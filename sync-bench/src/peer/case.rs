@@ -104,7 +104,7 @@ pub(crate) const JSON: &[Case] = &[
 
 pub(crate) const LIMIT: &str = "postcard, borrowed, into a hash map";
 pub(crate) const OWNED: &str = "postcard, owned, into std's hash map";
-pub(crate) const OURS: &str = "ours: reconcile_batch, typed";
+pub(crate) const OURS: &str = "ours: reconcile_batches, typed";
 pub(crate) const LORO: &str = "loro, one update";
 pub(crate) const YRS: &str = "yrs, one update";
 pub(crate) const AUTOMERGE: &str = "automerge, apply_changes";

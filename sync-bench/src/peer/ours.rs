@@ -10,7 +10,7 @@ use sync_core::transport::{
 };
 use sync_core::{
     BoxFuture, Clock, Cursor, Digest, Entity, Entry, Family, Fields, Record, Replica, Snapshot, Store, StoreError,
-    SystemClock, Transport, TransportError, reconcile, reconcile_batch,
+    SystemClock, Transport, TransportError, reconcile, reconcile_batches,
 };
 use sync_redb::RedbStore;
 
@@ -40,11 +40,7 @@ pub(crate) fn json_pages(entries: &[Entry], batch: usize) -> Vec<Vec<u8>> {
 
 /// Batches to the notes that live.
 pub(crate) fn fold(batches: &[Vec<u8>]) -> Result<Vec<Note>> {
-    let mut snapshot = Snapshot::default();
-    for batch in batches {
-        snapshot = reconcile_batch(snapshot, batch)?;
-    }
-    typed(&snapshot)
+    typed(&reconcile_batches(Snapshot::default(), batches.iter().map(Vec::as_slice))?)
 }
 
 /// Pages of JSON to the notes that live.

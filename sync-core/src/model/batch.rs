@@ -27,14 +27,17 @@
 
 mod columns;
 mod read;
+mod rows;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub(crate) use read::Entries;
+pub(super) use rows::{Body, Row, Rows};
 
 use super::codec::{self, CodecError};
 use super::entry::Entry;
+use super::interner::At;
 use super::stamp::Forked;
 
 /// The form's version, its first byte.
@@ -74,9 +77,6 @@ mod replaced {
     pub(super) const FORESEEN: u64 = 1;
     pub(super) const LISTED: u64 = 2;
 }
-
-/// A dot by its client's place in the table.
-type At = (u32, u64);
 
 /// What both sides know of an entity from the entries before: how what comes is foreseen.
 #[derive(Default)]

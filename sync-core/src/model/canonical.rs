@@ -1,6 +1,6 @@
 //! Whether an entry is as its JSON would bring it back, seen without writing that JSON: what nearly every entry is.
 
-use super::entry::{Action, EntityKey, Entry, is_client_text};
+use super::entry::{Action, EntityKey, Entry, Group, is_client_text};
 use super::op::Op;
 use super::stamp::{Dot, Name};
 use super::value::Value;
@@ -28,14 +28,16 @@ impl Entry {
     }
 
     /// Whether its numbers and the kind of its action are plain.
-    pub(super) fn has_plain_numbers(&self) -> bool {
-        let exact = |n: u64| (1..EXACT).contains(&n);
+    fn has_plain_numbers(&self) -> bool {
         let writes = matches!(self.action, Action::Create | Action::Update);
-        exact(self.origin.dot.n)
-            && self.origin.time < EXACT
-            && self.group.is_none_or(|group| exact(group.first) && exact(group.count))
-            && (writes || self.fields.is_empty())
+        are_plain_numbers(self.origin.dot.n, self.origin.time, self.group) && (writes || self.fields.is_empty())
     }
+}
+
+/// Whether an entry's number, time and group are such as every reader of JSON takes for the same.
+pub(super) fn are_plain_numbers(n: u64, time: u64, group: Option<Group>) -> bool {
+    let exact = |n: u64| (1..EXACT).contains(&n);
+    exact(n) && time < EXACT && group.is_none_or(|group| exact(group.first) && exact(group.count))
 }
 
 pub(super) fn is_plain_key(key: &EntityKey) -> bool {
@@ -54,16 +56,24 @@ fn are_keys<'a>(names: impl Iterator<Item = &'a Name> + Clone) -> bool {
 
 /// An assignment of a value that is no operation's spelling.
 fn is_plain(op: &Op) -> bool {
-    matches!(op, Op::Assign(value) if is_plain_value(value))
+    matches!(op, Op::Assign(value) if is_plain_text(value.as_str()))
 }
 
-pub(super) fn is_plain_value(value: &Value) -> bool {
-    match value.as_str().as_bytes() {
-        b"true" | b"false" | b"null" => true,
-        [b'"', inner @ .., b'"'] => is_unescaped(inner),
+/// Whether a text is a canonical value that spells no operation.
+pub(super) fn is_plain_text(text: &str) -> bool {
+    match text.as_bytes() {
+        b"true" | b"false" | b"null" | b"[]" => true,
+        [b'"', inner @ .., b'"'] if is_unescaped(inner) => true,
+        [b'[', inner @ .., b']'] if are_short_texts(inner) => true,
         [b'{', ..] => false,
-        _ => Value::parse(value.as_str()).is_ok_and(|parsed| parsed == *value),
+        _ => Value::parse(text).is_ok_and(|parsed| parsed.as_str() == text),
     }
+}
+
+/// Whether these are the elements of a list of strings none of which holds anything that could be mistaken.
+fn are_short_texts(elements: &[u8]) -> bool {
+    let is_text = |element: &[u8]| matches!(element, [b'"', inner @ .., b'"'] if is_unescaped(inner));
+    elements.split(|b| *b == b',').all(is_text)
 }
 
 /// Whether nothing in a string ends or escapes it. Without an early end, so that many bytes are looked at at a time.
@@ -79,7 +89,6 @@ fn can_be_named(dot: &Dot) -> bool {
 mod tests {
     use super::super::stamp::{ClientId, Origin};
     use super::*;
-    use crate::model::entry::Group;
 
     fn plain() -> Entry {
         let dot = Dot::new(ClientId::new("a"), 7);

@@ -9,12 +9,14 @@ use std::cell::RefCell;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
+use super::batch::{Body, Row};
 use super::entry::Entry;
+use super::interner::{At, Interner};
 use super::op::Op;
 use super::stamp::{Digest, Dot};
-use super::value::Value;
 
 /// The words that a hash is over, as bytes.
+#[derive(Default)]
 struct Words(Vec<u8>);
 
 impl Words {
@@ -22,8 +24,8 @@ impl Words {
         self.0.extend_from_slice(words.map(u64::to_le_bytes).as_flattened());
     }
 
-    fn value(&mut self, value: &Value) {
-        let hash = xxh3_128(value.as_str().as_bytes());
+    fn value(&mut self, value: &str) {
+        let hash = xxh3_128(value.as_bytes());
         self.add([hash as u64, (hash >> 64) as u64]);
     }
 
@@ -34,22 +36,29 @@ impl Words {
         }
     }
 
+    fn ats(&mut self, dots: &[At], interner: &Interner) {
+        self.add([dots.len() as u64]);
+        for (client, n) in dots {
+            self.add([interner.client_at(*client).1, *n]);
+        }
+    }
+
     fn op(&mut self, field: &str, op: &Op) {
         self.add([name(field), op.code()]);
         match op {
-            Op::Assign(value) | Op::First(value) | Op::Max(value) | Op::Min(value) => self.value(value),
+            Op::Assign(value) | Op::First(value) | Op::Max(value) | Op::Min(value) => self.value(value.as_str()),
             Op::Add(delta) => self.add([*delta as u64]),
             Op::Set { insert, remove } => {
                 self.add([insert.len() as u64, remove.len() as u64]);
-                insert.iter().for_each(|element| self.value(element));
+                insert.iter().for_each(|element| self.value(element.as_str()));
                 for (element, dots) in remove {
-                    self.value(element);
+                    self.value(element.as_str());
                     self.dots(dots);
                 }
             }
             Op::Own { family, body } => {
                 self.add([name(family)]);
-                self.value(body);
+                self.value(body.as_str());
             }
         }
     }
@@ -70,6 +79,47 @@ pub(super) fn of(entry: &Entry) -> Digest {
     let hash = Digest(xxh3_128(&words.0));
     BUFFER.set(words.0);
     hash
+}
+
+/// Hashes rows of batches.
+#[derive(Default)]
+pub(super) struct Hasher(Words);
+
+impl Hasher {
+    /// The hash of the entry that a row says, which has nothing but assigned values. The same as [`of`] that entry,
+    /// with what stands once hashed once.
+    pub(super) fn row(&mut self, row: &Row<'_>, interner: &Interner) -> Digest {
+        let Hasher(words) = self;
+        words.0.clear();
+        let [entity_type, id] = interner.key_at(row.key).hashes;
+        words.add([
+            u64::from(row.action.code()) << 8 | u64::from(row.group.is_some()) << 2,
+            row.time,
+            row.at.1,
+            interner.client_at(row.at.0).1,
+            entity_type,
+            id,
+            row.cells.len() as u64,
+            row.cells.iter().filter(|cell| cell.replaced.is_some()).count() as u64,
+        ]);
+        for cell in &row.cells {
+            words.add([interner.name_at(cell.name).1, cell.kind.code]);
+            if let Body::Value(value) = cell.body {
+                words.value(value);
+            }
+        }
+        for cell in &row.cells {
+            if let Some(span) = &cell.replaced {
+                words.add([interner.name_at(cell.name).1]);
+                words.ats(row.dots_of(span), interner);
+            }
+        }
+        words.ats(row.dots_of(&row.of), interner);
+        if let Some(group) = row.group {
+            words.add([group.first, group.count]);
+        }
+        Digest(xxh3_128(&words.0))
+    }
 }
 
 fn write(words: &mut Words, entry: &Entry) {
@@ -108,15 +158,17 @@ fn write(words: &mut Words, entry: &Entry) {
         words.add([group.first, group.count]);
     }
     if let Some(unknown) = unknown {
-        words.value(unknown);
+        words.value(unknown.as_str());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::batch::{Rows, encode_batch};
     use crate::model::entry::{Action, EntityKey, Group};
     use crate::model::stamp::{ClientId, Name, Origin};
+    use crate::model::value::Value;
 
     fn entry() -> Entry {
         let dot = |n| Dot::new(ClientId::new("a"), n);
@@ -126,6 +178,22 @@ mod tests {
         entry.replaces = vec![("title".into(), vec![dot(1), dot(2)])];
         entry.of = vec![dot(1)];
         entry
+    }
+
+    #[test]
+    fn a_row_has_the_hash_of_its_entry() {
+        let mut grouped = entry();
+        grouped.group = Some(Group { first: 7, count: 1 });
+        let mut create = entry();
+        (create.action, create.of, create.replaces) = (Action::Create, Vec::new(), Vec::new());
+        let entries = [entry(), grouped, create];
+        let batch = encode_batch(&entries);
+        let mut rows = Rows::open(&batch, false, Interner::default()).unwrap_or_else(|error| panic!("{error}"));
+        let (mut row, mut hasher) = (Row::default(), Hasher::default());
+        for entry in &entries {
+            assert_eq!(rows.read(&mut row), Ok(true));
+            assert_eq!(hasher.row(&row, rows.interner()), entry.hash(), "{entry:?}");
+        }
     }
 
     #[test]

@@ -28,14 +28,40 @@ pub(super) fn write<'a>(w: &mut Writer, ids: impl ExactSizeIterator<Item = &'a s
 pub(super) fn read(r: &mut Reader<'_>, mut each: impl FnMut(&str)) -> Result<()> {
     let mut digits = [0; 36];
     for (form, bytes) in parts(r)? {
-        let id = match (form, bytes.first_chunk::<16>()) {
-            (UUID, Some(bits)) => &*Uuid::from_bytes(*bits).hyphenated().encode_lower(&mut digits),
-            (HEX, Some(bits)) => &*Uuid::from_bytes(*bits).simple().encode_lower(&mut digits),
-            _ => text(form, bytes)?.unwrap_or_default(),
-        };
-        each(id);
+        each(Id::at(form, bytes)?.spell(&mut digits));
     }
     Ok(())
+}
+
+/// A text of a table; every text has one way to stand here.
+#[derive(Clone, Copy)]
+pub(super) enum Id<'a> {
+    /// Which of the forms, and its bits.
+    Packed(u64, u128),
+    Text(&'a str),
+}
+
+impl<'a> Id<'a> {
+    /// The text of this form.
+    pub(super) fn at(form: u64, bytes: &'a [u8]) -> Result<Self> {
+        match (text(form, bytes)?, bytes.first_chunk::<16>()) {
+            (Some(text), _) => Ok(packed(text).map_or(Id::Text(text), |(form, bits)| Id::Packed(form, bits))),
+            (None, Some(bits)) => Ok(Id::Packed(form, u128::from_be_bytes(*bits))),
+            (None, None) => Err(CodecError { expected: "16 bytes" }),
+        }
+    }
+
+    /// The text itself.
+    pub(super) fn spell<'b>(&self, digits: &'b mut [u8; 36]) -> &'b str
+    where
+        'a: 'b,
+    {
+        match self {
+            Id::Packed(UUID, bits) => Uuid::from_u128(*bits).hyphenated().encode_lower(digits),
+            Id::Packed(_, bits) => Uuid::from_u128(*bits).simple().encode_lower(digits),
+            Id::Text(text) => text,
+        }
+    }
 }
 
 /// For each text its form and its bytes.

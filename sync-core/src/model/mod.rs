@@ -10,6 +10,7 @@ pub mod entry;
 mod fold;
 mod hash;
 mod ids;
+mod interner;
 mod join;
 pub mod json;
 pub mod op;

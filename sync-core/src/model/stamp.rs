@@ -222,7 +222,7 @@ pub struct Known {
 
 impl Known {
     /// What is known with the next entry, of this number and hash.
-    fn then(self, n: u64, hash: Digest) -> Known {
+    pub(super) fn then(self, n: u64, hash: Digest) -> Known {
         Known { n, digest: self.digest.then(hash) }
     }
 }
@@ -308,6 +308,16 @@ impl Context {
     /// The entries beyond a gap, with the hash of each.
     pub fn early(&self) -> impl Iterator<Item = (&Dot, Digest)> {
         self.early.iter().map(|(dot, hash)| (dot, *hash))
+    }
+
+    /// Whether there are entries beyond a gap.
+    pub(super) fn has_gaps(&self) -> bool {
+        !self.early.is_empty()
+    }
+
+    /// Sets what is known of a client while nothing is beyond a gap.
+    pub(super) fn set(&mut self, client: ClientId, known: Known) {
+        self.vector.set(client, known);
     }
 
     /// Whether the entry is contained.

@@ -110,6 +110,13 @@ impl Profile {
         Self { fields, restores: false, forgiving: false, purges: 0, skew: 1 << 60, ..Self::honest() }
     }
 
+    /// What most programs write: plain fields of many entities, under clocks that are right, with an exception here
+    /// and there.
+    pub fn usual() -> Self {
+        let fields = ["body", "pinned", "title"].map(|name| (name, FieldKind::Assign)).to_vec();
+        Self { devices: 4, entries: 60, entities: 6, fields, skew: 1_000, foreign: 1, purges: 1, ..Self::honest() }
+    }
+
     pub(super) fn any_key(&self, rng: &mut Rng) -> EntityKey {
         let entity_type = if rng.percent(70) { "note" } else { "notebook" };
         EntityKey::new(entity_type, format!("e{}", rng.below(self.entities)))

@@ -1,7 +1,7 @@
 //! What is written down reads back as it was.
 
 use sync_core::model::entry::{decode_batch, encode_batch};
-use sync_core::{Entry, Record, Snapshot, Value, reconcile, reconcile_batch};
+use sync_core::{Entry, Record, Snapshot, Value, reconcile, reconcile_batches};
 
 use super::{Holds, broken, fold};
 use crate::rng::Rng;
@@ -17,9 +17,31 @@ pub fn batches(entries: &[Entry], rng: &mut Rng) -> Holds {
         Ok(read) if read == entries => {}
         other => return broken(LAW, format!("{other:?}")),
     }
-    let folded = reconcile_batch(Snapshot::default(), &bytes).map_err(|e| e.to_string());
-    if folded.as_ref() != Ok(&fold(LAW, entries)?) {
-        return broken(LAW, format!("folded as bytes: {folded:?}"));
+    // The first part as entries, the rest in batches, wherever one ends.
+    let whole = fold(LAW, entries)?;
+    let mut entries = entries.to_vec();
+    for part in 0..4 {
+        let (before, rest) = entries.split_at(if part == 0 { 0 } else { rng.below(entries.len() + 1) });
+        let batches: Vec<Vec<u8>> = match part {
+            0 => vec![bytes.clone()],
+            _ => rest.chunks(1 + rng.below(rest.len() + 1)).map(encode_batch).collect(),
+        };
+        let folded = reconcile_batches(fold(LAW, before)?, batches.iter().map(Vec::as_slice));
+        if folded.as_ref().map_err(|e| e.to_string()) != Ok(&whole) {
+            return broken(LAW, format!("folded as {} batches after {}: {folded:?}", batches.len(), before.len()));
+        }
+        // Next in nearly the same order, at last in any.
+        match part {
+            0 | 1 if entries.len() > 1 => {
+                let (at, to) = (rng.below(entries.len()), rng.below(entries.len()));
+                let moved = entries.remove(at);
+                entries.insert(to, moved);
+            }
+            _ => {
+                entries.extend(rng.some_of(&entries, 10));
+                rng.shuffle(&mut entries);
+            }
+        }
     }
     for _ in 0..10 {
         let length = rng.below(bytes.len());
@@ -71,7 +93,7 @@ pub fn damage(entries: &[Entry], rng: &mut Rng) -> Holds {
     }
     for _ in 0..10 {
         let spoilt = spoilt(&batch, rng);
-        let folded = reconcile_batch(Snapshot::default(), &spoilt);
+        let folded = reconcile_batches(Snapshot::default(), [&spoilt[..]]);
         if let Ok(read) = decode_batch(&spoilt) {
             if let Some(entry) = read.iter().find(|entry| !entry.is_canonical()) {
                 return broken(LAW, format!("{entry:?}"));
