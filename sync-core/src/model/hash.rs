@@ -93,7 +93,7 @@ impl Hasher {
         words.0.clear();
         let [entity_type, id] = interner.key_at(row.key).hashes;
         words.add([
-            u64::from(row.action.code()) << 8 | u64::from(row.group.is_some()) << 2,
+            u64::from(row.action.code()) << 8 | u64::from(row.group.is_some()) << 2 | u64::from(!row.saw.is_empty()),
             row.time,
             row.at.1,
             interner.client_at(row.at.0).1,
@@ -109,12 +109,15 @@ impl Hasher {
             }
         }
         for cell in &row.cells {
-            if let Some(span) = &cell.replaced {
+            if let Some(span) = cell.replaced {
                 words.add([interner.name_at(cell.name).1]);
                 words.ats(row.dots_of(span), interner);
             }
         }
-        words.ats(row.dots_of(&row.of), interner);
+        words.ats(row.dots_of(row.of), interner);
+        if !row.saw.is_empty() {
+            words.ats(row.dots_of(row.saw), interner);
+        }
         if let Some(group) = row.group {
             words.add([group.first, group.count]);
         }
@@ -165,6 +168,7 @@ fn write(words: &mut Words, entry: &Entry) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entity::Tombstone;
     use crate::model::batch::{Rows, encode_batch};
     use crate::model::entry::{Action, EntityKey, Group};
     use crate::model::stamp::{ClientId, Name, Origin};
@@ -186,7 +190,9 @@ mod tests {
         grouped.group = Some(Group { first: 7, count: 1 });
         let mut create = entry();
         (create.action, create.of, create.replaces) = (Action::Create, Vec::new(), Vec::new());
-        let entries = [entry(), grouped, create];
+        let mut delete = Entry { fields: Vec::new(), replaces: Vec::new(), ..entry() };
+        (delete.action, delete.saw) = (Action::Delete(Tombstone::LastWriterWins), entry().replaces[0].1.clone());
+        let entries = [entry(), grouped, create, delete];
         let batch = encode_batch(&entries);
         let mut rows = Rows::open(&batch, false, Interner::default()).unwrap_or_else(|error| panic!("{error}"));
         let (mut row, mut hasher) = (Row::default(), Hasher::default());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::rows::{Body, Cell, Row, Rows, Span};
+use super::rows::{Body, Cell, Row, Rows, SetBody, Span};
 use crate::model::codec::{CodecError, Result};
 use crate::model::entry::Entry;
 use crate::model::interner::{At, Interner};
@@ -69,18 +69,18 @@ impl Row<'_> {
     pub(in crate::model) fn entry(&self, interner: &Interner) -> Entry {
         let client = |number: u32| interner.client_at(number).0.clone();
         let name = |number: u32| interner.name_at(number).0.clone();
-        let dots = |span: &Span| self.named(interner, span);
+        let dots = |span: Span| self.named(interner, span);
         let author = self.author.map(client);
         let origin = Origin { dot: interner.dot(self.at), time: self.time, author };
         let mut fields = Vec::with_capacity(self.cells.len());
         let mut replaces = Vec::with_capacity(self.cells.len());
         for cell in &self.cells {
             fields.push((name(cell.name), self.op(cell, interner)));
-            if let Some(replaced) = &cell.replaced {
+            if let Some(replaced) = cell.replaced {
                 replaces.push((name(cell.name), dots(replaced)));
             }
         }
-        replaces.extend(self.replaces.iter().map(|(number, replaced)| (name(*number), dots(replaced))));
+        replaces.extend(self.replaces.iter().map(|(number, replaced)| (name(*number), dots(*replaced))));
         Entry {
             origin,
             foreign_id: self.foreign_id.map(Arc::from),
@@ -88,8 +88,8 @@ impl Row<'_> {
             action: self.action,
             fields,
             replaces,
-            of: dots(&self.of),
-            saw: dots(&self.saw),
+            of: dots(self.of),
+            saw: dots(self.saw),
             group: self.group,
             unknown: self.unknown.map(Value::from_canonical),
             intent: self.intent,
@@ -97,29 +97,30 @@ impl Row<'_> {
     }
 
     /// Some of its dots.
-    pub(in crate::model) fn dots_of(&self, span: &Span) -> &[At] {
-        &self.dots[span.start as usize..span.end as usize]
+    pub(in crate::model) fn dots_of(&self, span: Span) -> &[At] {
+        &self.dots[span.range()]
     }
 
-    fn named(&self, interner: &Interner, span: &Span) -> Vec<Dot> {
+    fn named(&self, interner: &Interner, span: Span) -> Vec<Dot> {
         self.dots_of(span).iter().map(|at| interner.dot(*at)).collect()
     }
 
     fn op(&self, cell: &Cell<'_>, interner: &Interner) -> Op {
         let value = |text: &&str| Value::from_canonical(*text);
-        match (&cell.body, cell.kind.code) {
-            (Body::Value(text), Op::ASSIGN) => Op::Assign(value(text)),
-            (Body::Value(text), Op::FIRST) => Op::First(value(text)),
-            (Body::Value(text), Op::MAX) => Op::Max(value(text)),
-            (Body::Value(text), Op::MIN) => Op::Min(value(text)),
+        match (cell.body, cell.kind.code) {
+            (Body::Value(text), Op::ASSIGN) => Op::Assign(value(&text)),
+            (Body::Value(text), Op::FIRST) => Op::First(value(&text)),
+            (Body::Value(text), Op::MAX) => Op::Max(value(&text)),
+            (Body::Value(text), Op::MIN) => Op::Min(value(&text)),
             (Body::Value(text), _) => {
-                Op::Own { family: interner.name_at(cell.kind.family).0.clone(), body: value(text) }
+                Op::Own { family: interner.name_at(cell.kind.family).0.clone(), body: value(&text) }
             }
-            (Body::Delta(delta), _) => Op::Add(*delta),
-            (Body::Set { insert, remove }, _) => Op::Set {
-                insert: insert.iter().map(value).collect(),
-                remove: remove.iter().map(|(text, dots)| (value(text), self.named(interner, dots))).collect(),
-            },
+            (Body::Delta(delta), _) => Op::Add(delta),
+            (Body::Set(place), _) => {
+                let SetBody { insert, remove } = &self.sets[place];
+                let removed = remove.iter().map(|(text, dots)| (value(text), self.named(interner, *dots)));
+                Op::Set { insert: insert.iter().map(value).collect(), remove: removed.collect() }
+            }
         }
     }
 }

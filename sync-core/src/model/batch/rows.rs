@@ -10,7 +10,21 @@ use crate::model::interner::{At, Interner};
 use crate::model::op::Op;
 
 /// A part of a row's dots.
-pub(in crate::model) type Span = std::ops::Range<u32>;
+#[derive(Clone, Copy, Default)]
+pub(in crate::model) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    pub(in crate::model) fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+
+    pub(super) fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
 
 /// What one entry says. Its lists are used again for the next one.
 pub(in crate::model) struct Row<'a> {
@@ -19,6 +33,7 @@ pub(in crate::model) struct Row<'a> {
     pub(in crate::model) time: u64,
     pub(in crate::model) key: u32,
     pub(in crate::model) cells: Vec<Cell<'a>>,
+    pub(super) sets: Vec<SetBody<'a>>,
     /// All dots that it names.
     pub(in crate::model) dots: Vec<At>,
     pub(in crate::model) of: Span,
@@ -44,9 +59,10 @@ impl Default for Row<'_> {
             time: 0,
             key: 0,
             cells: Vec::new(),
+            sets: Vec::new(),
             dots: Vec::new(),
-            of: 0..0,
-            saw: 0..0,
+            of: Span::default(),
+            saw: Span::default(),
             group: None,
             intent: None,
             is_usual: true,
@@ -60,6 +76,7 @@ impl Default for Row<'_> {
 }
 
 /// What an entry does to one field.
+#[derive(Clone, Copy)]
 pub(in crate::model) struct Cell<'a> {
     pub(in crate::model) name: u32,
     /// [`Op::code`], and more for a family of its own.
@@ -77,10 +94,18 @@ pub(in crate::model) struct Kind {
 }
 
 /// An operation's operands.
+#[derive(Clone, Copy)]
 pub(in crate::model) enum Body<'a> {
     Value(&'a str),
     Delta(i64),
-    Set { insert: Vec<&'a str>, remove: Vec<(&'a str, Span)> },
+    /// The place of one of the row's sets.
+    Set(usize),
+}
+
+/// What a set gains and loses.
+pub(super) struct SetBody<'a> {
+    pub(super) insert: Vec<&'a str>,
+    pub(super) remove: Vec<(&'a str, Span)>,
 }
 
 /// The rows of a batch.
@@ -205,7 +230,7 @@ impl<'a> Rows<'a> {
         row.is_usual = rare == 0;
         let is_plain = self.fields(rare, row, key)?;
         row.group = if head & head::GROUP == 0 { None } else { Some(self.group(row.at)?) };
-        row.saw = 0..0;
+        row.saw = Span::default();
         if action.is_delete() {
             row.saw = self.dots(&mut row.dots)?;
         }
@@ -256,12 +281,12 @@ impl<'a> Rows<'a> {
 
     fn grounds(&mut self, head: u8, row: &mut Row<'a>, key: usize, action: Action) -> Result<()> {
         let is_create = action == Action::Create;
-        row.of = 0..0;
+        row.of = Span::default();
         if head & head::SAME_CREATE != 0 {
             if !is_create {
                 let create = self.tables.keys[key].1.create.ok_or(CodecError { expected: "a create" })?;
                 row.dots.push(create);
-                row.of = 0..1;
+                row.of = Span { start: 0, end: 1 };
             }
         } else {
             row.of = self.dots(&mut row.dots)?;
@@ -278,6 +303,7 @@ impl<'a> Rows<'a> {
     /// The fields and what is replaced in them; whether all that is plain.
     fn fields(&mut self, rare: u8, row: &mut Row<'a>, key: usize) -> Result<bool> {
         row.cells.clear();
+        row.sets.clear();
         let place = usize::try_from(self.columns.shapes.u64()?).unwrap_or(usize::MAX);
         // Taken out, and put back, so that it can be gone through while values are read.
         let shape = self.tables.shapes.get_mut(place).ok_or(CodecError { expected: "a shape of the table" })?;
@@ -285,7 +311,7 @@ impl<'a> Rows<'a> {
         let mut is_plain = shape.is_plain;
         for (name, kind) in &fields {
             let replaced = if rare & rare::REPLACES == 0 { self.replaced(key, *name, &mut row.dots)? } else { None };
-            let body = self.body(kind.code, &mut row.dots)?;
+            let body = self.body(kind.code, row)?;
             if let Body::Value(text) = body {
                 is_plain = is_plain && (self.is_trusted || canonical::is_plain_text(text));
             }
@@ -303,7 +329,7 @@ impl<'a> Rows<'a> {
                 let foreseen = self.tables.keys[key].1.foreseen(field);
                 let start = dots.len() as u32;
                 dots.push(foreseen.ok_or(CodecError { expected: "a write before" })?);
-                Ok(Some(start..start + 1))
+                Ok(Some(Span { start, end: start + 1 }))
             }
             code => self.listed(code - replaced::LISTED, dots).map(Some),
         }
@@ -321,10 +347,10 @@ impl<'a> Rows<'a> {
             let (client, last) = *at(&self.tables.clients, self.columns.dot_clients.u64()?)?;
             dots.push((client, last.wrapping_sub(self.columns.dot_numbers.i64()? as u64)));
         }
-        Ok(start..dots.len() as u32)
+        Ok(Span { start, end: dots.len() as u32 })
     }
 
-    fn body(&mut self, code: u64, dots: &mut Vec<At>) -> Result<Body<'a>> {
+    fn body(&mut self, code: u64, row: &mut Row<'a>) -> Result<Body<'a>> {
         Ok(match code {
             Op::ADD => Body::Delta(self.columns.operations.i64()?),
             Op::SET => {
@@ -332,9 +358,10 @@ impl<'a> Rows<'a> {
                 let insert = (0..inserts).map(|_| self.text()).collect::<Result<_>>()?;
                 let mut remove = Vec::new();
                 for _ in 0..removes {
-                    remove.push((self.text()?, self.dots(dots)?));
+                    remove.push((self.text()?, self.dots(&mut row.dots)?));
                 }
-                Body::Set { insert, remove }
+                row.sets.push(SetBody { insert, remove });
+                Body::Set(row.sets.len() - 1)
             }
             _ => Body::Value(self.text()?),
         })

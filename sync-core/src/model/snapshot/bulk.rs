@@ -1,22 +1,23 @@
 //! Folding batches by the hundred: usual entries are folded as numbers and slices of the bytes they came in, in rows
 //! that lie side by side, and only what remains at the end is copied and made into records.
 //!
-//! Usual is a create of an entity that is new, and an update of one create that assigns values and replaces what has
-//! arrived, each the next entry of its client. Whatever is not usual is folded as an entry, by the one implementation of
+//! Usual is a create of an entity that is new, an update of one create that assigns values and replaces what has
+//! arrived, and the first delete of it, each the next entry of its client. Whatever is not usual is folded as an entry, by the one implementation of
 //! what entries mean, into the record of its entity, which from then on stays one.
 
 use smallvec::smallvec;
 
 use super::Snapshot;
+use crate::entity::Tombstone;
 use crate::model::batch::BatchError;
 use crate::model::batch::{Body, Row, Rows};
 use crate::model::entry::Action;
 use crate::model::hash::Hasher;
 use crate::model::interner::{At, Interner};
 use crate::model::op::Family;
-use crate::model::record::{Create, Record};
+use crate::model::record::{Create, Lifecycle, Record};
 use crate::model::register::{Register, Sibling};
-use crate::model::stamp::{Known, Origin, Stamp};
+use crate::model::stamp::{Dot, Known, Origin, Stamp};
 use crate::model::value::Value;
 
 /// A snapshot that takes batches in.
@@ -49,12 +50,19 @@ enum Place {
     Record,
 }
 
-/// An entity with one create that nobody deleted, and nothing but assigned values.
+/// An entity with one create, one delete at most, and nothing but assigned values.
 struct Flat {
     create: Write,
     updated: Option<Write>,
+    deleted: Option<Box<Deleted>>,
     /// The first of its nodes.
     first: u32,
+}
+
+struct Deleted {
+    write: Write,
+    policy: Tombstone,
+    saw: Vec<At>,
 }
 
 #[derive(Clone, Copy)]
@@ -139,6 +147,7 @@ impl<'a> Bulk<'a> {
         let is_folded = match row.action {
             Action::Create => self.create(row),
             Action::Update => self.update(row, interner),
+            Action::Delete(policy) => self.delete(row, policy),
             _ => false,
         };
         if is_folded {
@@ -157,7 +166,7 @@ impl<'a> Bulk<'a> {
             return false;
         }
         let write = Write { at: row.at, time: row.time };
-        let mut flat = Flat { create: write, updated: None, first: END };
+        let mut flat = Flat { create: write, updated: None, deleted: None, first: END };
         // From the last to the first, so that they are gone through as they lie.
         for cell in row.cells.iter().rev() {
             if let Body::Value(value) = cell.body {
@@ -170,7 +179,7 @@ impl<'a> Bulk<'a> {
 
     fn update(&mut self, row: &Row<'a>, interner: &Interner) -> bool {
         let Place::Flat(Flat { create, mut first, .. }) = self.places[row.key as usize] else { return false };
-        if row.dots_of(&row.of) != [create.at] || !self.find_replaced(first, row) {
+        if row.dots_of(row.of) != [create.at] || !self.find_replaced(first, row) {
             return false;
         }
         let write = Write { at: row.at, time: row.time };
@@ -200,11 +209,23 @@ impl<'a> Bulk<'a> {
         true
     }
 
+    fn delete(&mut self, row: &Row<'a>, policy: Tombstone) -> bool {
+        let Place::Flat(flat) = &mut self.places[row.key as usize] else { return false };
+        let saw = row.dots_of(row.saw);
+        let has_arrived = |at: &At| at.1 <= self.clients[at.0 as usize].known.n;
+        if row.dots_of(row.of) != [flat.create.at] || flat.deleted.is_some() || !saw.iter().all(has_arrived) {
+            return false;
+        }
+        let write = Write { at: row.at, time: row.time };
+        flat.deleted = Some(Box::new(Deleted { write, policy, saw: saw.to_vec() }));
+        true
+    }
+
     /// Finds the nodes that an entry replaces; whether each one that is not here was replaced before.
     fn find_replaced(&mut self, first: u32, row: &Row<'a>) -> bool {
         self.replaced.clear();
         for (place, cell) in row.cells.iter().enumerate() {
-            for at in cell.replaced.iter().flat_map(|span| row.dots_of(span)) {
+            for at in cell.replaced.iter().flat_map(|span| row.dots_of(*span)) {
                 let is_it = |node: &Node<'_>| node.field == cell.name && node.write.at == *at;
                 let found = self.nodes_from(first).find(|node| is_it(&self.nodes[*node as usize]));
                 match found {
@@ -293,6 +314,14 @@ impl<'a> Bulk<'a> {
             let dot = interner.dot(write.at);
             Stamp { time: write.time, client: dot.client, n: dot.n }
         });
+        if let Some(deleted) = flat.deleted {
+            let Deleted { write, policy, saw } = *deleted;
+            let mut saw: Vec<Dot> = saw.iter().map(|at| interner.dot(*at)).collect();
+            saw.sort();
+            saw.dedup();
+            let of = smallvec![create.dot.clone()];
+            record.lifecycle.push(Lifecycle { origin: origin(write), of, delete: Some(policy), saw });
+        }
         record.creates = smallvec![Create { dot: create.dot.clone(), origin: Some(create), updated }];
         self.free.extend(nodes);
         self.snapshot.records.insert(interner.key_at(key).key.clone(), record);
