@@ -5,9 +5,9 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sync_core::Offer;
-use sync_core::model::json::Malformed;
+use sync_core::model::json::{Malformed, NoEntry};
 use sync_core::transport::{Limits, PushReply, PushRequest, Rejection};
-use sync_core::{Entry, Value, ValueError, Verdict};
+use sync_core::{Entry, ValueError, Verdict};
 
 use super::bounded::Actions;
 use super::{ACTION_DEPTH, Unreadable};
@@ -52,11 +52,11 @@ struct PushBody<'a> {
 pub fn read_push(body: &[u8], limits: &Limits) -> Result<Pushed, Unreadable> {
     let body: PushBody<'_> = serde_json::from_slice(body)?;
     let most = usize::try_from(limits.batch_entries).unwrap_or(usize::MAX);
-    let offers = each_action(&body.actions.at_most(most)?, limits, |value| {
-        let parsed = Entry::from_json(value)?;
+    let offers = each_action(&body.actions.at_most(most)?, limits, |action, depth| {
+        let parsed = Entry::parse_json(action, depth)?;
         if !parsed.numbered || parsed.entry.foreign_id.is_some() {
             let message = "`n` is missing: every entry has its client's number";
-            return Err(Malformed { field: Some("n".into()), message: message.into() });
+            return Err(Malformed { field: Some("n".into()), message: message.into() }.into());
         }
         Ok(parsed.entry)
     })?;
@@ -67,7 +67,7 @@ pub fn read_push(body: &[u8], limits: &Limits) -> Result<Pushed, Unreadable> {
 pub(super) fn each_action(
     actions: &[&RawValue],
     limits: &Limits,
-    read: impl Fn(&Value) -> Result<Entry, Malformed>,
+    read: impl Fn(&str, usize) -> Result<Entry, NoEntry>,
 ) -> Result<Vec<Offer>, Unreadable> {
     let offer = |(at, action): (usize, &&RawValue)| {
         let (code, malformed) = match read_action(action.get(), limits, &read) {
@@ -87,7 +87,7 @@ pub(super) fn each_action(
 fn read_action(
     action: &str,
     limits: &Limits,
-    read: impl Fn(&Value) -> Result<Entry, Malformed>,
+    read: impl Fn(&str, usize) -> Result<Entry, NoEntry>,
 ) -> Result<Entry, (&'static str, Malformed)> {
     let whole = |message: String| Malformed { field: None, message };
     let (bytes, most) = (action.len() as u64, limits.entry_bytes);
@@ -96,12 +96,11 @@ fn read_action(
         return Err(("entry_bytes", whole(message)));
     }
     let depth = usize::try_from(limits.depth).unwrap_or(usize::MAX);
-    let value = Value::parse_with_depth(action, depth.saturating_add(ACTION_DEPTH));
-    let value = value.map_err(|error| match error {
-        ValueError::TooDeep { .. } => ("depth", whole(error.to_string())),
+    read(action, depth.saturating_add(ACTION_DEPTH)).map_err(|error| match error {
+        NoEntry::Json(error @ ValueError::TooDeep { .. }) => ("depth", whole(error.to_string())),
+        NoEntry::Malformed(malformed) => ("malformed", malformed),
         error => ("malformed", whole(error.to_string())),
-    })?;
-    read(&value).map_err(|malformed| ("malformed", malformed))
+    })
 }
 
 /// The id of an action that cannot be read otherwise. What is not the id is only skipped, however wrong it is.

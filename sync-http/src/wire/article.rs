@@ -31,7 +31,9 @@ struct PushBody<'a> {
 /// If the body is no upload, or an action has not even an id that can be read.
 pub fn read_push(body: &[u8], limits: &Limits, default_type: &str) -> Result<Vec<Offer>, Unreadable> {
     let body: PushBody<'_> = serde_json::from_slice(body)?;
-    each_action(&body.actions.at_most(bounded::MOST)?, limits, |value| entry(value, default_type))
+    each_action(&body.actions.at_most(bounded::MOST)?, limits, |action, depth| {
+        Ok(entry(&Value::parse_with_depth(action, depth)?, default_type)?)
+    })
 }
 
 fn malformed(member: &str, what: &str) -> Malformed {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use sync_core::model::value::MAX_DEPTH;
 use sync_core::transport::Page;
-use sync_core::{Cursor, Digest, Entry, Value};
+use sync_core::{Cursor, Digest, Entry};
 
 use super::bounded::{self, Actions};
 use super::{ACTION_DEPTH, Hex, Unreadable};
@@ -66,9 +66,8 @@ pub fn read_page(body: &[u8]) -> Result<Page, Unreadable> {
 
 fn entry(action: &str) -> Result<(u64, Arc<Entry>), Unreadable> {
     let wrong = |message: String| Unreadable::new(format!("an entry of the log: {message}"));
-    let value = Value::parse_with_depth(action, MAX_DEPTH + ACTION_DEPTH);
-    let value = value.map_err(|error| wrong(error.to_string()))?;
-    let parsed = Entry::from_json(&value).map_err(|error| wrong(error.to_string()))?;
+    let parsed = Entry::parse_json(action, MAX_DEPTH + ACTION_DEPTH);
+    let parsed = parsed.map_err(|error| wrong(error.to_string()))?;
     match parsed.seq {
         Some(seq) if parsed.numbered => Ok((seq, Arc::new(parsed.entry))),
         _ => Err(wrong("it has no place there or no number".into())),

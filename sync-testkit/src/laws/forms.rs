@@ -1,6 +1,7 @@
 //! What is written down reads back as it was.
 
 use sync_core::model::entry::{decode_batch, encode_batch};
+use sync_core::model::value::MAX_DEPTH;
 use sync_core::{Entry, Record, Snapshot, Value, reconcile, reconcile_batches};
 
 use super::{Holds, broken, fold};
@@ -64,6 +65,9 @@ pub fn json(entries: &[Entry]) -> Holds {
             Ok(parsed) => parsed,
             Err(error) => return broken(LAW, format!("{error}\n{text}")),
         };
+        if Entry::parse_json(&text, MAX_DEPTH).map(|parsed| parsed.entry).as_ref() != Ok(&parsed) {
+            return broken(LAW, format!("read at once it is something else: {text}"));
+        }
         if parsed != *entry || parsed.hash() != entry.hash() || parsed.to_json_with_intent() != text {
             return broken(LAW, format!("{text}\n{}", parsed.to_json_with_intent()));
         }
@@ -87,6 +91,9 @@ pub fn damage(entries: &[Entry], rng: &mut Rng) -> Holds {
     for entry in entries {
         let text = String::from_utf8_lossy(&spoilt(entry.to_json_with_intent().as_bytes(), rng)).into_owned();
         let parsed = Value::parse(&text).ok().and_then(|json| Entry::from_json(&json).ok());
+        if parsed != Entry::parse_json(&text, MAX_DEPTH).ok() {
+            return broken(LAW, format!("read at once it is something else: {text}"));
+        }
         if parsed.is_some_and(|parsed| !parsed.entry.is_canonical()) {
             return broken(LAW, text);
         }

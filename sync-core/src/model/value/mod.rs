@@ -236,9 +236,26 @@ impl Value {
         text.starts_with('{').then(|| text::members(text).map(|(key, value)| (text::unescape(key), value)))
     }
 
+    /// The members of an object in any JSON text: each with its key, and its value in canonical text. A key may stand
+    /// there twice.
+    pub(crate) fn scan_members(
+        text: &str,
+        max_depth: usize,
+    ) -> Result<impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)>, ValueError> {
+        let members = parse::members(text, max_depth)?;
+        Ok(members.into_iter().map(|(key, value)| (unescape(key), value)))
+    }
+
     /// What a string in canonical text stands for.
     pub(crate) fn string_in(text: &str) -> Option<Cow<'_, str>> {
         text.starts_with('"').then(|| text::unescape(text))
+    }
+}
+
+fn unescape(quoted: Cow<'_, str>) -> Cow<'_, str> {
+    match quoted {
+        Cow::Borrowed(quoted) => text::unescape(quoted),
+        Cow::Owned(quoted) => Cow::Owned(text::unescape(&quoted).into_owned()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Reading strict JSON into canonical text.
 
+use std::borrow::Cow;
+
 use smol_str::SmolStr;
 
 use super::error::ValueError;
@@ -20,6 +22,67 @@ pub(super) fn parse(text: &str, max_depth: usize) -> Result<Value, ValueError> {
         return scanner.fail("text follows the value");
     }
     Ok(Value(scanner.out.map_or_else(|| SmolStr::from(text), SmolStr::from)))
+}
+
+/// A member of an object, its key and its value: canonical, as it stands where it stood so.
+pub(super) type Member<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+/// Reads the members of one JSON object, in the order in which they stand. One key may stand there twice.
+pub(super) fn members(text: &str, max_depth: usize) -> Result<Vec<Member<'_>>, ValueError> {
+    let max = max_depth.min(HARD_LIMIT);
+    let syntax = |at, message| Err(ValueError::Syntax { at, message });
+    let next = |at: usize| skip_space(text.as_bytes(), at);
+    let mut members = Vec::with_capacity(16);
+    let mut at = next(0);
+    if text.as_bytes().get(at) != Some(&b'{') {
+        return syntax(at, "an object is expected");
+    }
+    at = next(at + 1);
+    let mut is_open = text.as_bytes().get(at) != Some(&b'}');
+    while is_open {
+        if text.as_bytes().get(at) != Some(&b'"') {
+            return syntax(at, "a key in quotes is expected");
+        }
+        let (key, end) = part(text, at, max, Scanner::string)?;
+        at = next(end);
+        if text.as_bytes().get(at) != Some(&b':') {
+            return syntax(at, "a colon is expected");
+        }
+        let (value, end) = part(text, next(at + 1), max, |scanner| scanner.value(1))?;
+        members.push((key, value));
+        at = next(end);
+        is_open = match text.as_bytes().get(at) {
+            Some(b',') => true,
+            Some(b'}') => false,
+            _ => return syntax(at, "a comma or } is expected"),
+        };
+        at = if is_open { next(at + 1) } else { at };
+    }
+    at = next(at + 1);
+    if at < text.len() { syntax(at, "text follows the value") } else { Ok(members) }
+}
+
+/// Reads a part of a text: its canonical form, and where it ends.
+fn part<'a>(
+    text: &'a str,
+    start: usize,
+    max: usize,
+    read: impl FnOnce(&mut Scanner<'a>) -> Result<(), ValueError>,
+) -> Result<(Cow<'a, str>, usize), ValueError> {
+    let mut scanner = Scanner { input: &text[start..], at: 0, out: None, max };
+    read(&mut scanner).map_err(|error| match error {
+        ValueError::Syntax { at, message } => ValueError::Syntax { at: start + at, message },
+        other => other,
+    })?;
+    let end = start + scanner.at;
+    Ok((scanner.out.map_or_else(|| Cow::Borrowed(&text[start..end]), Cow::Owned), end))
+}
+
+fn skip_space(bytes: &[u8], mut at: usize) -> usize {
+    while matches!(bytes.get(at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+        at += 1;
+    }
+    at
 }
 
 /// Reads the input once. As long as all of it was canonical, `out` stays empty and the input is the result.
@@ -72,10 +135,7 @@ impl Scanner<'_> {
     }
 
     fn space(&mut self) {
-        let mut end = self.at;
-        while matches!(self.input.as_bytes().get(end), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            end += 1;
-        }
+        let end = skip_space(self.input.as_bytes(), self.at);
         if end > self.at {
             self.replace(end, "");
         }
