@@ -10,6 +10,7 @@ mod errors;
 mod failing;
 mod image;
 mod life;
+mod pause;
 mod power;
 mod rot;
 mod spaces;
