@@ -14,6 +14,9 @@ use crate::model::stamp::ClientId;
 use crate::records::{Frozen, Table};
 use crate::store::{Checkpoint, Position, StoreError};
 
+/// A checkpoint is made of fewer entries than usual where they are large: in memory they take about four times this.
+const MOST_BYTES: usize = 3 << 20;
+
 /// The state as a checkpoint takes it in.
 struct Snapped {
     epoch: u64,
@@ -32,7 +35,11 @@ impl Inner {
     /// Makes a checkpoint if enough was accepted since the last one and nobody else is at it. A failure is
     /// not the pusher's: what was accepted is in the journal, and the next push tries again.
     pub(super) fn checkpoint_if_due(&self) {
-        if self.state().tail.len() < self.settings.checkpoint_every {
+        let is_due = {
+            let tail = &self.state().tail;
+            tail.len() >= self.settings.checkpoint_every || tail.bytes() >= MOST_BYTES
+        };
+        if !is_due {
             return;
         }
         let at_it = match self.checkpointing.try_lock() {

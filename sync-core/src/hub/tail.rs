@@ -15,6 +15,8 @@ use crate::store::Position;
 pub(super) struct Tail {
     rows: VecDeque<(Position, Arc<Row>)>,
     entries: usize,
+    /// Of the entries, as they are kept.
+    bytes: usize,
     /// Each client's entries by the number of the first of those that stand together.
     stretches: HashMap<ClientId, BTreeMap<u64, Stretch>>,
     intents: HashMap<u128, Intended>,
@@ -58,11 +60,17 @@ impl Tail {
             self.intents.entry(intent).or_insert(Intended { dot, seq });
         }
         self.entries += entries.len();
+        self.bytes += batch.bytes().len();
         self.rows.push_back((position, row.clone()));
     }
 
     pub(super) fn len(&self) -> usize {
         self.entries
+    }
+
+    /// How many bytes the entries have as they are kept; in memory they are several times as large.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// What the last `count` entries are about.
@@ -98,6 +106,7 @@ impl Tail {
         for (_, row) in self.rows.drain(..frozen.rows.len()) {
             let Some(batch) = row.batch() else { continue };
             self.entries -= batch.len() as usize;
+            self.bytes -= batch.bytes().len();
             for stretch in batch.stretches() {
                 if let Some(stretches) = self.stretches.get_mut(&stretch.client) {
                     stretches.remove(&stretch.first);
