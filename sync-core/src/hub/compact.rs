@@ -3,13 +3,13 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{MutexGuard, PoisonError};
 
-use super::batch::{Logged, Stretch};
-use super::index::{Foreign, Numbers, Run};
+use super::batch::{Intents, Logged, Stretch};
+use super::index::{Foreign, Numbers, Outlived};
 use super::inner::Inner;
 use super::row::Row;
 use crate::error::Error;
 use crate::model::stamp::Dot;
-use crate::store::{Checkpoint, StoreError};
+use crate::store::{Checkpoint, Position, StoreError};
 
 /// How many rows of the journal are dropped in one step.
 const STEP: usize = 64;
@@ -17,6 +17,10 @@ const STEP: usize = 64;
 const STEPS_AT_ONCE: usize = 128;
 /// Giving space back takes the store to itself and writes most of it anew: not for fewer dropped entries than this.
 const WORTH_RECLAIMING: u64 = 65_536;
+/// How many runs of intents outlive the rows that they came with: an eighth of the entries that are kept within these
+/// bounds, and so many where nothing is said.
+const OUTLIVED_BOUNDS: std::ops::RangeInclusive<u64> = 256..=65_536;
+const OUTLIVED: u64 = 8_192;
 /// How often, at most, all records are looked at for what was deleted long ago, in milliseconds.
 const PURGE_EVERY: std::ops::RangeInclusive<u64> = 60_000..=86_400_000;
 
@@ -38,6 +42,8 @@ pub(super) struct Upkeep {
     dropped: u64,
     /// When the records were last looked at for what was deleted long ago.
     purged: Option<u64>,
+    /// How many runs of intents outlive their rows, once they were counted.
+    outlived: Option<usize>,
 }
 
 /// Which rows may go: those before both.
@@ -155,7 +161,7 @@ impl Inner {
         let bounds = bounds(head);
         let first = self.store().heads()?.first;
         let mut change = Checkpoint { covers, drop_before: first, ..Checkpoint::default() };
-        let (mut dropped, mut end) = (0, 0);
+        let (mut dropped, mut end, mut outlived) = (0, 0, 0);
         for (position, bytes) in self.store().journal(first, STEP)? {
             let row = Row::open(position, &bytes)?;
             // What the checkpoint does not cover, and what is to be kept, stays.
@@ -164,6 +170,12 @@ impl Inner {
             }
             change.drop_before = position + 1;
             change.drops.extend(places(&row)?);
+            let intents: Vec<u128> =
+                row.batch().map_or(&[][..], |batch| batch.intents()).iter().map(Intents::last).collect();
+            if !intents.is_empty() {
+                outlived += intents.len();
+                change.puts.push(Outlived::row(row.end.seq, &intents));
+            }
             dropped += row.steps();
             end = row.end.seq;
         }
@@ -172,8 +184,47 @@ impl Inner {
         }
         self.store().checkpoint(&change)?;
         self.tail_seen.fetch_max(end + 1, Relaxed);
-        self.upkeep().dropped += dropped;
+        let counted = {
+            let mut upkeep = self.upkeep();
+            upkeep.dropped += dropped;
+            upkeep.outlived.take().map(|before| before + outlived)
+        };
+        let counted = self.forget_intents(counted, covers, change.drop_before)?;
+        self.upkeep().outlived = Some(counted);
         Ok(dropped.max(1))
+    }
+
+    /// Drops the oldest of the intents that outlived their rows, where there are too many; how many there are then.
+    fn forget_intents(&self, counted: Option<usize>, covers: Position, first: Position) -> Result<usize, StoreError> {
+        let mut count = match counted {
+            Some(count) => count,
+            None => self.count_outlived()?,
+        };
+        let most = self
+            .settings
+            .retention
+            .entries
+            .map_or(OUTLIVED, |keep| (keep / 8).clamp(*OUTLIVED_BOUNDS.start(), *OUTLIVED_BOUNDS.end()));
+        while count as u64 > most {
+            let oldest = Outlived::load(self.store(), None, STEP)?;
+            if oldest.is_empty() {
+                break;
+            }
+            count -= oldest.iter().map(|row| row.intents.len()).sum::<usize>().min(count);
+            let drops = oldest.into_iter().flat_map(Outlived::places).collect();
+            self.store().checkpoint(&Checkpoint { covers, drop_before: first, drops, ..Checkpoint::default() })?;
+        }
+        Ok(count)
+    }
+
+    fn count_outlived(&self) -> Result<usize, StoreError> {
+        let (mut count, mut last) = (0, None);
+        loop {
+            let rows = Outlived::load(self.store(), last.as_deref(), 1_024)?;
+            let Some(end) = rows.last() else { return Ok(count) };
+            last = Some(end.place.clone());
+            count += rows.iter().map(|row| row.intents.len()).sum::<usize>();
+        }
     }
 
     /// Drops rows if the log is much longer, or older, than is to be kept.
@@ -187,12 +238,11 @@ impl Inner {
     }
 }
 
-/// The keys under which a row's entries can be found. Only foreign ones have to be read for that.
+/// The keys under which a row's entries can be found, but for their intents. Only foreign ones have to be read for that.
 fn places(row: &Row) -> Result<Vec<Vec<u8>>, StoreError> {
     let Some(batch) = row.batch() else { return Ok(Vec::new()) };
     let last = |stretch: &Stretch| Numbers::place_of(&Dot::new(stretch.client.clone(), stretch.last()));
     let mut places: Vec<Vec<u8>> = batch.stretches().iter().map(last).collect();
-    places.extend(batch.intents().iter().map(|run| Run::place_of(run.last())));
     if batch.stretches().iter().any(|stretch| stretch.is_foreign) {
         for Logged { entry, .. } in row.entries()? {
             places.extend(entry.foreign_id.as_ref().map(|id| Foreign::place(entry.origin.author(), id)));

@@ -48,6 +48,14 @@ pub(super) struct Intended {
     pub(super) seq: u64,
 }
 
+/// The intents of a row of the journal that was dropped, each the last of its run. The runs stay for a while: a copy of
+/// a device may still bring what another copy brought before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Outlived {
+    pub(super) place: Vec<u8>,
+    pub(super) intents: Vec<u128>,
+}
+
 /// What was accepted under a foreign client's id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Foreign {
@@ -88,6 +96,7 @@ const CLIENT: u8 = b'c';
 const NUMBERS: u8 = b'd';
 const LINK: u8 = b'l';
 const INTENT: u8 = b'i';
+const OUTLIVED: u8 = b'k';
 const FOREIGN: u8 = b'f';
 
 /// A row of the map, sealed.
@@ -248,6 +257,32 @@ impl Run {
             }
         }
         Ok(found)
+    }
+}
+
+impl Outlived {
+    /// The row of what outlives the journal's row that ended with this entry of the log.
+    pub(super) fn row(seq: u64, intents: &[u128]) -> MapRow {
+        let mut w = Writer::plain();
+        w.list(intents, |w, intent| w.u128(*intent));
+        sealed([&[OUTLIVED][..], &seq.to_be_bytes()].concat(), w)
+    }
+
+    /// Up to `limit` of them after this place, or from the oldest on.
+    pub(super) fn load(store: &dyn Store, after: Option<&[u8]>, limit: usize) -> Result<Vec<Self>, StoreError> {
+        let from = after.map_or_else(|| vec![OUTLIVED], |place| [place, &[0]].concat());
+        let rows = store.range(&from, &[OUTLIVED + 1], limit)?;
+        let read = |(place, row): (Vec<u8>, Vec<u8>)| {
+            let intents = read(&place, &row, |r| r.list(Reader::u128))?;
+            Ok(Self { place, intents })
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    /// The keys of all that goes when they go.
+    pub(super) fn places(self) -> impl Iterator<Item = Vec<u8>> {
+        let runs: Vec<Vec<u8>> = self.intents.iter().map(|last| Run::place_of(*last)).collect();
+        runs.into_iter().chain([self.place])
     }
 }
 

@@ -253,3 +253,48 @@ fn a_batch_that_is_taken_whole_is_served_as_it_came() {
         }
     }
 }
+
+#[test]
+fn intents_outlive_the_log() {
+    let store = Arc::new(MemoryStore::new());
+    let hub = open(store.clone());
+    let (mut a, mut b) = (Client::new("a"), Client::new("b"));
+    let intended = |mut entry: Entry, intent| {
+        entry.intent = Some(intent);
+        entry
+    };
+    assert_eq!(push_words(&hub, &[intended(a.create("1", "one"), 77), intended(a.create("2", "two"), 78)]), "1 2");
+    hub.compact(0).unwrap();
+    assert_eq!(hello(&hub, Cursor::default()).tail, 3);
+    let copy = [intended(b.create("2", "two"), 78)];
+    for hub in [&hub, &open(store.clone())] {
+        assert_eq!(push_words(hub, &copy), "2=a-0000000000000002");
+    }
+    assert_eq!(
+        push_words(&open(store), &[intended(b.clone().create("3", "three"), 79)]),
+        "error diverged",
+        "b has no 1"
+    );
+}
+
+/// The oldest go first, and all of them leave nothing behind.
+#[test]
+fn intents_do_not_outlive_it_for_ever() {
+    let store = Arc::new(MemoryStore::new());
+    let hub = open(store.clone());
+    let mut a = Client::new("a");
+    // No two of them count up: each is a run by itself.
+    let most = 8_192;
+    for first in (0..2 * most).step_by(1_000) {
+        let some = (first..first + 1_000).map(|n| Entry { intent: Some(2 * n), ..a.create(&n.to_string(), "one") });
+        let reply = hub.push("ada", None, offers(&some.collect::<Vec<_>>()));
+        assert!(reply.is_ok(), "{reply:?}");
+        hub.compact(0).unwrap();
+    }
+    let rows = store.range(b"i", b"j", usize::MAX).unwrap().len();
+    assert!((most as usize - 4_000..=most as usize).contains(&rows), "{rows} runs are known");
+    let mut copy = Client::new("b");
+    let again = |n: u128, copy: &mut Client| [Entry { intent: Some(2 * n), ..copy.create(&n.to_string(), "one") }];
+    assert_eq!(push_words(&open(store.clone()), &again(16_999, &mut copy)), "17000=a-0000000000004268");
+    assert!(store.range(b"k", b"l", usize::MAX).unwrap().len() <= 8);
+}
