@@ -16,7 +16,7 @@ use crate::fault::Fault;
 use crate::layout;
 
 /// redb would take a gigabyte.
-const CACHE_BYTES: usize = 32 << 20;
+const CACHE_BYTES: usize = 16 << 20;
 
 /// Up to this size a file is read and checked as a whole when it is opened (a millisecond a megabyte). Larger ones are
 /// only when they were not closed, or by `verify`.
