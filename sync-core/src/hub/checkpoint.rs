@@ -15,7 +15,7 @@ use crate::records::{Frozen, Table};
 use crate::store::{Checkpoint, Position, StoreError};
 
 /// A checkpoint is made of fewer entries than usual where they are large: in memory they take about four times this.
-const MOST_BYTES: usize = 3 << 20;
+const MOST_BYTES: usize = 2 << 20;
 
 /// The state as a checkpoint takes it in.
 struct Snapped {
@@ -35,9 +35,10 @@ impl Inner {
     /// Makes a checkpoint if enough was accepted since the last one and nobody else is at it. A failure is
     /// not the pusher's: what was accepted is in the journal, and the next push tries again.
     pub(super) fn checkpoint_if_due(&self) {
-        let is_due = {
+        let (is_due, is_overdue) = {
             let tail = &self.state().tail;
-            tail.len() >= self.settings.checkpoint_every || tail.bytes() >= MOST_BYTES
+            let (entries, bytes) = (self.settings.checkpoint_every, tail.bytes());
+            (tail.len() >= entries || bytes >= MOST_BYTES, bytes >= 2 * MOST_BYTES)
         };
         if !is_due {
             return;
@@ -45,6 +46,8 @@ impl Inner {
         let at_it = match self.checkpointing.try_lock() {
             Ok(guard) => guard,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // More comes than one checkpoint takes in: whoever brings it waits, instead of memory growing.
+            Err(TryLockError::WouldBlock) if is_overdue => return self.after_checkpoint(),
             Err(TryLockError::WouldBlock) => return,
         };
         let made = self.make_checkpoint();
