@@ -132,12 +132,17 @@ impl Person {
         Ok(list.join("\n"))
     }
 
-    /// Shows the notes, a line each.
+    /// Shows the notes, a line each, by their titles: ids of one millisecond stand in a random order.
     pub(super) fn shows(&self, stage: &mut Stage<'_>) -> Result<(), Failure> {
-        let mut who = self.name;
+        let mut notes = Vec::new();
         for item in items(&self.device) {
-            let Item::Note(dated) = item? else { continue };
-            let Note { title, body, tags, views, .. } = dated.note;
+            if let Item::Note(dated) = item? {
+                notes.push(dated.note);
+            }
+        }
+        notes.sort_by(|a, b| a.title.cmp(&b.title));
+        let mut who = self.name;
+        for Note { title, body, tags, views, .. } in notes {
             let tags: Vec<String> = tags.iter().map(|tag| format!("#{tag}")).collect();
             let (title, tags) = (fit(&title, 14), fit(&tags.join(" "), 16));
             let views = format!("{}  ", count(views.unsigned_abs(), "view"));
