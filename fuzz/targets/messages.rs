@@ -52,7 +52,7 @@ pub(crate) fn request(data: &[u8]) {
 
 /// A device takes all that is in the hub, over the wire, and is sound; so does a hub that is opened on the same log.
 fn readable(hub: &Hub) {
-    let all = PullRequest { since: Cursor::default(), limit: 10_000, have: None };
+    let all = PullRequest { since: Cursor::default(), limit: 10_000, ..PullRequest::default() };
     if let Ok(page) = hub.pull(&all) {
         let wire = page::page(&page);
         let read = page::read_page(wire.as_bytes()).unwrap_or_else(|error| panic!("{error}: {wire}"));

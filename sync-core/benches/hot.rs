@@ -42,7 +42,7 @@ fn written() -> (Replica, Vec<Id<Note>>) {
 fn log() -> Vec<Entry> {
     let hub = Hub::builder().open(MemoryStore::new()).expect("an empty store opens");
     pollster::block_on(written().0.sync(&hub.transport("ada"))).expect("the hub takes it");
-    let pull = PullRequest { since: Default::default(), limit: 10_000, have: None };
+    let pull = PullRequest { since: Default::default(), limit: 10_000, ..PullRequest::default() };
     let page = hub.pull(&pull).expect("the log can be read");
     page.entries.iter().map(|(_, entry)| (**entry).clone()).collect()
 }

@@ -5,10 +5,12 @@ pub mod compact;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::model::codec::{self, Reader, Writer};
 use crate::model::entry::{EntityKey, Entry};
 use crate::model::record::Record;
 use crate::model::stamp::{ClientId, Digest, Dot, Known};
@@ -67,6 +69,41 @@ pub struct Cursor {
     pub seq: u64,
     /// The digest of all entries up to it.
     pub digest: Digest,
+    /// In which of the hub's runs that entry was logged.
+    pub epoch: Epoch,
+}
+
+impl Cursor {
+    pub(crate) fn write(&self, w: &mut Writer) {
+        w.u64(self.seq);
+        w.digest(self.digest);
+        w.u64(self.epoch.0);
+    }
+
+    pub(crate) fn read(r: &mut Reader<'_>) -> codec::Result<Self> {
+        Ok(Self { seq: r.u64()?, digest: r.digest()?, epoch: Epoch(r.u64()?) })
+    }
+}
+
+/// One of a hub's runs: a random number that it draws when it first adds to a log after a start. A hub keeps where each
+/// began, so that it can tell of a cursor in a part of the log that it no longer has whether that was its own: a hub that
+/// was put back to an older state goes on in another epoch (the leader epochs of Kafka's KIP-101). 0 is none, or one that
+/// nobody told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub u64);
+
+impl fmt::Display for Epoch {
+    /// As 16 hex digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for Epoch {
+    type Err = std::num::ParseIntError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        u64::from_str_radix(text, 16).map(Epoch)
+    }
 }
 
 /// Who a hub is and what it has.
@@ -142,8 +179,23 @@ impl Default for Limits {
 pub struct PushRequest {
     /// The entries in the order of their numbers.
     pub entries: Vec<Entry>,
+    /// Which push it is.
+    pub attempt: Attempt,
+}
+
+/// What a push says of itself beside its entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Attempt {
     /// Counts up with every push of a replica: a hub ignores one that is lower than it has seen.
-    pub attempt: Option<u64>,
+    pub number: Option<u64>,
+    /// The furthest cursor that the replica was ever told: a hub that lost it since the greeting takes nothing.
+    pub told: Cursor,
+}
+
+impl From<Option<u64>> for Attempt {
+    fn from(number: Option<u64>) -> Self {
+        Self { number, ..Self::default() }
+    }
 }
 
 /// A hub's answer to a push.
@@ -151,6 +203,8 @@ pub struct PushRequest {
 pub struct PushReply {
     /// One for each entry, in the same order.
     pub verdicts: Vec<(String, Verdict)>,
+    /// The end of the log when it was decided, durable; the log's beginning if the hub does not say.
+    pub head: Cursor,
     /// The hub's clock in milliseconds since the Unix epoch.
     pub server_time: u64,
 }
@@ -195,7 +249,7 @@ pub struct Rejection {
 }
 
 /// What part of the log a replica wants.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PullRequest {
     /// What it has.
     pub since: Cursor,
@@ -203,6 +257,8 @@ pub struct PullRequest {
     pub limit: u64,
     /// Leaves out this client's entries up to this number: the replica has them.
     pub have: Option<Dot>,
+    /// The furthest cursor that the replica was ever told, where it is further than `since`.
+    pub told: Cursor,
 }
 
 /// A part of the log.

@@ -141,7 +141,7 @@ impl Pair {
     }
 
     async fn push(&self, attempt: Option<u64>, entries: &[Entry]) -> Result<PushReply, TransportError> {
-        let request = PushRequest { entries: entries.to_vec(), attempt };
+        let request = PushRequest { entries: entries.to_vec(), attempt: attempt.into() };
         let found = self.subject.push(&request).await;
         same("push", &found, &self.twin.push(&request).await);
         found
@@ -215,7 +215,7 @@ async fn log(pair: &Pair, limit: u64) -> Vec<Entry> {
     let mut log = Vec::new();
     let mut since = Cursor::default();
     loop {
-        let page = pair.pull(&PullRequest { since, limit, have: None }).await.expect("the hub answers");
+        let page = pair.pull(&PullRequest { since, limit, ..PullRequest::default() }).await.expect("the hub answers");
         log.extend(page.entries.iter().map(|(_, entry)| (**entry).clone()));
         since = page.cursor;
         if !page.has_more {

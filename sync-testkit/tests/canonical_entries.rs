@@ -114,7 +114,7 @@ fn whatever_is_written_is_canonical_and_ends_alike() {
             assert!(replica.verify().unwrap().is_sound(), "seed {seed}");
             assert_eq!(records(replica), records(&replicas[0]), "seed {seed}");
         }
-        let request = PullRequest { since: Cursor::default(), limit: 10_000, have: None };
+        let request = PullRequest { since: Cursor::default(), limit: 10_000, ..PullRequest::default() };
         for (_, entry) in hub.pull(&request).unwrap().entries {
             assert!(entry.is_canonical(), "seed {seed}: {}", entry.to_json(None));
             settled += u32::from(entry.replaces.len() > 1);

@@ -70,11 +70,12 @@ impl Transport for Broken {
                 }
             }
             if self.fault == Fault::LosesTheAttempt {
-                request.attempt = None;
+                request.attempt.number = None;
             }
             if self.fault == Fault::AnswersForTheHub {
                 let accepted = |entry: &Entry| (entry.id(), Verdict::Accepted { seq: 1, known_as: None });
-                return Ok(PushReply { verdicts: request.entries.iter().map(accepted).collect(), server_time: 1 });
+                let verdicts = request.entries.iter().map(accepted).collect();
+                return Ok(PushReply { verdicts, head: sync_core::Cursor::default(), server_time: 1 });
             }
             let mut reply = self.way.push(&request).await.map_err(|error| self.error(error))?;
             match self.fault {

@@ -91,7 +91,7 @@ fn gets(
     // Every page, over and over.
     let (mut since, mut paths) = (Cursor::default(), Vec::new());
     while since.seq + BATCH as u64 <= hub.head().seq {
-        let pull = PullRequest { since, limit: BATCH as u64, have: None };
+        let pull = PullRequest { since, limit: BATCH as u64, ..PullRequest::default() };
         paths.push(format!("/sync/actions?{}", sync_http::wire::query::pull(&pull)));
         since = hub.pull(&pull)?.cursor;
     }
@@ -151,7 +151,8 @@ fn devices(seed: u64, devices: usize, pushes: usize, batch: usize, form: Form) -
             let intent = |time: u64, random: u128| u128::from(time) << 80 | random >> 48;
             let mut intents =
                 |entry: &Entry| Entry { intent: Some(intent(entry.origin.time, random.u128())), ..entry.clone() };
-            let push = PushRequest { entries: entries.iter().map(&mut intents).collect(), attempt: Some(attempt) };
+            let push =
+                PushRequest { entries: entries.iter().map(&mut intents).collect(), attempt: Some(attempt).into() };
             let path = "/sync/actions";
             Ok(match form {
                 Form::Json => request("POST", path, JSON_FORM, actions::push(&push).as_bytes()),

@@ -31,7 +31,7 @@ pub(crate) fn json_pages(entries: &[Entry], batch: usize) -> Vec<Vec<u8>> {
             (seq, Arc::new(entry.clone()))
         });
         let entries: Vec<_> = numbered.collect();
-        let cursor = Cursor { seq: entries.last().map_or(0, |(seq, _)| *seq), digest: Digest::EMPTY };
+        let cursor = Cursor { seq: entries.last().map_or(0, |(seq, _)| *seq), ..Cursor::default() };
         let page = Page { entries, cursor, has_more: false, server_time: 0 };
         sync_http::wire::page::page(&page).into_bytes()
     });
@@ -123,7 +123,7 @@ impl Canned {
             let (page, more) = rest.split_at(size.min(rest.len()));
             rest = more;
             for entry in page {
-                cursor = Cursor { seq: cursor.seq + 1, digest: cursor.digest.then(entry.hash()) };
+                cursor = Cursor { seq: cursor.seq + 1, digest: cursor.digest.then(entry.hash()), ..cursor };
             }
             pages.push((encode_batch(page), cursor));
         }

@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::journal::Journal;
 use crate::model::stamp::{ClientId, Name};
 use crate::store::{Store, StoreError};
-use crate::transport::Limits;
+use crate::transport::{Epoch, Limits};
 
 /// How a [`Hub`] is built.
 #[derive(Clone)]
@@ -188,6 +188,7 @@ impl HubBuilder {
             name: state.name.clone(),
             space: state.space.clone(),
             own: ClientId::from_random(random.bits()),
+            epoch: Epoch(((random.bits() >> 64) as u64).max(1)),
             journal: Journal::new(store, state.position),
             state: Mutex::new(state),
             rows: Rows::default(),
@@ -229,7 +230,7 @@ fn open(store: &dyn Store, now: u64, made: &str, name: Option<&str>, space: Opti
         }
         let name = name.unwrap_or(made).to_owned();
         let content = Content::Named { name, space: space.unwrap_or("default").to_owned() };
-        let row = Row::new(now, state.head, content)?.encode();
+        let row = Row::new(now, state.head, Epoch::default(), content)?.encode();
         let row = crate::seal::seal(&1_u64.to_be_bytes(), &row);
         match store.append(0, &[&row]).map_err(Error::from) {
             Ok(_) => {}

@@ -143,6 +143,7 @@ fn snap(state: &mut State, epoch: u64) -> Snapped {
             greatest: state.greatest,
             table: state.table,
             joined: state.joined,
+            epochs: state.epochs.clone(),
         },
         table: state.table,
         joined: intents.chain(places).collect(),

@@ -30,9 +30,10 @@ impl Inner {
 
     fn is_on_chain(&self, extent: &Extent, cursor: Cursor) -> Result<bool, TransportError> {
         if cursor.seq.saturating_add(1) < self.kept(extent).map_err(failed)? {
-            return Ok(true);
+            return Ok(!self.state().lost(cursor));
         }
-        Ok(self.digest_at(extent, cursor.seq).map_err(failed)? == Some(cursor.digest))
+        let here = self.cursor_at(extent, cursor.seq).map_err(failed)?;
+        Ok(here.is_some_and(|here| here.digest == cursor.digest))
     }
 
     fn standings(&self, clients: &[(ClientId, Known)]) -> Result<Vec<ClientStanding>, TransportError> {

@@ -1,6 +1,7 @@
 //! What the checkpoint knows of single entries and clients: the places of its rows, and their contents.
 
 use super::batch::Logged;
+use super::epochs::Epochs;
 use super::row::Row;
 use crate::model::codec::{self, CodecError, Reader, Writer};
 use crate::model::stamp::{ClientId, Digest, Dot, Known, Name};
@@ -89,6 +90,8 @@ pub(super) struct Meta {
     pub(super) table: Table,
     /// Where in the log the last snapshot was joined; readers who are behind take the state instead of the log.
     pub(super) joined: u64,
+    /// The runs in which the log was written.
+    pub(super) epochs: Epochs,
 }
 
 pub(super) const META: &[u8] = b"m";
@@ -350,11 +353,11 @@ impl Meta {
         w.text(&self.name);
         w.text(&self.space);
         w.u64(self.covers);
-        w.u64(self.head.seq);
-        w.digest(self.head.digest);
+        self.head.write(&mut w);
         w.u64(self.greatest);
         w.u8(self.table.0);
         w.u64(self.joined);
+        self.epochs.encode(&mut w);
         sealed(META.to_vec(), w)
     }
 
@@ -364,10 +367,11 @@ impl Meta {
                 name: r.text()?.to_owned(),
                 space: r.text()?.to_owned(),
                 covers: r.u64()?,
-                head: Cursor { seq: r.u64()?, digest: r.digest()? },
+                head: Cursor::read(r)?,
                 greatest: r.u64()?,
                 table: Table(r.u8()?),
                 joined: r.u64()?,
+                epochs: Epochs::decode(r)?,
             })
         };
         load(store, META, parse)

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::journal::Journal;
 use crate::model::stamp::{ClientId, Name};
 use crate::store::{Heads, Position, Store, StoreError};
-use crate::transport::{Limits, TransportError};
+use crate::transport::{Epoch, Limits, TransportError};
 
 /// How a hub was built.
 pub(super) struct Settings {
@@ -36,6 +36,8 @@ pub(super) struct Inner {
     pub(super) space: String,
     /// The client id under which this hub numbers entries; a fresh one at every start.
     pub(super) own: ClientId,
+    /// The epoch that it begins when it first adds to the log; a fresh one at every start.
+    pub(super) epoch: Epoch,
     pub(super) journal: Arc<Journal>,
     pub(super) state: Mutex<State>,
     pub(super) rows: Rows,

@@ -4,6 +4,7 @@
 //! replaced by what it and the hub's own make together, and one row of the journal switches over. Readers whose
 //! cursor is before that row take the state as a snapshot: it is no sequence of entries.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{MutexGuard, PoisonError};
 
@@ -172,8 +173,8 @@ impl Inner {
         self.sweep(before).map_err(failed)
     }
 
-    /// Where the hub still knows how a client's entries up to the replica's number began, they must be the same; and
-    /// nothing that was written once may be in both under two names. The intents of which the hub knew nothing.
+    /// Of every client of which both have entries, those of the one that has fewer must be proven to be how the other's
+    /// begin; and nothing that was written once may be in both under two names. The intents of which the hub knew nothing.
     fn check_provable(&self, state: &State, page: &SnapshotPage) -> Result<Vec<(u128, Dot)>, TransportError> {
         let links = within(page);
         let ends = page.vector.iter().map(|(client, known)| (Dot::new(client.clone(), known.n), known.digest));
@@ -182,14 +183,28 @@ impl Inner {
         let intents = page.intents.iter().map(|(intent, _)| *intent).collect();
         let questions = Questions { covers: state.covers, table: state.table, dots, intents, ..Questions::default() };
         let facts = questions.answer(self.store()).map_err(failed)?;
-        for (Dot { client, n }, digest) in &chain {
+        let mut unproven: BTreeMap<&ClientId, u64> = BTreeMap::new();
+        for (client, theirs) in &page.vector {
+            let both = theirs.n.min(state.known(client).n);
+            if both > 0 {
+                unproven.insert(client, both);
+            }
+        }
+        for (dot, digest) in &chain {
+            let Dot { client, n } = dot;
             let known = state.known(client);
-            let differs_at_end = known.n == *n && known.digest != *digest;
-            let dot = Dot::new(client.clone(), *n);
-            if differs_at_end || facts.place(&dot).is_some_and(|place| place.running != *digest) {
+            let here = if known.n == *n { Some(known.digest) } else { facts.place(dot).map(|place| place.running) };
+            if here.is_some_and(|here| here != *digest) {
                 let message = format!("the first {n} entries of client {client} are not the same");
                 return Err(TransportError::Diverged { message });
             }
+            if here.is_some() && unproven.get(client).is_some_and(|both| both <= n) {
+                unproven.remove(client);
+            }
+        }
+        if let Some((client, n)) = unproven.first_key_value() {
+            let message = format!("the first {n} entries of client {client} are not proven to be the same");
+            return Err(TransportError::Diverged { message });
         }
         for (intent, dot) in &page.intents {
             if let Some(known) = facts.intent(*intent).filter(|known| known.dot != *dot) {

@@ -5,7 +5,7 @@
 //! in memory it holds what was accepted since the last checkpoint. Several hubs may share one store: each finds out
 //! at its next append, and before every refusal, that another one was faster, and decides anew.
 //!
-//! Read in this order: `batch`, `row`, `state`, `facts`, `draft`, `lane`, `admit`, `foreign`, `push`,
+//! Read in this order: `batch`, `row`, `epochs`, `state`, `facts`, `draft`, `lane`, `admit`, `foreign`, `push`,
 //! `checkpoint`, `load`, `read`, `pull`, `snapshot`.
 
 mod admit;
@@ -14,6 +14,7 @@ mod builder;
 mod checkpoint;
 mod compact;
 mod draft;
+mod epochs;
 mod facts;
 mod foreign;
 mod hello;
@@ -56,8 +57,8 @@ use crate::model::stamp::ClientId;
 use crate::store::StoreError;
 use crate::transport::compact::{PackedPage, Pushed};
 use crate::transport::{
-    Cursor, Hello, HelloRequest, Limits, Page, PullRequest, PushReply, Rejection, SnapshotPage, SnapshotRequest,
-    TransportError,
+    Attempt, Cursor, Hello, HelloRequest, Limits, Page, PullRequest, PushReply, Rejection, SnapshotPage,
+    SnapshotRequest, TransportError,
 };
 
 /// Where the replicas of one space meet. Handles are cheap to clone and share; all methods block.
@@ -112,12 +113,17 @@ impl Hub {
     ///
     /// # Errors
     /// [`TransportError::Forked`] if it has another entry under one of the numbers, [`TransportError::Diverged`]
-    /// if numbers are skipped or entries named that it never had, [`TransportError::Superseded`] if a later
+    /// if numbers are skipped, entries named that it never had, or if the log is not the one that the replica was told of, [`TransportError::Superseded`] if a later
     /// attempt was seen, [`TransportError::Denied`] if the client belongs to another principal,
     /// [`TransportError::TooLarge`] if it is too much at once; of all of these nothing was taken in.
     /// [`TransportError::Hub`] if the store fails, and [`TransportError::Busy`]: then a retry tells.
-    pub fn push(&self, principal: &str, attempt: Option<u64>, offers: Vec<Offer>) -> Result<PushReply, TransportError> {
-        self.inner.push(principal, attempt, Offered { offers, batch: None, is_foreign: false })
+    pub fn push(
+        &self,
+        principal: &str,
+        attempt: impl Into<Attempt>,
+        offers: Vec<Offer>,
+    ) -> Result<PushReply, TransportError> {
+        self.inner.push(principal, attempt.into(), Offered { offers, batch: None, is_foreign: false })
     }
 
     /// Decides what a client offers in a batch: as [`push`](Self::push). A batch that is taken whole is kept as it came.
@@ -139,7 +145,7 @@ impl Hub {
     /// # Errors
     /// [`TransportError::TooLarge`], [`TransportError::Hub`] and [`TransportError::Busy`] as of [`push`](Self::push).
     pub fn push_foreign(&self, principal: &str, offers: Vec<Offer>) -> Result<PushReply, TransportError> {
-        self.inner.push(principal, None, Offered { offers, batch: None, is_foreign: true })
+        self.inner.push(principal, Attempt::default(), Offered { offers, batch: None, is_foreign: true })
     }
 
     /// A page of the log: of what is durable only. It never splits a transaction, and may therefore be longer

@@ -22,12 +22,12 @@ impl fmt::Display for Token {
         match self {
             Token::First => Ok(()),
             Token::Records { from, after } => {
-                write!(f, "r.{}.{}.", from.seq, from.digest)?;
+                write!(f, "r.{}.{}.{}.", from.seq, from.digest, from.epoch)?;
                 after.entity_type.bytes().try_for_each(|byte| write!(f, "{byte:02x}"))?;
                 f.write_str(".")?;
                 after.id.bytes().try_for_each(|byte| write!(f, "{byte:02x}"))
             }
-            Token::Touched { from } => write!(f, "t.{}.{}", from.seq, from.digest),
+            Token::Touched { from } => write!(f, "t.{}.{}.{}", from.seq, from.digest, from.epoch),
         }
     }
 }
@@ -47,7 +47,8 @@ fn parse(text: &str) -> Option<Token> {
     }
     let mut parts = text.split('.');
     let kind = parts.next()?;
-    let from = Cursor { seq: parts.next()?.parse().ok()?, digest: parts.next()?.parse().ok()? };
+    let (seq, digest) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let from = Cursor { seq, digest, epoch: parts.next()?.parse().ok()? };
     let token = match kind {
         "r" => Token::Records { from, after: EntityKey::new(unhex(parts.next()?)?, unhex(parts.next()?)?) },
         "t" => Token::Touched { from },

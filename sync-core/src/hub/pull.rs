@@ -10,7 +10,7 @@ use crate::model::entry::Entry;
 use crate::model::stamp::{Digest, Dot};
 use crate::store::{Position, StoreError};
 use crate::transport::compact::PackedPage;
-use crate::transport::{Cursor, Page, PullRequest, TransportError};
+use crate::transport::{Cursor, Epoch, Page, PullRequest, TransportError};
 
 /// The most entries in a page, however many are asked for.
 const MOST_ENTRIES: u64 = 10_000;
@@ -63,13 +63,13 @@ impl Inner {
         self.rows.from(self.store(), seq, (extent.first.max(1), extent.last), limit)
     }
 
-    /// The digest of the log up to `seq`; `None` if the log does not reach there, or not back there any more.
-    pub(super) fn digest_at(&self, extent: &Extent, seq: u64) -> Result<Option<Digest>, StoreError> {
+    /// The log's cursor at `seq`; `None` if the log does not reach there, or not back there any more.
+    pub(super) fn cursor_at(&self, extent: &Extent, seq: u64) -> Result<Option<Cursor>, StoreError> {
         if seq == 0 {
-            return Ok(Some(Digest::EMPTY));
+            return Ok(Some(Cursor::default()));
         }
         if seq == extent.head.seq {
-            return Ok(Some(extent.head.digest));
+            return Ok(Some(extent.head));
         }
         if seq > extent.head.seq || seq + 1 < self.kept(extent)? {
             return Ok(None);
@@ -78,9 +78,9 @@ impl Inner {
         let Some(row) = rows.first() else { return Ok(None) };
         // Nearly all ask where a row ends.
         if seq == row.start.seq {
-            return Ok(Some(row.start.digest));
+            return Ok(Some(row.start));
         }
-        Ok(Some(row.cursor_at(seq - row.start.seq)?.digest))
+        Ok(Some(row.cursor_at(seq - row.start.seq)?))
     }
 
     pub(super) fn pull(&self, request: &PullRequest) -> Result<Page, TransportError> {
@@ -126,7 +126,7 @@ impl Inner {
     ) -> Result<(Cursor, bool), TransportError> {
         let extent = self.extent()?;
         let mut page = Filling {
-            cursor: self.checked(&extent, request.since)?,
+            cursor: self.checked(&extent, request.since, request.told)?,
             count: 0,
             limit: request.limit.clamp(1, MOST_ENTRIES),
             have: request.have.as_ref(),
@@ -168,7 +168,7 @@ impl Inner {
                     if page.is_full() {
                         break 'log;
                     }
-                    if page.take(logged) {
+                    if page.take(logged, row.end.epoch) {
                         take(Piece::Entry(page.cursor.seq, &logged.entry));
                     }
                 }
@@ -178,22 +178,29 @@ impl Inner {
     }
 
     /// The cursor with its digest, if it is on this log.
-    pub(super) fn checked(&self, extent: &Extent, since: Cursor) -> Result<Cursor, TransportError> {
+    pub(super) fn checked(&self, extent: &Extent, since: Cursor, told: Cursor) -> Result<Cursor, TransportError> {
+        if self.state().lost(told) {
+            return Err(another_log(told));
+        }
         if since.seq > extent.head.seq {
-            let message = format!("it was shown entry {}, and this log ends at {}", since.seq, extent.head.seq);
-            return Err(TransportError::Diverged { message });
+            return Err(another_log(since));
         }
         if since.seq + 1 < self.tail(extent).map_err(failed)? {
-            return Err(TransportError::Expired);
+            return Err(if self.state().lost(since) { another_log(since) } else { TransportError::Expired });
         }
-        let digest = self.digest_at(extent, since.seq).map_err(failed)?.ok_or(TransportError::Expired)?;
+        let here = self.cursor_at(extent, since.seq).map_err(failed)?.ok_or(TransportError::Expired)?;
         // Readers of the article's dialect have no digest.
-        if since.digest != digest && since.digest != Digest::EMPTY {
-            let message = format!("the log up to entry {} is another one here", since.seq);
-            return Err(TransportError::Diverged { message });
+        if since.digest != here.digest && since.digest != Digest::EMPTY {
+            return Err(another_log(since));
         }
-        Ok(Cursor { seq: since.seq, digest })
+        Ok(here)
     }
+}
+
+/// What a replica is told that knows another log than this one, or more of it.
+pub(super) fn another_log(told: Cursor) -> TransportError {
+    let message = format!("entry {} was shown, and this log ends before it or went on another way", told.seq);
+    TransportError::Diverged { message }
 }
 
 /// A part of a page.
@@ -264,9 +271,9 @@ impl Filling<'_> {
     }
 
     /// Whether the entry is part of the page.
-    fn take(&mut self, logged: &Logged) -> bool {
+    fn take(&mut self, logged: &Logged, epoch: Epoch) -> bool {
         let seq = self.cursor.seq + 1;
-        self.cursor = Cursor { seq, digest: self.cursor.digest.then(logged.hash) };
+        self.cursor = Cursor { seq, digest: self.cursor.digest.then(logged.hash), epoch };
         self.scanned += 1;
         let dot = logged.entry.dot();
         if let Some(group) = logged.entry.group {

@@ -10,18 +10,19 @@ use super::facts::{Facts, Questions, View};
 use super::foreign;
 use super::inner::{Inner, PATIENCE, crowded, failed, is_moved};
 use super::prepared::{self, Kind, Prepared, prepare};
+use super::pull::another_log;
 use super::row::{Accepted, Content, Row};
 use super::state::State;
 use crate::error::Error;
 use crate::model::entry::{Action, EntityKey};
 use crate::model::stamp::{ClientId, Name};
 use crate::store::Position;
-use crate::transport::{PushReply, TransportError, Verdict};
+use crate::transport::{Attempt, Cursor, PushReply, TransportError, Verdict};
 
 /// A push as it is decided.
 struct Push {
     principal: Name,
-    attempt: Option<u64>,
+    attempt: Attempt,
     is_foreign: bool,
     offers: Vec<Prepared>,
     batch: Option<Arc<[u8]>>,
@@ -38,6 +39,7 @@ pub(super) struct Offered {
 struct Pending {
     epoch: u64,
     position: Position,
+    head: Cursor,
     outcome: Result<Vec<Verdict>, TransportError>,
 }
 
@@ -45,7 +47,7 @@ impl Inner {
     pub(super) fn push(
         &self,
         principal: &str,
-        attempt: Option<u64>,
+        attempt: Attempt,
         offered: Offered,
     ) -> Result<PushReply, TransportError> {
         let Offered { offers, batch, is_foreign } = offered;
@@ -73,7 +75,7 @@ impl Inner {
             self.checkpoint_if_due();
             let ids = push.offers.into_iter().map(|offer| offer.id);
             let verdicts = ids.zip(pending.outcome?).collect();
-            return Ok(PushReply { verdicts, server_time: self.now() });
+            return Ok(PushReply { verdicts, head: pending.head, server_time: self.now() });
         }
         Err(crowded())
     }
@@ -96,7 +98,13 @@ impl Inner {
             }
             return Ok(None);
         }
-        let Some(decided) = self.decide(push, &mut state, facts, &keys) else { return Ok(None) };
+        let decided = match state.lost(push.attempt.told) {
+            true => Err(another_log(push.attempt.told)),
+            false => match self.decide(push, &mut state, facts, &keys) {
+                Some(decided) => decided,
+                None => return Ok(None),
+            },
+        };
         let (outcome, accepted) = match decided {
             Ok(decision) => {
                 let accepted = push.row(&decision.verdicts, &decision.clients, decision.accepted, &state);
@@ -107,7 +115,7 @@ impl Inner {
         if let Some(accepted) = accepted {
             self.append(&mut state, Content::Accepted(accepted))?;
         }
-        Ok(Some(Pending { epoch: self.journal.epoch(), position: state.position, outcome }))
+        Ok(Some(Pending { epoch: self.journal.epoch(), position: state.position, head: state.head, outcome }))
     }
 
     fn decide(
@@ -132,13 +140,14 @@ impl Inner {
         Some(if push.is_foreign {
             Ok(foreign::decide(draft, &push.offers, &self.settings.default_type))
         } else {
-            admit::decide(draft, &push.offers, push.attempt)
+            admit::decide(draft, &push.offers, push.attempt.number)
         })
     }
 
     /// Queues a row and takes it into the state. The caller holds the state's lock and waits outside of it.
     pub(super) fn append(&self, state: &mut State, content: Content) -> Result<(), Error> {
-        let row = Arc::new(Row::new(self.now(), state.head, content)?);
+        let epoch = state.epochs.current(self.epoch);
+        let row = Arc::new(Row::new(self.now(), state.head, epoch, content)?);
         let position = self.journal.push(&row.encode())?;
         state.apply(&row)?;
         debug_assert_eq!(position, state.position, "the state follows the journal row by row");
@@ -195,7 +204,7 @@ impl Push {
     ) -> Option<Accepted> {
         let refused = verdicts.iter().any(|verdict| !matches!(verdict, Verdict::Accepted { known_as: None, .. }));
         let seen = |client: &ClientId| state.clients.get(client).map_or(0, |standing| standing.attempt);
-        let attempts: Vec<(ClientId, u64)> = match self.attempt {
+        let attempts: Vec<(ClientId, u64)> = match self.attempt.number {
             Some(attempt) => {
                 clients.iter().filter(|client| attempt > seen(client)).map(|c| (c.clone(), attempt)).collect()
             }

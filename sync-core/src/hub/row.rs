@@ -6,7 +6,7 @@ use crate::model::stamp::{ClientId, Digest, Dot, Known, Name};
 use crate::records::Table;
 use crate::seal;
 use crate::store::{Position, StoreError};
-use crate::transport::{Cursor, Link};
+use crate::transport::{Cursor, Epoch, Link};
 
 /// One row of the journal.
 #[derive(Debug, Clone)]
@@ -63,12 +63,15 @@ const ACCEPTED: u8 = 1;
 const JOINED: u8 = 2;
 
 impl Row {
-    /// A row that goes on where the log ends.
+    /// A row that goes on where the log ends, in this epoch.
     ///
     /// # Errors
     /// If what it accepts cannot be read.
-    pub(super) fn new(at: u64, start: Cursor, content: Content) -> Result<Self, StoreError> {
+    pub(super) fn new(at: u64, start: Cursor, epoch: Epoch, content: Content) -> Result<Self, StoreError> {
         let mut row = Self { at, start, end: start, content };
+        if row.steps() > 0 {
+            row.end.epoch = epoch;
+        }
         row.end = row.cursor_at(row.steps())?;
         Ok(row)
     }
@@ -125,7 +128,8 @@ impl Row {
                 taken.fold(self.start.digest, |digest, logged| digest.then(logged.hash))
             }
         };
-        Ok(Cursor { seq: self.start.seq + count, digest })
+        let epoch = if count == 0 { self.start.epoch } else { self.end.epoch };
+        Ok(Cursor { seq: self.start.seq + count, digest, epoch })
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -139,6 +143,8 @@ impl Row {
         w.u64(self.at);
         w.digest(self.start.digest);
         w.digest(self.end.digest);
+        w.u64(self.start.epoch.0);
+        w.u64(self.end.epoch.0);
         match &self.content {
             Content::Named { name, space } => {
                 w.text(name);
@@ -161,8 +167,9 @@ impl Row {
         let mut r = Reader::plain(body);
         let kind = r.u8()?;
         let (seq, at) = (r.u64()?, r.u64()?);
-        let start = Cursor { seq, digest: r.digest()? };
-        let digest = r.digest()?;
+        let (before, digest) = (r.digest()?, r.digest()?);
+        let start = Cursor { seq, digest: before, epoch: Epoch(r.u64()?) };
+        let epoch = Epoch(r.u64()?);
         let content = match kind {
             NAMED => Content::Named { name: r.text()?.to_owned(), space: r.text()?.to_owned() },
             ACCEPTED => Content::Accepted(Accepted::decode(r.raw()?)?),
@@ -171,7 +178,7 @@ impl Row {
         };
         r.finish()?;
         let mut row = Row { at, start, end: start, content };
-        row.end = Cursor { seq: start.seq.saturating_add(row.steps()), digest };
+        row.end = Cursor { seq: start.seq.saturating_add(row.steps()), digest, epoch };
         Ok(row)
     }
 

@@ -35,7 +35,8 @@ impl Inner {
         if let Token::Records { from, .. } | Token::Touched { from } = &token {
             let extent = self.extent()?;
             let is_cut = from.seq.saturating_add(1) < self.tail(&extent).map_err(failed)?;
-            if is_cut || self.digest_at(&extent, from.seq).map_err(failed)? != Some(from.digest) {
+            let here = self.cursor_at(&extent, from.seq).map_err(failed)?;
+            if is_cut || here.is_none_or(|here| here.digest != from.digest) {
                 return Err(TransportError::Expired);
             }
         }
@@ -151,7 +152,8 @@ impl Inner {
                 let behind = (end.seq - row.start.seq) as usize;
                 for logged in row.entries().map_err(failed)?.iter().skip(behind) {
                     keys.insert(logged.entry.key.clone());
-                    end = Cursor { seq: end.seq + 1, digest: end.digest.then(logged.hash) };
+                    let digest = end.digest.then(logged.hash);
+                    end = Cursor { seq: end.seq + 1, digest, epoch: row.end.epoch };
                 }
             }
         }

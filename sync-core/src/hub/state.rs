@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::batch::Logged;
+use super::epochs::Epochs;
 use super::index::{Intended, Meta, Place, Standing};
 use super::row::{Accepted, Content, Joined, Row};
 use super::tail::Tail;
@@ -43,6 +44,8 @@ pub(super) struct State {
     pub(super) table: Table,
     /// Where in the log the last snapshot was joined.
     pub(super) joined: u64,
+    /// The runs in which the log was written.
+    pub(super) epochs: Epochs,
     /// What a joined snapshot told of intents, and the checkpoint lacks.
     pub(super) joined_intents: Vec<(u128, Intended)>,
     /// What it told of the places of entries, and the checkpoint lacks.
@@ -59,7 +62,7 @@ impl State {
             state.durable_position = meta.covers;
             (state.head, state.durable) = (meta.head, meta.head);
             state.greatest = meta.greatest;
-            (state.table, state.joined) = (meta.table, meta.joined);
+            (state.table, state.joined, state.epochs) = (meta.table, meta.joined, meta.epochs);
         }
         state
     }
@@ -67,6 +70,11 @@ impl State {
     /// What is known of a client.
     pub(super) fn known(&self, client: &ClientId) -> Known {
         self.clients.get(client).map_or(Known::default(), |standing| standing.known)
+    }
+
+    /// Whether a cursor of this log is none of it, or no longer.
+    pub(super) fn lost(&self, cursor: Cursor) -> bool {
+        cursor.seq > self.head.seq || !self.epochs.may_have(cursor)
     }
 
     /// Takes the next row. The caller has seen that it stands at the next position and goes on from the head.
@@ -82,6 +90,7 @@ impl State {
             Content::Joined(joined) => self.join(joined),
         }
         self.head = row.end;
+        self.epochs.note(row);
         self.queued.push_back((self.position, self.head));
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Replica;
-use super::cycle::Report;
+use super::cycle::{Report, check_chain};
 use super::query::Scan;
 use super::row::{Decision, Kept, Row};
 use super::state::State;
@@ -28,14 +28,9 @@ const SWEEP: usize = 1_024;
 
 impl Replica {
     /// Takes the hub's snapshot as this replica's records. Entries that are pending stay pending, but for those that
-    /// name what the snapshot does not contain. With `other`, the clients of which the hub holds other entries, the
-    /// hub's history is not this replica's: it goes on under a new client id, and what only this replica held is set
-    /// aside.
-    pub(super) async fn take_snapshot(
-        &self,
-        transport: &dyn Transport,
-        other: Option<BTreeMap<ClientId, u64>>,
-    ) -> Result<(), Error> {
+    /// name what the snapshot does not contain. Where the hub's history is another one, this replica goes on under a new
+    /// client id, and what only it held is set aside.
+    pub(super) async fn take_snapshot(&self, transport: &dyn Transport, history: History) -> Result<(), Error> {
         let (table, mut token, mut latest) = self.offload(|replica| replica.resume_snapshot()).await?;
         let mut taken = 0;
         let last = loop {
@@ -62,7 +57,24 @@ impl Replica {
                 None => break page,
             }
         };
-        self.offload(move |replica| replica.switch_to(table, &last, latest, other)).await
+        if history == History::Known {
+            self.check_told(transport).await?;
+        }
+        self.offload(move |replica| replica.switch_to(table, &last, latest, history)).await
+    }
+
+    /// The hub may have been put back to an older state while its snapshot came, or before: then the snapshot does not
+    /// contain what this replica was told.
+    async fn check_told(&self, transport: &dyn Transport) -> Result<(), Error> {
+        let request = self.state().hello();
+        if request.cursor.seq == 0 {
+            return Ok(());
+        }
+        let hello = transport.hello(&request).await?;
+        match check_chain(&request, &hello)? {
+            Some(message) => Err(Error::HubLostData { message }),
+            None => Ok(()),
+        }
     }
 
     /// The table that a snapshot goes into, the page to go on with, and the greatest logical time before it.
@@ -129,7 +141,7 @@ impl Replica {
         if !doubtful.is_empty() {
             report.rejected += doubtful.len() as u64;
             let decisions = doubtful.into_iter().map(|(local, rejection)| (local, Decision::Rejected(rejection)));
-            self.commit_between_writes(&Row::Verdicts { decisions: decisions.collect(), gone: Vec::new() })?;
+            self.commit_between_writes(&Row::decided_here(decisions.collect()))?;
         }
         Ok(())
     }
@@ -188,13 +200,17 @@ impl Replica {
         table: Table,
         last: &SnapshotPage,
         latest: u64,
-        other: Option<BTreeMap<ClientId, u64>>,
+        history: History,
     ) -> Result<(), Error> {
         self.bring_in_all()?;
         let vector: VersionVector = last.vector.iter().cloned().collect();
-        if other.is_none() {
-            self.state().check_contained(&vector)?;
-        }
+        let other = match history {
+            History::Known | History::GivenBack => {
+                self.state().check_contained(&vector)?;
+                None
+            }
+            History::Another(same) => Some(same),
+        };
         let before = self.state().table;
         let mut trusted = vector.clone();
         for (client, same) in other.iter().flatten() {
@@ -246,6 +262,17 @@ impl Replica {
         }
         Ok(kept)
     }
+}
+
+/// How a snapshot's history stands to this replica's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum History {
+    /// It goes on from what the hub told before.
+    Known,
+    /// The hub lost what it told, and was given back what was here.
+    GivenBack,
+    /// It is another one. Of each client of which the hub holds other entries, so many are the same.
+    Another(BTreeMap<ClientId, u64>),
 }
 
 /// Where a snapshot comes from.

@@ -16,18 +16,26 @@ const AT_ONCE: usize = 32;
 /// About how many links go along with a snapshot that is given back.
 const MOST_LINKS: usize = 4_096;
 
+/// How the entries of each client here stand to those at a hub.
+#[derive(Debug, Default)]
+pub(super) struct Compared {
+    /// The clients of which both hold different entries under one number, or may, for all that can be proven: the one
+    /// that has more of them no longer knows how they went where the other ends. With each how many of its entries are
+    /// proven to be the same.
+    pub(super) distrusted: BTreeMap<ClientId, u64>,
+    /// Where the hub's entries of the others end here: they are the same up to there.
+    pub(super) proofs: Vec<Link>,
+}
+
 impl Replica {
-    /// The clients of which hub and replica hold different entries under one number, or may, for all that can be
-    /// proven: the one that has more of them no longer knows how they went where the other ends.
-    /// With each how many of its entries are proven to be the same.
-    pub(super) async fn distrusted(&self, transport: &dyn Transport) -> Result<BTreeMap<ClientId, u64>, Error> {
+    pub(super) async fn compare(&self, transport: &dyn Transport) -> Result<Compared, Error> {
         let (clients, cursor) = {
             let state = self.state();
             let known: Vec<(ClientId, Known)> =
                 state.vector.iter().map(|(client, known)| (client.clone(), known)).collect();
             (known, state.cursor)
         };
-        let mut distrusted = BTreeMap::new();
+        let Compared { mut distrusted, mut proofs } = Compared::default();
         let mut open = Vec::new();
         for clients in clients.chunks(AT_ONCE) {
             let request = HelloRequest { clients: clients.to_vec(), cursor };
@@ -47,15 +55,16 @@ impl Replica {
             let dots: Vec<Dot> = open.iter().map(|(dot, _)| dot.clone()).collect();
             let ours = self.offload(move |replica| replica.links_at(&dots)).await?;
             for (dot, theirs) in open {
-                if ours.get(&dot).map(|link| link.digest) != Some(theirs) {
-                    distrusted.insert(dot.client, dot.n);
+                match ours.get(&dot).filter(|link| link.digest == theirs) {
+                    Some(link) => proofs.push(link.clone()),
+                    None => drop(distrusted.insert(dot.client, dot.n)),
                 }
             }
         }
         for (client, most) in &mut distrusted {
             *most = self.common(transport, client, *most).await?;
         }
-        Ok(distrusted)
+        Ok(Compared { distrusted, proofs })
     }
 
     /// How many of a client's first entries, `most` at the most, are proven to be the same here and there.

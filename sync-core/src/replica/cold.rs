@@ -155,14 +155,14 @@ pub(super) fn bring_in_for(state: &mut State, store: &dyn Store, row: &Row) -> R
 /// Whether a row may change pending entries that are not about to be offered.
 fn is_about_any(row: &Row) -> bool {
     match row {
-        Row::Verdicts { decisions, gone } => {
+        Row::Verdicts { decisions, gone, .. } => {
             let is_refusal = |decision: &Decision| matches!(decision, Decision::Rejected(_));
             !gone.is_empty() || decisions.iter().any(|(_, decision)| is_refusal(decision))
         }
         Row::Page { gone, .. } => !gone.is_empty(),
         Row::Clock { times, .. } => !times.is_empty(),
         Row::Adopted { .. } => true,
-        Row::Client(_) | Row::Write { .. } | Row::Offer { .. } | Row::Bind { .. } => false,
+        Row::Client(_) | Row::Told(_) | Row::Write { .. } | Row::Offer { .. } | Row::Bind { .. } => false,
         Row::Forget(_) | Row::Synced(_) | Row::Wiped { .. } => false,
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::adopt::History;
 use super::download::Pulled;
 use super::row::{Account, Row};
 use super::single_flight::Entered;
@@ -11,7 +12,7 @@ use super::{Replica, State};
 use crate::error::Error;
 use crate::model::stamp::{ClientId, Known};
 use crate::store::Position;
-use crate::transport::{Hello, HelloRequest, Transport, TransportError};
+use crate::transport::{Cursor, Hello, HelloRequest, Transport, TransportError};
 
 /// How far, in milliseconds, the wall clock may be off before stamps are corrected.
 const TOLERANCE: u64 = 1_000;
@@ -100,7 +101,7 @@ impl Replica {
         let mut patience = PATIENCE;
         let mut download_first = self.settle_issued(transport, &hello, &mut report, &mut patience).await?;
         if self.state().cursor.seq + 1 < hello.tail {
-            match self.take_snapshot(transport, None).await {
+            match self.take_snapshot(transport, History::Known).await {
                 Err(Error::HubLostData { message }) => {
                     let lost = Lost { message, may_join: hello.may_join };
                     self.restore_hub(transport, lost, &mut report).await?;
@@ -120,12 +121,16 @@ impl Replica {
             download_first = false;
             self.progress(|status| status.enter(Phase::Downloading));
             let settles = upload.as_ref().is_err_and(|error| !may_decide(error));
+            let unsettled = self.unsettled();
             let Downloaded { forked, last } = self.download(transport, options, settles, &mut report).await?;
             came_last = last.or(came_last);
+            // What the hub could not say is settled by what came down: it can be pushed on.
+            let is_settled = settles && self.unsettled() < unsettled;
             if forked {
-                self.become_another(&mut report, &mut patience)?;
+                let head = self.head(transport).await?;
+                self.become_another(head, &mut report, &mut patience)?;
                 download_first = true;
-            } else if upload.is_err() || !self.may_push_on() {
+            } else if (upload.is_err() && !is_settled) || (upload.is_ok() && !self.may_push_on()) {
                 break;
             }
             // Only who gets nowhere tires.
@@ -167,7 +172,7 @@ impl Replica {
             return Ok(false);
         }
         if known > issued {
-            self.become_another(report, patience)?;
+            self.become_another(hello.head, report, patience)?;
             return Ok(true);
         }
         self.progress(|status| status.enter(Phase::Uploading));
@@ -176,6 +181,11 @@ impl Replica {
             // It cannot say: the content has to do.
             _ => Ok(report.forked),
         }
+    }
+
+    /// How many entries were offered and got no verdict.
+    fn unsettled(&self) -> usize {
+        self.state().pending.offered().count()
     }
 
     fn may_push_on(&self) -> bool {
@@ -188,14 +198,15 @@ impl Replica {
         if !lost.may_join {
             return Err(Error::HubLostData { message: lost.message });
         }
-        if let Some(client) = self.distrusted(transport).await?.keys().next() {
+        let compared = self.compare(transport).await?;
+        if let Some(client) = compared.distrusted.keys().next() {
             let message =
                 format!("what it has of client {client} cannot be proven to be how this replica's entries of it begin");
             return Err(Error::Diverged { message });
         }
         self.doubt_copies(report)?;
-        self.give_back(transport).await?;
-        self.take_snapshot(transport, None).await?;
+        self.give_back(transport, compared.proofs).await?;
+        self.take_snapshot(transport, History::GivenBack).await?;
         report.hub_restored = true;
         match self.greet(transport, report, false).await? {
             Greeted::Known(hello) => Ok(hello),
@@ -279,7 +290,8 @@ impl Replica {
                 }
                 Ok(Pushed::Clock) => return Ok(()),
                 Err(Error::Transport(TransportError::Forked { .. })) if *patience > 0 => {
-                    self.become_another(report, patience)?;
+                    let head = self.head(transport).await?;
+                    self.become_another(head, report, patience)?;
                     // What the log has of the old client comes down before anything is pushed under the new one.
                     return Ok(());
                 }
@@ -303,7 +315,7 @@ impl Replica {
                 Ok(Pulled::Forked) => return Ok(Downloaded { forked: true, last: None }),
                 // The log was cut behind this replica since it was greeted.
                 Err(Error::Transport(TransportError::Expired)) if !report.bootstrapped => {
-                    self.take_snapshot(transport, None).await?;
+                    self.take_snapshot(transport, History::Known).await?;
                     report.bootstrapped = true;
                 }
                 Err(error) => return Err(error),
@@ -324,8 +336,8 @@ impl Replica {
         self.bind(&hello)?;
         let (mut settled, mut patience) = (Report::default(), PATIENCE);
         self.settle_issued(transport, &hello, &mut settled, &mut patience).await?;
-        let distrusted = self.distrusted(transport).await?;
-        self.take_snapshot(transport, Some(distrusted)).await?;
+        let compared = self.compare(transport).await?;
+        self.take_snapshot(transport, History::Another(compared.distrusted)).await?;
         let mut report = self.sync(transport).await?;
         report.uploaded += settled.uploaded;
         report.rejected += settled.rejected;
@@ -334,10 +346,17 @@ impl Replica {
         Ok(report)
     }
 
-    /// This file is a copy, or was put back: it goes on under a client id of its own.
-    fn become_another(&self, report: &mut Report, patience: &mut u32) -> Result<(), Error> {
+    async fn head(&self, transport: &dyn Transport) -> Result<Cursor, Error> {
+        let request = self.state().hello();
+        Ok(transport.hello(&request).await?.head)
+    }
+
+    /// This file is a copy, or was put back: it goes on under a client id of its own. The hub whose log ends at `head`
+    /// knows which of its writes came from another copy; one that has not got so far, or lost it, may not.
+    fn become_another(&self, head: Cursor, report: &mut Report, patience: &mut u32) -> Result<(), Error> {
         *patience = patience.saturating_sub(1);
         report.forked = true;
+        self.commit_between_writes(&Row::Told(head))?;
         let before = self.state().client.clone();
         let client = self.inner.name.fresh(&*self.inner.random, Some(&before));
         self.commit_between_writes(&Row::Client(client))?;
@@ -377,7 +396,7 @@ struct Lost {
 }
 
 /// Says what the hub lost that this replica knows it had.
-fn check_chain(request: &HelloRequest, hello: &Hello) -> Result<Option<String>, Error> {
+pub(super) fn check_chain(request: &HelloRequest, hello: &Hello) -> Result<Option<String>, Error> {
     if hello.clients.len() != request.clients.len() {
         let message = "its hello does not answer for the clients that were named".to_owned();
         return Err(TransportError::Nonsense { message }.into());
@@ -409,6 +428,6 @@ impl State {
             // What was accepted and is not folded yet counts too, though its digest is not known.
             (client.clone(), Known { n: known.n, digest: known.digest })
         };
-        HelloRequest { clients: clients.map(known).collect(), cursor: self.cursor }
+        HelloRequest { clients: clients.map(known).collect(), cursor: self.told }
     }
 }

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::model::entry::Entry;
 use crate::model::stamp::{Digest, Dot};
 use crate::store::Position;
-use crate::transport::{Page, PullRequest, Transport, TransportError};
+use crate::transport::{Cursor, Page, PullRequest, Transport, TransportError};
 
 /// How many commits may not be durable yet while there are more pages: they are appended together.
 const PAGES_AHEAD: u64 = 8;
@@ -55,7 +55,8 @@ impl Replica {
         let request = {
             let state = self.state();
             let own = Dot::new(state.client.clone(), state.vector.get(&state.client).n);
-            PullRequest { since: state.cursor, limit, have: (own.n > 0).then_some(own) }
+            let told = if state.told == state.cursor { Cursor::default() } else { state.told };
+            PullRequest { since: state.cursor, limit, have: (own.n > 0).then_some(own), told }
         };
         let page = transport.pull(&request).await?;
         check(&request, &page)?;

@@ -4,15 +4,16 @@ use super::Replica;
 use super::query::Scan;
 use crate::error::Error;
 use crate::model::stamp::Dot;
-use crate::transport::{SnapshotPage, Transport, TransportError};
+use crate::transport::{Link, SnapshotPage, Transport, TransportError};
 
 /// How many records are offered in one page.
 const PAGE: usize = 256;
 
 impl Replica {
     /// Offers this replica's records, as its accepted entries make them, for joining. What the hub has beyond them
-    /// stays; what it lacks comes back. Pending entries are no part of it: they are pushed as ever.
-    pub(super) async fn give_back(&self, transport: &dyn Transport) -> Result<(), Error> {
+    /// stays; what it lacks comes back. Pending entries are no part of it: they are pushed as ever. `proofs` say where the
+    /// hub's entries end here.
+    pub(super) async fn give_back(&self, transport: &dyn Transport, proofs: Vec<Link>) -> Result<(), Error> {
         let transfer = format!("{:032x}", self.inner.random.bits());
         let mut scan = Scan::accepted(self, None);
         let mut total = 0;
@@ -26,6 +27,7 @@ impl Replica {
             if is_last {
                 page.intents = self.offload(|replica| replica.known_intents()).await?;
                 page.links = self.offload(|replica| replica.latest_links()).await?;
+                page.links.extend_from_slice(&proofs);
                 let state = self.state();
                 page.vector = state.vector.iter().map(|(client, known)| (client.clone(), known)).collect();
                 page.cursor = state.cursor;

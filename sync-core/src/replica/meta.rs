@@ -8,8 +8,7 @@ use super::keep::Marks;
 use super::names::Names;
 use super::pending::Pending;
 use super::row::{
-    read_account, read_cursor, read_known, read_limits, read_rejection, write_account, write_cursor, write_known,
-    write_limits, write_rejection,
+    read_account, read_known, read_limits, read_rejection, write_account, write_known, write_limits, write_rejection,
 };
 use super::state::{Aside, State};
 use crate::clock::HybridClock;
@@ -19,6 +18,7 @@ use crate::model::stamp::{ClientId, Known};
 use crate::records::{Records, Table};
 use crate::seal;
 use crate::store::{KeyValue, Store, StoreError};
+use crate::transport::Cursor;
 
 const META: &[u8] = b"m";
 /// What those are called that pending entries name and that are pending no more.
@@ -46,7 +46,8 @@ pub(super) fn row(state: &State) -> (Vec<u8>, Vec<u8>) {
         w.u64(number);
     }
     w.i64(state.offset);
-    write_cursor(&mut w, &state.cursor);
+    state.cursor.write(&mut w);
+    state.told.write(&mut w);
     w.option(state.account.as_ref(), write_account);
     w.option(state.last_synced.as_ref(), |w, at| w.u64(*at));
     write_limits(&mut w, &state.limits);
@@ -271,7 +272,8 @@ fn read(body: &[u8]) -> codec::Result<State> {
     state.next_local = r.u64()?;
     state.clock = HybridClock { own: r.u64()?, accepted: r.u64()?, foreign: r.u64()? };
     state.offset = r.i64()?;
-    state.cursor = read_cursor(&mut r)?;
+    state.cursor = Cursor::read(&mut r)?;
+    state.told = Cursor::read(&mut r)?;
     state.account = r.option(read_account)?;
     state.last_synced = r.option(Reader::u64)?;
     state.limits = read_limits(&mut r)?;

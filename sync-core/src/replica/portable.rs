@@ -3,8 +3,9 @@
 use std::io::{Read, Write};
 
 use super::Replica;
-use super::adopt::Source;
+use super::adopt::{History, Source};
 use super::query::Scan;
+use super::row::Row;
 use super::snapshot_file::{FileReader, FileWriter, Head, Records, unusable};
 use super::status::Phase;
 use crate::error::Error;
@@ -139,10 +140,13 @@ impl Replica {
             self.progress(|status| status.work.done = records);
         }
         let last = SnapshotPage { vector: head.vector, cursor: head.cursor, ..SnapshotPage::default() };
-        if let Err(error) = self.switch_to(table, &last, latest, None) {
+        let told = self.state().told;
+        if let Err(error) = self.switch_to(table, &last, latest, History::Known) {
             self.give_up_snapshot(table)?;
             return Err(error);
         }
+        // The file may be older than the last push.
+        self.commit_between_writes(&Row::Told(told))?;
         Ok(SnapshotSummary { records, bytes: file.bytes, pending: self.state().pending.len() })
     }
 

@@ -19,7 +19,8 @@ pub(crate) enum Row {
     /// These entries, by their local numbers, are about to be offered under these numbers.
     Offer { attempt: u64, numbers: Vec<(u64, u64)> },
     /// What the hub decided about entries that were offered; what it said was gone is set aside as these.
-    Verdicts { decisions: Vec<(u64, Decision)>, gone: Vec<(u64, Arc<Entry>)> },
+    /// `told` is where the hub's log ended then.
+    Verdicts { decisions: Vec<(u64, Decision)>, gone: Vec<(u64, Arc<Entry>)>, told: Cursor },
     /// A page of the hub's log; entries written here to what it purges are set aside as these.
     Page { entries: Vec<Arc<Entry>>, cursor: Cursor, gone: Vec<(u64, Arc<Entry>)> },
     /// The wall clock is off by so many milliseconds; entries never offered take these times.
@@ -40,6 +41,8 @@ pub(crate) enum Row {
     },
     /// A sync succeeded, at this time by the hub's clock.
     Synced(u64),
+    /// The hub said that its log ends there.
+    Told(Cursor),
     /// Everything before is forgotten: the replica is a new one.
     Wiped { client: ClientId, epoch: u8 },
 }
@@ -83,6 +86,11 @@ impl std::fmt::Display for Account {
 }
 
 impl Row {
+    /// What this device decided itself, not the hub.
+    pub(crate) fn decided_here(decisions: Vec<(u64, Decision)>) -> Self {
+        Row::Verdicts { decisions, gone: Vec::new(), told: Cursor::default() }
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut w = Writer::with_table();
         self.write(&mut w);
@@ -113,18 +121,19 @@ impl Row {
                 w.u64(*attempt);
                 w.list(numbers, write_pair);
             }
-            Row::Verdicts { decisions, gone } => {
+            Row::Verdicts { decisions, gone, told } => {
                 w.u8(3);
                 w.list(decisions, |w, (local, decision)| {
                     w.u64(*local);
                     write_decision(w, decision);
                 });
                 w.list(gone, write_numbered);
+                told.write(w);
             }
             Row::Page { entries, cursor, gone } => {
                 w.u8(4);
                 write_entries(w, entries);
-                write_cursor(w, cursor);
+                cursor.write(w);
                 w.list(gone, write_numbered);
             }
             Row::Clock { offset, times } => {
@@ -144,7 +153,7 @@ impl Row {
             Row::Adopted { epoch, cursor, latest, vector, aside, kept } => {
                 w.u8(8);
                 w.u8(*epoch);
-                write_cursor(w, cursor);
+                cursor.write(w);
                 w.u64(*latest);
                 w.list(vector, write_known);
                 w.list(aside, |w, (local, rejection)| {
@@ -159,6 +168,10 @@ impl Row {
             Row::Synced(at) => {
                 w.u8(9);
                 w.u64(*at);
+            }
+            Row::Told(told) => {
+                w.u8(11);
+                told.write(w);
             }
             Row::Wiped { client, epoch } => {
                 w.u8(10);
@@ -177,10 +190,11 @@ impl Row {
             3 => Row::Verdicts {
                 decisions: r.list(|r| Ok((r.u64()?, read_decision(r)?)))?,
                 gone: r.list(|r| Ok((r.u64()?, entry(r)?)))?,
+                told: Cursor::read(r)?,
             },
             4 => Row::Page {
                 entries: read_entries(r)?,
-                cursor: read_cursor(r)?,
+                cursor: Cursor::read(r)?,
                 gone: r.list(|r| Ok((r.u64()?, entry(r)?)))?,
             },
             5 => Row::Clock { offset: r.i64()?, times: r.list(read_pair)? },
@@ -188,7 +202,7 @@ impl Row {
             7 => Row::Forget(r.list(Reader::u64)?),
             8 => Row::Adopted {
                 epoch: r.u8()?,
-                cursor: read_cursor(r)?,
+                cursor: Cursor::read(r)?,
                 latest: r.u64()?,
                 vector: r.list(read_known)?,
                 aside: r.list(|r| Ok((r.u64()?, read_rejection(r)?)))?,
@@ -196,6 +210,7 @@ impl Row {
             },
             9 => Row::Synced(r.u64()?),
             10 => Row::Wiped { client: r.client()?, epoch: r.u8()? },
+            11 => Row::Told(Cursor::read(r)?),
             _ => return Err(CodecError { expected: "a kind of journal row" }),
         })
     }
@@ -260,15 +275,6 @@ pub(crate) fn read_rejection(r: &mut Reader<'_>) -> codec::Result<Rejection> {
         message: r.text()?.to_owned(),
         field: r.option(|r| r.text().map(str::to_owned))?,
     })
-}
-
-pub(crate) fn write_cursor(w: &mut Writer, cursor: &Cursor) {
-    w.u64(cursor.seq);
-    w.digest(cursor.digest);
-}
-
-pub(crate) fn read_cursor(r: &mut Reader<'_>) -> codec::Result<Cursor> {
-    Ok(Cursor { seq: r.u64()?, digest: r.digest()? })
 }
 
 pub(crate) fn write_known(w: &mut Writer, (client, known): &(ClientId, Known)) {

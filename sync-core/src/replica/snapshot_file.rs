@@ -6,7 +6,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 
-use super::row::{read_cursor, read_known, write_cursor, write_known};
+use super::row::{read_known, write_known};
 use crate::error::Error;
 use crate::model::codec::{self, Reader, Writer};
 use crate::model::entry::EntityKey;
@@ -54,7 +54,7 @@ impl<W: Write> FileWriter<W> {
                 w.text(hub);
                 w.text(space);
             });
-            write_cursor(w, &head.cursor);
+            head.cursor.write(w);
             w.list(&head.vector, write_known);
         })?;
         Ok(file)
@@ -119,7 +119,7 @@ impl<R: Read> FileReader<R> {
         let head = file.read(&head, |kind, r| match kind {
             HEAD => Ok(Head {
                 hub: r.option(|r| Ok((r.text()?.to_owned(), r.text()?.to_owned())))?,
-                cursor: read_cursor(r)?,
+                cursor: Cursor::read(r)?,
                 vector: r.list(read_known)?,
             }),
             _ => Err(codec::CodecError { expected: "the head" }),
@@ -225,11 +225,12 @@ fn unreadable(error: std::io::Error) -> Error {
 mod tests {
     use super::*;
     use crate::model::stamp::Digest;
+    use crate::transport::Epoch;
 
     fn file() -> Vec<u8> {
         let head = Head {
             hub: Some(("hub".into(), "space".into())),
-            cursor: Cursor { seq: 7, digest: Digest(9) },
+            cursor: Cursor { seq: 7, digest: Digest(9), epoch: Epoch(11) },
             vector: vec![(ClientId::new("a"), Known { n: 7, digest: Digest(8) })],
         };
         let mut bytes = Vec::new();

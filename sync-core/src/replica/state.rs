@@ -36,6 +36,8 @@ pub(crate) struct State {
     /// What the wall clock lacks to the hub's, in milliseconds.
     pub(crate) offset: i64,
     pub(crate) cursor: Cursor,
+    /// The furthest that the hub ever told: with a page, or with its verdicts.
+    pub(crate) told: Cursor,
     pub(crate) account: Option<Account>,
     /// When the last sync succeeded, by the hub's clock.
     pub(crate) last_synced: Option<u64>,
@@ -100,6 +102,7 @@ impl State {
             clock: HybridClock::default(),
             offset: 0,
             cursor: Cursor::default(),
+            told: Cursor::default(),
             account: None,
             last_synced: None,
             limits: Limits::default(),
@@ -140,7 +143,8 @@ impl State {
                     self.alter(*local, |pending| pending.offered = Some(*n));
                 }
             }
-            Row::Verdicts { decisions, gone } => {
+            Row::Verdicts { decisions, gone, told } => {
+                self.hear_of(*told);
                 for (local, entry) in gone {
                     self.alter(*local, |pending| pending.entry = entry.clone());
                 }
@@ -159,6 +163,7 @@ impl State {
                     self.receive(entry.clone());
                 }
                 self.cursor = *cursor;
+                self.hear_of(*cursor);
             }
             Row::Clock { offset, times } => self.correct(*offset, times),
             Row::Bind { account, limits } => {
@@ -166,6 +171,7 @@ impl State {
                 self.limits = *limits;
             }
             Row::Forget(locals) => self.forget(locals),
+            Row::Told(told) => self.hear_of(*told),
             Row::Synced(at) => self.last_synced = Some(*at),
             Row::Wiped { client, epoch } => {
                 let (next_local, generation) = (self.next_local, self.records.generation());
@@ -178,7 +184,7 @@ impl State {
             Row::Adopted { epoch, cursor, latest, vector, aside, kept } => {
                 self.clock.see(*latest);
                 self.table = Table(*epoch);
-                self.cursor = *cursor;
+                (self.cursor, self.told) = (*cursor, *cursor);
                 // Of another history nothing that was noted is known to hold.
                 self.asked.values_mut().for_each(|noted| *noted = None);
                 self.vector = vector.iter().cloned().collect();
@@ -200,6 +206,13 @@ impl State {
                     self.land(local);
                 }
             }
+        }
+    }
+
+    /// Keeps the furthest cursor.
+    fn hear_of(&mut self, told: Cursor) {
+        if told.seq > self.told.seq {
+            self.told = told;
         }
     }
 

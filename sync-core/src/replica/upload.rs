@@ -8,7 +8,7 @@ use super::state::State;
 use crate::error::Error;
 use crate::model::entry::Entry;
 use crate::model::stamp::Dot;
-use crate::transport::{PushReply, PushRequest, Rejection, Transport, TransportError, Verdict};
+use crate::transport::{Attempt, Cursor, PushReply, PushRequest, Rejection, Transport, TransportError, Verdict};
 
 /// What one push brought about.
 pub(super) enum Pushed {
@@ -27,6 +27,7 @@ pub(super) enum Pushed {
 /// Entries with the numbers under which they are offered.
 struct Offer {
     attempt: u64,
+    told: Cursor,
     /// Local number, number, and the entry under it.
     entries: Vec<(u64, u64, Entry)>,
 }
@@ -38,7 +39,7 @@ impl Replica {
         let oversized = self.state().oversized();
         if !oversized.is_empty() {
             let aside = oversized.len() as u64;
-            self.commit_between_writes(&Row::Verdicts { decisions: oversized, gone: Vec::new() })?;
+            self.commit_between_writes(&Row::decided_here(oversized))?;
             report.rejected += aside;
             return Ok(Pushed::More);
         }
@@ -54,7 +55,7 @@ impl Replica {
         self.inner.journal.ticket(position, ()).await?;
         let locals: Vec<u64> = offer.entries.iter().map(|(local, _, _)| *local).collect();
         let entries = offer.entries.into_iter().map(|(_, _, entry)| entry).collect();
-        let request = PushRequest { entries, attempt: Some(offer.attempt) };
+        let request = PushRequest { entries, attempt: Attempt { number: Some(offer.attempt), told: offer.told } };
         let reply = transport.push(&request).await?;
         self.take_verdicts(&request, &locals, reply, report).await
     }
@@ -116,7 +117,7 @@ impl Replica {
         }
         let aside = self.state().aside.len();
         let gone = self.with_content(&decisions)?;
-        let position = self.commit_between_writes(&Row::Verdicts { decisions, gone })?;
+        let position = self.commit_between_writes(&Row::Verdicts { decisions, gone, told: reply.head })?;
         // With a refused create go the entries that stand on it.
         report.rejected += self.state().aside.len().saturating_sub(aside) as u64;
         self.inner.journal.ticket(position, ()).await?;
@@ -177,7 +178,7 @@ impl State {
             names.insert(local, n);
             entries.push((local, n, entry));
         }
-        Some(Offer { attempt: self.attempt + 1, entries })
+        Some(Offer { attempt: self.attempt + 1, told: self.told, entries })
     }
 
     /// What comes next and is more than the hub takes at once: written before its limits were known, or before they

@@ -256,7 +256,11 @@ fn a_page_is_right_or_expired_while_the_log_is_cut() {
         let hub = open(store.clone());
         let other = hub.clone();
         store.before("journal", nth, move || other.compact(keep).unwrap());
-        let request = PullRequest { since: Cursor { seq: since, digest: Digest::EMPTY }, limit: 100, have: None };
+        let request = PullRequest {
+            since: Cursor { seq: since, digest: Digest::EMPTY, ..Cursor::default() },
+            limit: 100,
+            ..PullRequest::default()
+        };
         match hub.pull(&request) {
             Ok(page) => {
                 let entries = page.entries.iter().map(|(seq, entry)| (*seq, Entry::clone(entry)));

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::support::*;
-use sync_core::transport::{HelloRequest, PullRequest, SnapshotRequest};
+use sync_core::transport::{Epoch, HelloRequest, PullRequest, SnapshotRequest};
 use sync_core::{Action, Cursor, Digest, Entry, Hub, MemoryStore, Store};
 
 fn cursors(hub: &Hub) -> Vec<Cursor> {
     let mut cursors = vec![Cursor::default()];
     for (seq, entry) in log(hub, 100) {
         let before = cursors[seq as usize - 1].digest;
-        cursors.push(Cursor { seq, digest: before.then(entry.hash()) });
+        cursors.push(Cursor { seq, digest: before.then(entry.hash()), ..hub.head() });
     }
     cursors
 }
@@ -43,7 +43,7 @@ fn a_log_that_was_cut_serves_what_is_left_of_it() {
                 let wrong = Cursor { digest: Digest(7), ..*cursor };
                 assert!(hello(hub, *cursor).on_chain, "{cursor}");
                 assert_eq!(hello(hub, wrong).on_chain, expired, "{cursor} cannot be told any more");
-                let pull = |since| hub.pull(&PullRequest { since, limit: 1, have: None });
+                let pull = |since| hub.pull(&PullRequest { since, limit: 1, ..PullRequest::default() });
                 match pull(*cursor) {
                     Ok(page) if !expired => {
                         assert_eq!(page.cursor, cursors[head.seq.min(cursor.seq + 1) as usize]);
@@ -212,7 +212,7 @@ fn a_batch_that_is_taken_whole_is_served_as_it_came() {
             entry.intent = (round % 4 != 0).then_some(intent);
         }
         let pushed = |entries: &[Entry]| {
-            let request = sync_core::transport::PushRequest { entries: entries.to_vec(), attempt: None };
+            let request = sync_core::transport::PushRequest { entries: entries.to_vec(), ..Default::default() };
             hub.push_batch("ada", compact::read_push(&compact::push(&request), 1_000).unwrap()).unwrap()
         };
         let reply = pushed(&entries);
@@ -228,7 +228,7 @@ fn a_batch_that_is_taken_whole_is_served_as_it_came() {
             for limit in [1, 7, 60, 1_000] {
                 let (mut since, mut entries) = (Cursor::default(), Vec::new());
                 loop {
-                    let request = PullRequest { since, limit, have: have.clone() };
+                    let request = PullRequest { since, limit, have: have.clone(), ..PullRequest::default() };
                     let packed = hub.pull_packed(&request).unwrap();
                     let mut bytes = packed.encode();
                     bytes.extend(compact::PackedPage::encode_time(5));
@@ -297,4 +297,46 @@ fn intents_do_not_outlive_it_for_ever() {
     let again = |n: u128, copy: &mut Client| [Entry { intent: Some(2 * n), ..copy.create(&n.to_string(), "one") }];
     assert_eq!(push_words(&open(store.clone()), &again(16_999, &mut copy)), "17000=a-0000000000004268");
     assert!(store.range(b"k", b"l", usize::MAX).unwrap().len() <= 8);
+}
+
+#[test]
+fn a_log_that_went_on_elsewhere_is_told_after_it_was_cut() {
+    let store = Arc::new(MemoryStore::new());
+    let hub = open(store.clone());
+    let mut a = Client::new("a");
+    let mut push_one = |hub: &Hub, id: &str| push(hub, &[a.create(id, "one")]).map(|_| hub.head()).unwrap();
+    let shared: Vec<Cursor> = (0..5).map(|n| push_one(&hub, &format!("shared{n}"))).collect();
+    let put_back = Arc::new(store.copy());
+    let there: Vec<Cursor> = (0..5).map(|n| push_one(&hub, &format!("there{n}"))).collect();
+    // Opened anew, it is the same log, and so it is for another hub that writes to the same store meanwhile.
+    let (hub, beside) = (open(store.clone()), open(store));
+    let went_on: Vec<Cursor> = (0..6).map(|n| push_one([&hub, &beside][n % 2], &format!("went on{n}"))).collect();
+
+    let other = open(put_back.clone());
+    let mut b = Client::new("b");
+    for n in 0..20 {
+        push(&other, &[b.create(&format!("here{n}"), "one")]).unwrap();
+    }
+    for hub in [&hub, &other] {
+        hub.compact(0).unwrap();
+    }
+    let pull =
+        |hub: &Hub, since| hub.pull(&PullRequest { since, limit: 1, ..PullRequest::default() }).unwrap_err().code();
+    for other in [other, open(put_back)] {
+        for cursor in &shared {
+            assert!(hello(&other, *cursor).on_chain, "{cursor}");
+            assert_eq!(pull(&other, *cursor), "expired");
+        }
+        for cursor in there.iter().chain(&went_on) {
+            assert!(!hello(&other, *cursor).on_chain, "{cursor}");
+            assert_eq!(pull(&other, *cursor), "diverged");
+            let untold = Cursor { epoch: Epoch::default(), ..*cursor };
+            assert!(hello(&other, untold).on_chain, "of what nobody told nothing can be said");
+        }
+    }
+    for cursor in shared.iter().chain(&there).chain(&went_on) {
+        assert!(hello(&hub, *cursor).on_chain, "{cursor}");
+        let elsewhere = Cursor { epoch: Epoch(7), ..*cursor };
+        assert_eq!(hello(&hub, elsewhere).on_chain, cursor.seq == hub.head().seq, "{cursor}");
+    }
 }

@@ -118,7 +118,7 @@ fn a_page_never_splits_a_group() {
             let mut ends = Vec::new();
             let mut cursor = Cursor::default();
             while cursor.seq < 5 {
-                cursor = hub.pull(&PullRequest { since: cursor, limit, have: None }).unwrap().cursor;
+                cursor = hub.pull(&PullRequest { since: cursor, limit, ..PullRequest::default() }).unwrap().cursor;
                 ends.push(cursor.seq);
             }
             ends

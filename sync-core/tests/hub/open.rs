@@ -201,7 +201,7 @@ fn the_transport_in_process_is_the_hub() {
     let transport = hub.transport("ada");
     let mut a = Client::new("a");
     let entries = vec![a.create("x", "one"), a.create("y", "two")];
-    let request = PushRequest { entries: entries.clone(), attempt: Some(3) };
+    let request = PushRequest { entries: entries.clone(), attempt: Some(3).into() };
     let live = thread::spawn({
         let transport = transport.clone();
         move || block_on(transport.live(0)).unwrap()

@@ -47,22 +47,28 @@ fn a_cursor_is_held_against_the_log() {
             if seq > 0 {
                 digest = digest.then(all[seq as usize - 1].hash());
             }
-            let ask = |seq, digest| hub.pull(&PullRequest { since: Cursor { seq, digest }, limit: 1, have: None });
+            let ask = |seq, digest| {
+                hub.pull(&PullRequest {
+                    since: Cursor { seq, digest, ..Cursor::default() },
+                    limit: 1,
+                    ..PullRequest::default()
+                })
+            };
             let page = ask(seq, digest).unwrap();
             assert_eq!(page.cursor.seq, (seq + 1).min(head));
             assert_eq!(ask(seq, Digest::EMPTY).unwrap(), page, "a digest that is not given is not checked");
             let wrong = ask(seq, Digest(1)).unwrap_err();
             assert_eq!(wrong.code(), "diverged");
             let on_chain = |digest| {
-                let request = HelloRequest { clients: vec![], cursor: Cursor { seq, digest } };
+                let request = HelloRequest { clients: vec![], cursor: Cursor { seq, digest, ..Cursor::default() } };
                 hub.hello("ada", &request).unwrap().on_chain
             };
             assert!(on_chain(digest));
             assert!(!on_chain(Digest(1)));
         }
         for seq in [head + 1, u64::MAX] {
-            let beyond = Cursor { seq, digest };
-            let error = hub.pull(&PullRequest { since: beyond, limit: 1, have: None }).unwrap_err();
+            let beyond = Cursor { seq, digest, ..Cursor::default() };
+            let error = hub.pull(&PullRequest { since: beyond, limit: 1, ..PullRequest::default() }).unwrap_err();
             assert!(matches!(error, TransportError::Diverged { .. }));
             assert!(!hub.hello("ada", &HelloRequest { clients: vec![], cursor: beyond }).unwrap().on_chain);
         }
@@ -78,7 +84,9 @@ fn what_a_client_has_is_left_out_and_the_cursor_goes_on() {
     let mut cursor = Cursor::default();
     let mut served = Vec::new();
     loop {
-        let page = hub.pull(&PullRequest { since: cursor, limit: 3, have: Some(have.clone()) }).unwrap();
+        let page = hub
+            .pull(&PullRequest { since: cursor, limit: 3, have: Some(have.clone()), ..PullRequest::default() })
+            .unwrap();
         assert!(page.cursor.seq > cursor.seq);
         cursor = page.cursor;
         served.extend(page.entries.iter().map(|(_, entry)| Entry::clone(entry)));
@@ -94,7 +102,9 @@ fn what_a_client_has_is_left_out_and_the_cursor_goes_on() {
     let hub = open(MemoryStore::new());
     let mut a = Client::new("a");
     push(&hub, &[a.create("1", "one"), a.create("2", "two")]).unwrap();
-    let page = hub.pull(&PullRequest { since: Cursor::default(), limit: 1, have: Some(a.dot(2)) }).unwrap();
+    let page = hub
+        .pull(&PullRequest { since: Cursor::default(), limit: 1, have: Some(a.dot(2)), ..PullRequest::default() })
+        .unwrap();
     assert!(page.entries.is_empty());
     assert_eq!(page.cursor, hub.head());
     assert!(!page.has_more);
@@ -144,7 +154,11 @@ fn a_fresh_hub_has_an_empty_log() {
     let page = pull(&hub, Cursor::default(), 10);
     assert!(page.entries.is_empty() && !page.has_more);
     assert_eq!(page.cursor, Cursor::default());
-    let wrong = PullRequest { since: Cursor { seq: 0, digest: Digest(1) }, limit: 1, have: None };
+    let wrong = PullRequest {
+        since: Cursor { seq: 0, digest: Digest(1), ..Cursor::default() },
+        limit: 1,
+        ..PullRequest::default()
+    };
     assert_eq!(hub.pull(&wrong).unwrap_err().code(), "diverged");
 }
 

@@ -292,7 +292,7 @@ fn a_damaged_store_is_an_error_and_no_panic() {
     // Behind a checkpoint it is met when it is served.
     hub.checkpoint().unwrap();
     let hub = builder().open(Torn(store.copy(), 3, false)).unwrap();
-    let since = Cursor { seq: 0, digest: Digest::EMPTY };
-    let request = sync_core::transport::PullRequest { since, limit: 9, have: None };
+    let since = Cursor { seq: 0, digest: Digest::EMPTY, ..Cursor::default() };
+    let request = sync_core::transport::PullRequest { since, limit: 9, ..Default::default() };
     assert_eq!(hub.pull(&request).unwrap_err().code(), "hub");
 }

@@ -101,18 +101,19 @@ fn a_page_that_was_never_named_is_expired() {
     let hub = open(MemoryStore::new());
     push(&hub, &[Client::new("a").create("1", "one")]).unwrap();
     let head = hub.head();
-    let other = format!("t.1.{:032x}", 5);
-    let good = format!("t.{}.{}", head.seq, head.digest);
-    let greatest = format!("t.{}.0", u64::MAX);
+    let other = format!("t.1.{:032x}.5", 5);
+    let good = format!("t.{}.{}.{}", head.seq, head.digest, head.epoch);
+    let greatest = format!("t.{}.0.0", u64::MAX);
     for token in [
         "x",
         "r",
         &greatest[..],
         "r.1",
         "t.9.0",
+        "t.9.0.0",
         &other[..],
         &format!("{good}.more"),
-        &format!("r.1.{}.zz.00", head.digest),
+        &format!("r.1.{}.0.zz.00", head.digest),
     ] {
         let error = hub.snapshot(&SnapshotRequest { page: token.to_owned() }).unwrap_err();
         assert_eq!(error.code(), "expired", "{token}");

@@ -171,7 +171,7 @@ pub(crate) fn push_words(hub: &Hub, entries: &[Entry]) -> String {
 }
 
 pub(crate) fn pull(hub: &Hub, since: Cursor, limit: u64) -> Page {
-    hub.pull(&PullRequest { since, limit, have: None }).unwrap()
+    hub.pull(&PullRequest { since, limit, ..PullRequest::default() }).unwrap()
 }
 
 /// The whole log, in pages of this size.

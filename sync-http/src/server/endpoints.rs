@@ -8,7 +8,7 @@ use http::{Response, StatusCode};
 use http_body::Body;
 use sync_core::transport::compact::{self, PackedPage, Refused};
 use sync_core::transport::{Limits, PullRequest, PushReply};
-use sync_core::{Cursor, Digest, Hub, Verdict};
+use sync_core::{Cursor, Hub, Verdict};
 
 use super::body::{self, Form, header};
 use super::handle::{Asked, Dialect, Handled};
@@ -110,13 +110,12 @@ impl Shared {
     /// All that the article has words for, up to the head, in one reply: it asks only once a cycle.
     pub(super) async fn article_pull(self: &Arc<Self>, space: Option<String>, query: &str, asked: Asked) -> Handled {
         let seq = query::read_since(query).map_err(malformed)?;
-        let digest = Digest::EMPTY;
         self.call(space, move |hub, shared| {
-            let mut since = Cursor { seq, digest };
+            let mut since = Cursor { seq, ..Cursor::default() };
             let mut spoken = Vec::new();
             for _ in 0..ARTICLE_PAGES {
                 let limit = (article::MAX_ACTIONS - spoken.len()) as u64;
-                let page = hub.pull(&PullRequest { since, limit, have: None })?;
+                let page = hub.pull(&PullRequest { since, limit, ..PullRequest::default() })?;
                 let entries = page.entries.into_iter().map(|(_, entry)| entry);
                 spoken.extend(entries.filter(|entry| article::is_spoken(entry, hub.default_type())));
                 since = page.cursor;
@@ -237,11 +236,11 @@ fn foreign(hub: &Hub, principal: &str, body: &Bytes) -> Result<PushReply, Proble
     let limits = hub.limits();
     let mut offers = article::read_push(body, &limits, hub.default_type()).map_err(malformed)?.into_iter().peekable();
     let most = usize::try_from(limits.batch_entries).unwrap_or(usize::MAX).max(1);
-    let mut whole = PushReply { verdicts: Vec::new(), server_time: hub.now() };
+    let mut whole = PushReply { verdicts: Vec::new(), head: Cursor::default(), server_time: hub.now() };
     while offers.peek().is_some() {
         let part = hub.push_foreign(principal, offers.by_ref().take(most).collect())?;
         whole.verdicts.extend(part.verdicts);
-        whole.server_time = part.server_time;
+        (whole.head, whole.server_time) = (part.head, part.server_time);
     }
     Ok(whole)
 }

@@ -24,7 +24,7 @@ struct Key {
 
 impl Key {
     fn of(hub: &Hub, request: &PullRequest, media: Media, coding: Coding) -> Self {
-        let Cursor { seq, digest } = request.since;
+        let Cursor { seq, digest, .. } = request.since;
         Self { hub: hub.client().clone(), seq, digest: digest.0, limit: request.limit, media, coding }
     }
 }
@@ -97,7 +97,9 @@ impl Pages {
             page.clone()
         };
         // The log may have been cut since.
-        (page.suits(request) && hub.serves_from(request.since.seq)).then_some(page)
+        // What was told of the log beyond the page has to be held against it.
+        let is_whole = request.told == Cursor::default() && page.suits(request);
+        (is_whole && hub.serves_from(request.since.seq)).then_some(page)
     }
 
     /// Keeps a page that was full, and from which nothing was left out.

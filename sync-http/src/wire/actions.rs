@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sync_core::Offer;
 use sync_core::model::json::{Malformed, NoEntry};
-use sync_core::transport::{Limits, PushReply, PushRequest, Rejection};
-use sync_core::{Entry, ValueError, Verdict};
+use sync_core::transport::{Attempt, Limits, PushReply, PushRequest, Rejection};
+use sync_core::{Cursor, Entry, ValueError, Verdict};
 
 use super::bounded::Actions;
-use super::{ACTION_DEPTH, Unreadable};
+use super::{ACTION_DEPTH, CursorJson, Unreadable};
 
 /// A push as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Pushed {
     /// The actions, each an entry or what could not be read as one.
     pub offers: Vec<Offer>,
     /// The attempt.
-    pub attempt: Option<u64>,
+    pub attempt: Attempt,
 }
 
 /// The body of a push.
@@ -31,8 +31,13 @@ pub fn push(request: &PushRequest) -> String {
         out.push_str(&entry.to_json_with_intent());
     }
     out.push(']');
-    if let Some(attempt) = request.attempt {
+    if let Some(attempt) = request.attempt.number {
         write!(out, ",\"attempt\":{attempt}").expect("a String takes any text");
+    }
+    if request.attempt.told != Cursor::default() {
+        let Cursor { seq, digest, epoch } = request.attempt.told;
+        write!(out, ",\"told\":{{\"seq\":{seq},\"digest\":\"{digest}\",\"epoch\":\"{epoch}\"}}")
+            .expect("a String takes any text");
     }
     out.push('}');
     out
@@ -43,6 +48,7 @@ struct PushBody<'a> {
     #[serde(borrow)]
     actions: Actions<'a>,
     attempt: Option<u64>,
+    told: Option<CursorJson>,
 }
 
 /// Reads the body of a push. An action that is wrong in itself is a [`Offer::Malformed`] in its place.
@@ -60,7 +66,8 @@ pub fn read_push(body: &[u8], limits: &Limits) -> Result<Pushed, Unreadable> {
         }
         Ok(parsed.entry)
     })?;
-    Ok(Pushed { offers, attempt: body.attempt })
+    let told = body.told.map_or(Cursor::default(), Cursor::from);
+    Ok(Pushed { offers, attempt: Attempt { number: body.attempt, told } })
 }
 
 /// Reads each action by itself, so that one that is wrong is no harm to the others.
@@ -118,6 +125,8 @@ fn id_of(action: &str) -> Option<String> {
 #[serde(rename_all = "camelCase")]
 struct ReplyBody {
     results: Vec<ResultJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head: Option<CursorJson>,
     server_time: u64,
 }
 
@@ -170,7 +179,9 @@ pub fn reply(reply: &PushReply) -> String {
         }
         result
     };
-    super::to_json(&ReplyBody { results: reply.verdicts.iter().map(result).collect(), server_time: reply.server_time })
+    let head = (reply.head != Cursor::default()).then(|| reply.head.into());
+    let results = reply.verdicts.iter().map(result).collect();
+    super::to_json(&ReplyBody { results, head, server_time: reply.server_time })
 }
 
 /// Reads the reply to a push.
@@ -200,5 +211,6 @@ pub fn read_reply(body: &[u8]) -> Result<PushReply, Unreadable> {
         Ok((result.id, verdict))
     };
     let verdicts: Result<_, Unreadable> = body.results.into_iter().map(verdict).collect();
-    Ok(PushReply { verdicts: verdicts?, server_time: body.server_time })
+    let head = body.head.map_or(Cursor::default(), Cursor::from);
+    Ok(PushReply { verdicts: verdicts?, head, server_time: body.server_time })
 }

@@ -15,7 +15,7 @@ pub mod query;
 pub mod snapshot;
 pub mod sse;
 
-use sync_core::transport::compact;
+use sync_core::transport::{Epoch, compact};
 use sync_core::{Cursor, Digest};
 
 /// The request header that says which version of the protocol is spoken. A request without it speaks the
@@ -72,17 +72,38 @@ impl From<serde_json::Error> for Unreadable {
 pub(crate) struct CursorJson {
     seq: u64,
     digest: Hex,
+    #[serde(default)]
+    epoch: EpochJson,
 }
 
 impl From<Cursor> for CursorJson {
     fn from(cursor: Cursor) -> Self {
-        Self { seq: cursor.seq, digest: Hex(cursor.digest.0) }
+        Self { seq: cursor.seq, digest: Hex(cursor.digest.0), epoch: EpochJson(cursor.epoch) }
     }
 }
 
 impl From<CursorJson> for Cursor {
     fn from(cursor: CursorJson) -> Self {
-        Self { seq: cursor.seq, digest: Digest(cursor.digest.0) }
+        Self { seq: cursor.seq, digest: Digest(cursor.digest.0), epoch: cursor.epoch.0 }
+    }
+}
+
+/// A hub's epoch as 16 hex digits.
+#[derive(Clone, Copy, Default, serde::Serialize, serde::Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub(crate) struct EpochJson(pub(crate) Epoch);
+
+impl From<EpochJson> for String {
+    fn from(epoch: EpochJson) -> Self {
+        epoch.0.to_string()
+    }
+}
+
+impl TryFrom<String> for EpochJson {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Self).map_err(|_| "an epoch is 16 hex digits")
     }
 }
 

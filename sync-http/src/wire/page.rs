@@ -9,7 +9,7 @@ use sync_core::transport::Page;
 use sync_core::{Cursor, Digest, Entry};
 
 use super::bounded::{self, Actions};
-use super::{ACTION_DEPTH, Hex, Unreadable};
+use super::{ACTION_DEPTH, EpochJson, Hex, Unreadable};
 
 /// A page in JSON.
 pub fn page(page: &Page) -> String {
@@ -25,10 +25,13 @@ pub fn head(page: &Page) -> String {
         }
         out.push_str(&entry.to_json(Some(*seq)));
     }
-    let Cursor { seq, digest } = page.cursor;
+    let Cursor { seq, digest, epoch } = page.cursor;
     let more = page.has_more;
-    write!(out, "],\"newCursor\":{seq},\"digest\":\"{digest}\",\"hasMore\":{more},\"serverTime\":")
-        .expect("a String takes any text");
+    write!(
+        out,
+        "],\"newCursor\":{seq},\"digest\":\"{digest}\",\"epoch\":\"{epoch}\",\"hasMore\":{more},\"serverTime\":"
+    )
+    .expect("a String takes any text");
     out
 }
 
@@ -44,6 +47,8 @@ struct PageBody<'a> {
     actions: Actions<'a>,
     new_cursor: u64,
     digest: Hex,
+    #[serde(default)]
+    epoch: EpochJson,
     has_more: bool,
     server_time: u64,
 }
@@ -58,7 +63,7 @@ pub fn read_page(body: &[u8]) -> Result<Page, Unreadable> {
         body.actions.at_most(bounded::MOST)?.iter().map(|raw| entry(raw.get())).collect();
     Ok(Page {
         entries: entries?,
-        cursor: Cursor { seq: body.new_cursor, digest: Digest(body.digest.0) },
+        cursor: Cursor { seq: body.new_cursor, digest: Digest(body.digest.0), epoch: body.epoch.0 },
         has_more: body.has_more,
         server_time: body.server_time,
     })

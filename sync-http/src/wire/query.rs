@@ -1,6 +1,6 @@
 //! What a request says in its address.
 
-use sync_core::transport::{HelloRequest, PullRequest, SnapshotRequest};
+use sync_core::transport::{Epoch, HelloRequest, PullRequest, SnapshotRequest};
 use sync_core::{ClientId, Cursor, Digest, Dot};
 
 use super::{Hex, Unreadable};
@@ -13,8 +13,7 @@ pub const DEFAULT_LIMIT: u64 = 1_000;
 pub fn hello(request: &HelloRequest) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     if request.cursor != Cursor::default() {
-        let Cursor { seq, digest } = request.cursor;
-        query.append_pair("cursor", &format!("{seq}:{digest}"));
+        query.append_pair("cursor", &spell(request.cursor));
     }
     for (client, known) in &request.clients {
         query.append_pair("client", &format!("{client}:{}:{}", known.n, known.digest));
@@ -31,7 +30,7 @@ pub fn read_hello(query: &str) -> Result<HelloRequest, Unreadable> {
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*name {
             "client" => request.clients.push(client(&value)?),
-            "cursor" => request.cursor = cursor(&value)?,
+            "cursor" => request.cursor = cursor("cursor", &value)?,
             _ => {}
         }
     }
@@ -45,9 +44,15 @@ pub fn pull(request: &PullRequest) -> String {
     if request.since.digest != Digest::EMPTY {
         query.append_pair("digest", &request.since.digest.to_string());
     }
+    if request.since.epoch != Epoch::default() {
+        query.append_pair("epoch", &request.since.epoch.to_string());
+    }
     query.append_pair("limit", &request.limit.to_string());
     if let Some(have) = &request.have {
         query.append_pair("have", &format!("{}:{}", have.client, have.n));
+    }
+    if request.told != Cursor::default() {
+        query.append_pair("told", &spell(request.told));
     }
     query.finish()
 }
@@ -57,13 +62,15 @@ pub fn pull(request: &PullRequest) -> String {
 /// # Errors
 /// If a parameter cannot be read. Unknown ones are passed over.
 pub fn read_pull(query: &str) -> Result<PullRequest, Unreadable> {
-    let mut request = PullRequest { since: Cursor::default(), limit: DEFAULT_LIMIT, have: None };
+    let mut request = PullRequest { since: Cursor::default(), limit: DEFAULT_LIMIT, ..PullRequest::default() };
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*name {
             "since" => request.since.seq = number("since", &value)?,
             "digest" => request.since.digest = digest(&value)?,
+            "epoch" => request.since.epoch = epoch(&value)?,
             "limit" => request.limit = number("limit", &value)?,
             "have" => request.have = Some(have(&value)?),
+            "told" => request.told = cursor("told", &value)?,
             _ => {}
         }
     }
@@ -116,10 +123,22 @@ fn digest(text: &str) -> Result<Digest, Unreadable> {
     Ok(Digest(bits.0))
 }
 
-fn cursor(text: &str) -> Result<Cursor, Unreadable> {
-    let parts = text.split_once(':');
-    let (seq, bits) = parts.ok_or_else(|| Unreadable::new("`cursor` is SEQ:DIGEST"))?;
-    Ok(Cursor { seq: number("cursor", seq)?, digest: digest(bits)? })
+fn epoch(text: &str) -> Result<Epoch, Unreadable> {
+    text.parse().map_err(|_| Unreadable::new("an epoch is 16 hex digits"))
+}
+
+fn spell(Cursor { seq, digest, epoch }: Cursor) -> String {
+    format!("{seq}:{digest}:{epoch}")
+}
+
+/// The epoch may be left out.
+fn cursor(name: &str, text: &str) -> Result<Cursor, Unreadable> {
+    let mut parts = text.splitn(3, ':');
+    let (Some(seq), Some(bits)) = (parts.next(), parts.next()) else {
+        return Err(Unreadable::new(format!("`{name}` is SEQ:DIGEST:EPOCH")));
+    };
+    let epoch = parts.next().map_or(Ok(Epoch::default()), epoch)?;
+    Ok(Cursor { seq: number(name, seq)?, digest: digest(bits)?, epoch })
 }
 
 // A client id may have colons in it, what follows it has none: so these are read from the right.

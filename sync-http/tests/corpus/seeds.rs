@@ -61,8 +61,12 @@ fn messages(seeds: &mut Vec<Seed>) {
     let hub = Hub::builder().name("home").open(MemoryStore::new()).expect("a hub in memory opens");
     let mut entries = History::generate(7, &Profile { entries: 6, skew: 0, ..Profile::honest() }).entries;
     entries.retain(|entry| entry.foreign_id.is_none());
-    let push = PushRequest { entries, attempt: Some(1) };
-    let reply = now(hub.transport("ada").push(&push)).unwrap_or(PushReply { verdicts: vec![], server_time: 1 });
+    let push = PushRequest { entries, attempt: Some(1).into() };
+    let reply = now(hub.transport("ada").push(&push)).unwrap_or(PushReply {
+        verdicts: vec![],
+        head: Cursor::default(),
+        server_time: 1,
+    });
     let tagged = |tag: u8, text: String| [&[tag][..], text.as_bytes()].concat();
     let note = |n: u64| {
         let time = 1_700_000_000_000 + n;
@@ -76,7 +80,7 @@ fn messages(seeds: &mut Vec<Seed>) {
         .replace("\"n\":1,", "\"n\":1,\"group\":{\"first\":1,\"count\":2},")
         .replace("\"n\":2,", "\"n\":2,\"group\":{\"first\":1,\"count\":2},");
     let article = r#"{"actions":[{"id":"6a2f41a3-c54c-fce8-32d2-0324e1c32e22","entityId":"e","type":"create","payload":{"type":"create","id":"e","payload":{"title":"t","body":"b"},"logicalTime":1},"clientId":"c","logicalTime":1},{"id":"x2","entityId":"e","type":"delete","payload":{"type":"delete","id":"e","logicalTime":2},"clientId":"c","logicalTime":2}]}"#;
-    let since = PullRequest { since: Cursor::default(), limit: 10, have: None };
+    let since = PullRequest { since: Cursor::default(), limit: 10, ..PullRequest::default() };
     let page = page::page(&hub.pull(&since).expect("memory does not fail"));
     let whole = hub.snapshot(&SnapshotRequest::default()).expect("memory does not fail");
     let given = SnapshotPage { total: Some(whole.records.len() as u64), transfer: "t".into(), ..whole.clone() };
@@ -102,13 +106,13 @@ fn messages(seeds: &mut Vec<Seed>) {
     ] {
         seeds.push(("response", name.into(), bytes));
     }
-    let forged = PullRequest { since: Cursor { seq: 3, digest: said.head.digest }, limit: 2, have: None };
+    let forged = PullRequest { since: Cursor { seq: 3, ..said.head }, limit: 2, ..PullRequest::default() };
     for (name, text) in [
         ("pull", query::pull(&since)),
         ("forged", query::pull(&forged)),
         ("hello", query::hello(&HelloRequest { cursor: said.head, ..HelloRequest::default() })),
-        ("records", format!("page=r.2.{}.6e6f7465.6531", said.head.digest)),
-        ("touched", format!("t.2.{}", said.head.digest)),
+        ("records", format!("page=r.2.{}.{}.6e6f7465.6531", said.head.digest, said.head.epoch)),
+        ("touched", format!("t.2.{}.{}", said.head.digest, said.head.epoch)),
     ] {
         seeds.push(("cursor", name.into(), tagged(0, text.clone())));
         seeds.push(("cursor", format!("{name}-kept"), tagged(1, text)));

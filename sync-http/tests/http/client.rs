@@ -180,7 +180,7 @@ async fn a_hub_that_leads_in_circles_is_no_hub() {
     let good = [page(&[5, 6, 9], 9, true), page(&[], 4, false), page(&[], 7, true), page(&[6], 8, false)];
     let bad =
         [page(&[6, 5], 6, false), page(&[4], 6, false), page(&[7], 6, false), page(&[], 4, true), page(&[], 3, false)];
-    let request = PullRequest { since: Cursor { seq: 4, ..Cursor::default() }, limit: 10, have: None };
+    let request = PullRequest { since: Cursor { seq: 4, ..Cursor::default() }, limit: 10, ..PullRequest::default() };
     for (pages, expected) in [(&good[..], true), (&bad[..], false)] {
         for reply in pages {
             let script = Script::start(vec![reply.clone()]).await;
@@ -200,7 +200,7 @@ async fn a_hub_that_leads_in_circles_is_no_hub() {
 #[tokio::test]
 async fn verdicts_on_other_entries_are_no_verdicts() {
     let entry = sync_core::Entry::from_json(&sync_core::Value::parse(&create("a", 1)).unwrap()).unwrap().entry;
-    let request = PushRequest { entries: vec![entry], attempt: None };
+    let request = PushRequest { entries: vec![entry], ..Default::default() };
     for results in
         ["", r#"{"id":"b-0000000000000001","seq":1}"#, r#"{"id":"a-0000000000000001","seq":1},{"id":"x","seq":2}"#]
     {
@@ -304,7 +304,7 @@ async fn any_client_carries_requests_and_compression_is_given_up_where_it_is_ref
     let builder = HttpTransport::builder("http://hub.example/base/").space("team").token("secret").compact(false);
     let transport = builder.client(Shared(Arc::clone(&plain))).build().unwrap();
     let entry = |n| sync_core::Entry::from_json(&sync_core::Value::parse(&create("a", n)).unwrap()).unwrap().entry;
-    let request = PushRequest { entries: (1..=20).map(entry).collect(), attempt: None };
+    let request = PushRequest { entries: (1..=20).map(entry).collect(), ..Default::default() };
     for sent in [2, 3, 4] {
         assert_eq!(Transport::push(&transport, &request).await.unwrap().verdicts.len(), 20);
         assert_eq!(plain.sent.load(Ordering::SeqCst), sent);

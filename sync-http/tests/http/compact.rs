@@ -87,14 +87,14 @@ fn entries(count: u64) -> Vec<Entry> {
 #[test]
 fn verdicts_in_order_and_intents_in_a_row_take_next_to_nothing() {
     let verdict = |n| (entry("a", n).id(), Verdict::Accepted { seq: 7 + n, known_as: None });
-    let reply = PushReply { verdicts: (1..=1_000).map(verdict).collect(), server_time: 1 };
+    let reply = PushReply { verdicts: (1..=1_000).map(verdict).collect(), head: Cursor::default(), server_time: 1 };
     let bytes = compact::reply(&reply);
     assert!(bytes.len() < 32, "{}", bytes.len());
     assert_eq!(compact::read_reply(&bytes, 1_000).unwrap(), reply);
     assert!(compact::read_reply(&bytes, 999).is_err() && compact::read_reply(&bytes, 1_001).is_err());
     let sized = |intent: &dyn Fn(u64) -> Option<u128>| {
         let entries = (1..=1_000).map(|n| Entry { intent: intent(n), ..entry("a", n) }).collect();
-        let request = PushRequest { entries, attempt: None };
+        let request = PushRequest { entries, ..Default::default() };
         let bytes = compact::push(&request);
         assert_eq!(compact::read_push(&bytes, 1_000).unwrap().entries, request.entries);
         bytes.len()
@@ -107,7 +107,7 @@ fn verdicts_in_order_and_intents_in_a_row_take_next_to_nothing() {
 #[tokio::test]
 async fn each_side_gets_the_form_that_it_names() {
     let server = Server::start(HubService::for_hub(hub())).await;
-    let request = PushRequest { entries: entries(20), attempt: Some(1) };
+    let request = PushRequest { entries: entries(20), attempt: Some(1).into() };
     let reply = server.ask("POST", "/sync/actions", BATCH, &compact::push(&request)).await;
     assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json")));
     assert_eq!(reply.json()["results"][19]["seq"], 20);
@@ -138,7 +138,7 @@ async fn each_side_gets_the_form_that_it_names() {
 #[tokio::test]
 async fn limits_hold_for_batches_as_for_json() {
     let server = Server::start(HubService::for_hub(hub())).await;
-    let push = |entries: Vec<Entry>| compact::push(&PushRequest { entries, attempt: None });
+    let push = |entries: Vec<Entry>| compact::push(&PushRequest { entries, ..Default::default() });
     let mut cut = push(entries(20));
     cut.pop();
     let bodies = [
@@ -202,12 +202,12 @@ async fn who_does_not_know_the_form_is_asked_once() {
         let before = Arc::new(Before { hub: hub(), status, sent: AtomicUsize::new(0) });
         let transport = HttpTransport::builder("http://h").client(Through(Arc::clone(&before))).build().unwrap();
         for (round, sent) in (1..).zip(sent) {
-            let request = PushRequest { entries: vec![entry("a", round)], attempt: Some(round) };
+            let request = PushRequest { entries: vec![entry("a", round)], attempt: Some(round).into() };
             let reply = Transport::push(&transport, &request).await.unwrap();
             assert_eq!(reply.verdicts[0].1, Verdict::Accepted { seq: round, known_as: None });
             assert_eq!(before.sent.load(Ordering::SeqCst), sent, "{status}");
         }
-        let pull = PullRequest { since: Cursor::default(), limit: 10, have: None };
+        let pull = PullRequest { since: Cursor::default(), limit: 10, ..PullRequest::default() };
         assert_eq!(Transport::pull(&transport, &pull).await.unwrap().entries.len(), 3);
     }
 }
@@ -218,7 +218,7 @@ async fn one_entry_that_cannot_be_read_does_not_spoil_the_others() {
     let transport = HttpTransport::builder("http://h").client(Through(Arc::clone(&before))).build().unwrap();
     let mut wrong = entry("a", 2);
     wrong.key = sync_core::EntityKey::new("t".repeat(500), "x");
-    let request = PushRequest { entries: vec![entry("a", 1), wrong, entry("a", 3)], attempt: Some(1) };
+    let request = PushRequest { entries: vec![entry("a", 1), wrong, entry("a", 3)], attempt: Some(1).into() };
     let verdicts = Transport::push(&transport, &request).await.unwrap().verdicts;
     assert!(matches!(verdicts[0].1, Verdict::Accepted { seq: 1, .. }), "{verdicts:?}");
     assert!(matches!(verdicts[1].1, Verdict::Rejected(_)), "{verdicts:?}");

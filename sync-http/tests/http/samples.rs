@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use sync_core::model::stamp::{Known, Origin};
 use sync_core::transport::{
-    ClientStanding, Hello, HelloRequest, Limits, Link, Page, PullRequest, PushReply, PushRequest, Rejection,
-    SnapshotPage,
+    Attempt, ClientStanding, Epoch, Hello, HelloRequest, Limits, Link, Page, PullRequest, PushReply, PushRequest,
+    Rejection, SnapshotPage,
 };
 use sync_core::{
     Action, ClientId, Cursor, Digest, Dot, EntityKey, Entry, Group, Op, Snapshot, Tombstone, Value, Verdict, reconcile,
@@ -43,7 +43,11 @@ pub(crate) fn digest() -> impl Strategy<Value = Digest> {
 }
 
 pub(crate) fn cursor() -> impl Strategy<Value = Cursor> {
-    (any::<u64>(), digest()).prop_map(|(seq, digest)| Cursor { seq, digest })
+    (any::<u64>(), digest(), any::<u64>().prop_map(Epoch)).prop_map(|(seq, digest, epoch)| Cursor {
+        seq,
+        digest,
+        epoch,
+    })
 }
 
 pub(crate) fn known() -> impl Strategy<Value = Known> {
@@ -134,8 +138,8 @@ pub(crate) fn entry(foreign: bool) -> impl Strategy<Value = Entry> {
 }
 
 pub(crate) fn push() -> impl Strategy<Value = PushRequest> {
-    let request = (vec(entry(false), 0..4), option::of(any::<u64>()));
-    request.prop_map(|(entries, attempt)| PushRequest { entries, attempt })
+    let attempt = (option::of(any::<u64>()), cursor()).prop_map(|(number, told)| Attempt { number, told });
+    (vec(entry(false), 0..4), attempt).prop_map(|(entries, attempt)| PushRequest { entries, attempt })
 }
 
 fn verdict() -> impl Strategy<Value = Verdict> {
@@ -152,7 +156,7 @@ fn verdict() -> impl Strategy<Value = Verdict> {
 
 pub(crate) fn push_reply() -> impl Strategy<Value = PushReply> {
     let reply = (vec((text(), verdict()), 0..4), any::<u64>());
-    reply.prop_map(|(verdicts, server_time)| PushReply { verdicts, server_time })
+    (reply, cursor()).prop_map(|((verdicts, server_time), head)| PushReply { verdicts, head, server_time })
 }
 
 pub(crate) fn page() -> impl Strategy<Value = Page> {
@@ -167,7 +171,7 @@ pub(crate) fn page() -> impl Strategy<Value = Page> {
 
 pub(crate) fn pull() -> impl Strategy<Value = PullRequest> {
     let request = (cursor(), any::<u64>(), option::of(dot()));
-    request.prop_map(|(since, limit, have)| PullRequest { since, limit, have })
+    (request, cursor()).prop_map(|((since, limit, have), told)| PullRequest { since, limit, have, told })
 }
 
 pub(crate) fn hello_request() -> impl Strategy<Value = HelloRequest> {

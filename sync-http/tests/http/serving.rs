@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sync_core::transport::{PullRequest, PushRequest};
-use sync_core::{Digest, Spaces, Transport, Verdict};
+use sync_core::{Spaces, Transport, Verdict};
 use sync_http::HttpTransport;
 use sync_http::server::{HubService, RequestLimits, ServeOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -138,11 +138,11 @@ async fn it_can_be_mounted_in_axum() {
     let entry = sync_core::Entry::from_json(&sync_core::Value::parse(&create("a", 1)).unwrap()).unwrap().entry;
     let waiting = tokio::spawn(async move { transport.live(0).await.map(|head| (transport, head)) });
     let other = HttpTransport::new(&format!("http://{address}/hub/")).unwrap();
-    let reply = other.push(&PushRequest { entries: vec![entry], attempt: None }).await.unwrap();
+    let reply = other.push(&PushRequest { entries: vec![entry], ..Default::default() }).await.unwrap();
     assert_eq!(reply.verdicts[0].1, Verdict::Accepted { seq: 1, known_as: None });
     let (transport, head) = waiting.await.unwrap().unwrap();
     assert_eq!(head, 1);
-    let request = PullRequest { since: sync_core::Cursor { seq: 0, digest: Digest::EMPTY }, limit: 9, have: None };
+    let request = PullRequest { since: sync_core::Cursor::default(), limit: 9, ..PullRequest::default() };
     assert_eq!(transport.pull(&request).await.unwrap().entries.len(), 1);
     // A live stream does not keep axum from shutting down.
     let still = tokio::spawn(async move { transport.live(1).await });

@@ -126,7 +126,7 @@ fn an_action_that_is_wrong_is_refused_in_its_place() {
     ];
     for (code, action) in cases {
         let read = actions::read_push(between(&action).as_bytes(), &Limits::default()).unwrap();
-        assert_eq!((read.offers.len(), read.attempt), (3, Some(7)));
+        assert_eq!((read.offers.len(), read.attempt.number), (3, Some(7)));
         assert!(matches!((&read.offers[0], &read.offers[2]), (Offer::Entry(_), Offer::Entry(_))));
         let Offer::Malformed { id, rejection } = &read.offers[1] else { panic!("{action:.100} was taken") };
         assert_eq!((id.as_str(), rejection.code.as_str()), ("i", code), "{action:.100}");
@@ -202,7 +202,8 @@ fn results_are_spelled_as_agreed() {
         ),
     ];
     for (verdict, expected) in cases {
-        let reply = PushReply { verdicts: vec![("i".into(), verdict)], server_time: 9 };
+        let reply =
+            PushReply { verdicts: vec![("i".into(), verdict)], head: sync_core::Cursor::default(), server_time: 9 };
         assert_eq!(actions::reply(&reply), format!(r#"{{"results":[{expected}],"serverTime":9}}"#));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sync_core::model::register::Sibling;
 use sync_core::{Dot, EntityKey, Entry, MemoryStore, Op, Replica, Value, VersionVector};
 
 use super::chronicle::Standing;
@@ -91,13 +92,20 @@ impl World<'_> {
     /// A device took over the hub's state: what only it held is listed.
     pub(super) fn adopted(&mut self, at: usize, replica: &Replica, before: &VersionVector, reopened: bool) -> Holds {
         let space = self.devices[at].space;
-        let contents = |vector: &VersionVector| -> Result<BTreeMap<Dot, &Entry>, Violation> {
+        let held = &self.devices[at].file.open;
+        let contents = |vector: &VersionVector, but_held: bool| -> Result<BTreeMap<Dot, &Entry>, Violation> {
             let contents = self.spaces[space].chronicle.contents(vector);
             let contents = contents.or_else(|dot| broken(Rule::Named, format!("nobody ever accepted {dot}")))?;
-            Ok(contents.into_iter().map(|logged| (logged.entry.dot().clone(), &*logged.entry)).collect())
+            // That it was accepted may not have been durable here: then it is offered again.
+            let is_held = |write: Option<usize>| but_held && write.is_some_and(|write| held.contains(&write));
+            let contents = contents.into_iter().filter(|logged| !is_held(logged.write));
+            Ok(contents.map(|logged| (logged.entry.dot().clone(), &*logged.entry)).collect())
         };
-        let (had, has) = (contents(before)?, contents(&replica.vector())?);
-        let is_lost = |dot: &Dot| had.contains_key(dot) && had.get(dot) != has.get(dot);
+        let (had, has) = (contents(before, reopened)?, contents(&replica.vector(), false)?);
+        // That it came down may not have been durable: then it comes again.
+        let comes = if reopened { contents(&self.spaces[space].chronicle.now.vector, false)? } else { BTreeMap::new() };
+        let is_there = |dot: &Dot| [&has, &comes].into_iter().any(|there| had.get(dot) == there.get(dot));
+        let is_lost = |dot: &Dot| had.contains_key(dot) && !is_there(dot);
         if !had.keys().any(is_lost) {
             return Ok(());
         }
@@ -112,8 +120,9 @@ impl World<'_> {
             return Ok(());
         }
         self.tally.mark(Mark::SetAsideState);
+        let there = oracle(has.values().copied());
         for (key, form) in oracle(had.values().copied()) {
-            if let Some(what) = unlisted(&key, &form, &listed, &is_lost) {
+            if let Some(what) = unlisted(&key, &form, there.get(&key), &listed, &is_lost) {
                 return broken(
                     Rule::Kept,
                     format!("{} took over the hub's state, and does not list {what}", self.devices[at].name),
@@ -129,8 +138,14 @@ impl World<'_> {
     }
 }
 
-/// What of an entity is lost and not listed.
-fn unlisted(key: &EntityKey, form: &EntityForm, listed: &[&Entry], is_lost: &impl Fn(&Dot) -> bool) -> Option<String> {
+/// What of an entity is lost, not listed, and not to be seen `there` either, written alike under the same name.
+fn unlisted(
+    key: &EntityKey,
+    form: &EntityForm,
+    there: Option<&EntityForm>,
+    listed: &[&Entry],
+    is_lost: &impl Fn(&Dot) -> bool,
+) -> Option<String> {
     let ops = |name: &str| -> Vec<&Op> {
         let fields = listed.iter().filter(|entry| entry.key == *key).flat_map(|entry| &entry.fields);
         fields.filter(|(field, _)| &**field == name).map(|(_, op)| op).collect()
@@ -139,7 +154,10 @@ fn unlisted(key: &EntityKey, form: &EntityForm, listed: &[&Entry], is_lost: &imp
         let missing = |what: &dyn std::fmt::Display| Some(format!("{what} of {name} ({family:?}) of {key}"));
         let ops: Vec<&Op> = ops(name).into_iter().filter(|op| op.family() == *family).collect();
         let is_listed = |value_lost: &Value| ops.iter().any(|op| value(op) == Some(value_lost));
-        if let Some(lost) = field.ranked.iter().find(|s| is_lost(&s.origin.dot) && !is_listed(&s.value)) {
+        let shown = there.and_then(|there| there.fields.get(&(name.clone(), family.clone())));
+        let is_there = |s: &Sibling| shown.is_some_and(|shown| shown.ranked.contains(s));
+        let lost = |s: &&Sibling| is_lost(&s.origin.dot) && !is_listed(&s.value) && !is_there(s);
+        if let Some(lost) = field.ranked.iter().find(lost) {
             return missing(&lost.value);
         }
         let inserts = |element: &str| {

@@ -143,6 +143,10 @@ impl World<'_> {
             conflict.field,
             conflict.losers.len() + 1
         ));
+        if let Err(Error::Unregistered { .. }) = settled {
+            // A stranger's type, of which this device shows only the values.
+            return Ok(());
+        }
         self.tally.mark(Mark::Settled);
         self.written(at, &replica, settled, true, rng.percent(WAITS))
     }

@@ -186,7 +186,7 @@ impl Space {
     pub(super) fn news(&mut self) -> Result<Option<Vec<Numbered>>, TransportError> {
         let Some(observer) = &self.observer else { return Ok(Some(Vec::new())) };
         let since = self.chronicle.now.cursor;
-        match observer.pull(&PullRequest { since, limit: 10_000, have: None }) {
+        match observer.pull(&PullRequest { since, limit: 10_000, ..PullRequest::default() }) {
             Ok(page) => {
                 self.chronicle.now.cursor = page.cursor;
                 Ok(Some(page.entries))

@@ -1,7 +1,7 @@
 //! Clients that are not ours: those of the article's dialect, and those that keep to no rule.
 
 use sync_core::model::stamp::Origin;
-use sync_core::transport::{HelloRequest, PullRequest, SnapshotRequest};
+use sync_core::transport::{Epoch, HelloRequest, PullRequest, SnapshotRequest};
 use sync_core::{
     Action, ClientId, Clock, Cursor, Digest, Dot, EntityKey, Entry, Group, Known, Offer, Op, Tombstone, TransportError,
     Value, Verdict,
@@ -200,8 +200,8 @@ impl World<'_> {
     fn forged_reads(&mut self, at: usize, hub: &sync_core::Hub, rng: &mut Rng) -> Holds {
         let head = self.spaces[at].chronicle.now.cursor.seq;
         let seq = *rng.pick(&[head + 1, u64::MAX, head, 1]);
-        let since = Cursor { seq, digest: Digest(u128::from(rng.bits()) | 1) };
-        let pulled = hub.pull(&PullRequest { since, limit: 5, have: None });
+        let since = Cursor { seq, digest: Digest(u128::from(rng.bits()) | 1), epoch: Epoch(rng.bits()) };
+        let pulled = hub.pull(&PullRequest { since, limit: 5, ..PullRequest::default() });
         let is_silent = pulled.as_ref().is_ok_and(|page| page.entries.is_empty()) && seq > 0;
         let page = (*rng.pick(&["r", "t.9.zz", "r.1.00.ff", "\u{0}", "t.18446744073709551615.0"])).to_owned();
         let paged = hub.snapshot(&SnapshotRequest { page });

@@ -30,7 +30,7 @@ pub fn says_what_the_hub_knows_of_clients(connect: &Connect<'_>) {
     with(connect, async |pair| {
         let mut author = Author::new("a");
         pair.accepted(&[author.create("1", "one"), author.create("2", "two")]).await;
-        let page = pair.pull(&PullRequest { since: Cursor::default(), limit: 1, have: None }).await;
+        let page = pair.pull(&PullRequest { since: Cursor::default(), limit: 1, ..PullRequest::default() }).await;
         let first = Digest::EMPTY.then(page.expect("the hub answers").entries[0].1.hash());
         let named = [(0, Digest::EMPTY), (1, first), (1, Digest(9)), (2, Digest(9)), (u64::MAX, Digest(9))];
         let mut clients: Vec<_> = named.map(|(n, digest)| (author.client(), Known { n, digest })).into();

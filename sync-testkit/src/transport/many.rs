@@ -26,7 +26,7 @@ pub fn requests_at_once_are_kept_apart(connect: &Connect<'_>) {
                 let mut places = Vec::new();
                 for push in 0..PUSHES {
                     let entries = [0, 1].map(|i| author.create(&format!("{client}/{push}/{i}"), "note"));
-                    let request = PushRequest { entries: entries.to_vec(), attempt: Some(push as u64) };
+                    let request = PushRequest { entries: entries.to_vec(), attempt: Some(push as u64).into() };
                     let reply = subject.push(&request).await.expect("the hub answers");
                     for (entry, (id, verdict)) in entries.iter().zip(reply.verdicts) {
                         assert_eq!(id, entry.id(), "an answer to another's request");
@@ -55,7 +55,7 @@ pub fn a_request_that_is_given_up_is_no_harm(connect: &Connect<'_>) {
         let mut author = Author::new("a");
         for n in 0..10 {
             let entries = vec![author.create(&n.to_string(), "note")];
-            let request = PushRequest { entries: entries.clone(), attempt: None };
+            let request = PushRequest { entries: entries.clone(), ..Default::default() };
             let _ = timeout(Duration::from_micros(n * 150), pair.subject.push(&request)).await;
             pair.accepted(&entries).await;
         }

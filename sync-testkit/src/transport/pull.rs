@@ -34,7 +34,8 @@ pub fn what_the_replica_has_is_left_out(connect: &Connect<'_>) {
         }
         for n in [0, 2, 4, u64::MAX] {
             let have = Some(Dot::new(ClientId::new(names[0]), n));
-            let page = pair.pull(&PullRequest { since: Cursor::default(), limit: 100, have }).await;
+            let page =
+                pair.pull(&PullRequest { since: Cursor::default(), limit: 100, have, ..PullRequest::default() }).await;
             let page = page.expect("the hub answers");
             assert_eq!((page.entries.len() as u64, page.cursor.seq), (8 - n.min(4), 8));
         }
@@ -47,8 +48,8 @@ pub fn a_cursor_of_another_log_is_refused(connect: &Connect<'_>) {
         pair.accepted(&Author::new("a").every_kind()).await;
         let cursors = [(2, Digest(7)), (1_000, Digest(7)), (u64::MAX, Digest::EMPTY), (0, Digest(u128::MAX))];
         for (seq, digest) in cursors {
-            let since = Cursor { seq, digest };
-            let refused = pair.pull(&PullRequest { since, limit: 1, have: None }).await;
+            let since = Cursor { seq, digest, ..Cursor::default() };
+            let refused = pair.pull(&PullRequest { since, limit: 1, ..PullRequest::default() }).await;
             assert!(matches!(refused, Err(TransportError::Diverged { .. })), "{since}: {refused:?}");
         }
     });

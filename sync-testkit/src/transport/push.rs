@@ -102,7 +102,8 @@ pub fn limits_are_told(connect: &Connect<'_>) {
         assert!(matches!(refused, Err(TransportError::TooLarge { .. })), "{refused:?}");
         pair.accepted(&four[..3]).await;
         let large = Author::new("b").create("large", &"x".repeat(2_000));
-        let found = pair.subject.push(&sync_core::transport::PushRequest { entries: vec![large], attempt: None }).await;
+        let found =
+            pair.subject.push(&sync_core::transport::PushRequest { entries: vec![large], ..Default::default() }).await;
         // Who reads it may refuse it before the hub does, in words of their own.
         let verdicts = found.expect("the hub answers").verdicts;
         assert!(matches!(&verdicts[..], [(_, Verdict::Rejected(_))]), "{verdicts:?}");

@@ -96,8 +96,7 @@ impl PackedPage {
             w.u64(*count);
             w.raw(batch);
         });
-        w.u64(self.cursor.seq);
-        w.digest(self.cursor.digest);
+        self.cursor.write(&mut w);
         w.u8(u8::from(self.has_more));
         w.finish()
     }
@@ -118,7 +117,7 @@ pub fn read_page(bytes: &[u8]) -> codec::Result<Page> {
     let mut r = open(bytes, Kind::Page)?;
     let runs = r.list(|r| Ok((r.u64()?, r.u64()?)))?;
     let batches = r.list(|r| Ok((r.u64()?, r.raw()?)))?;
-    let cursor = Cursor { seq: r.u64()?, digest: r.digest()? };
+    let cursor = Cursor::read(&mut r)?;
     let has_more = match r.u8()? {
         0 => false,
         1 => true,

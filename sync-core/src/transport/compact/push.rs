@@ -6,7 +6,7 @@ use super::{Kind, Refused, begin, open, pack, unpack};
 use crate::model::codec::{self, CodecError, Reader, Writer};
 use crate::model::entry::Entry;
 use crate::model::stamp::Dot;
-use crate::transport::{PushReply, PushRequest, Rejection, Verdict};
+use crate::transport::{Attempt, Cursor, PushReply, PushRequest, Rejection, Verdict};
 
 /// Entries that are offered together, and the batch in which they came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Pushed {
     /// The entries, with their intents.
     pub entries: Vec<Entry>,
     /// The attempt.
-    pub attempt: Option<u64>,
+    pub attempt: Attempt,
     /// The same entries without their intents, as they were sent.
     pub(crate) batch: Arc<[u8]>,
 }
@@ -22,7 +22,8 @@ pub struct Pushed {
 /// A push in the compact form.
 pub fn push(request: &PushRequest) -> Vec<u8> {
     let mut w = begin(Kind::Push);
-    w.option(request.attempt.as_ref(), |w, attempt| w.u64(*attempt));
+    w.option(request.attempt.number.as_ref(), |w, attempt| w.u64(*attempt));
+    request.attempt.told.write(&mut w);
     w.u64(request.entries.len() as u64);
     write_intents(&mut w, request.entries.iter().map(|entry| entry.intent));
     w.raw(&pack(request.entries.iter()));
@@ -35,7 +36,7 @@ pub fn push(request: &PushRequest) -> Vec<u8> {
 /// If it is none, one of its entries is not in its canonical form, or there are more.
 pub fn read_push(bytes: &[u8], most: u64) -> Result<Pushed, Refused> {
     let mut r = open(bytes, Kind::Push)?;
-    let attempt = r.option(Reader::u64)?;
+    let attempt = Attempt { number: r.option(Reader::u64)?, told: Cursor::read(&mut r)? };
     let count = r.u64()?;
     if count > most {
         return Err(Refused::TooMany { count, most });
@@ -96,6 +97,7 @@ const AGAIN: u8 = 3;
 pub fn reply(reply: &PushReply) -> Vec<u8> {
     let mut w = begin(Kind::Reply);
     w.u64(reply.server_time);
+    reply.head.write(&mut w);
     w.u64(reply.verdicts.len() as u64);
     let mut run: Option<(Dot, u64, u64)> = None;
     for (id, verdict) in &reply.verdicts {
@@ -165,6 +167,7 @@ pub fn read_reply(bytes: &[u8], offered: usize) -> codec::Result<PushReply> {
     let wrong = CodecError { expected: "a verdict for each entry that was offered" };
     let mut r = open(bytes, Kind::Reply)?;
     let server_time = r.u64()?;
+    let head = Cursor::read(&mut r)?;
     if r.u64()? != offered as u64 {
         return Err(wrong);
     }
@@ -187,7 +190,7 @@ pub fn read_reply(bytes: &[u8], offered: usize) -> codec::Result<PushReply> {
         verdicts.push((id, read_verdict(&mut r, tag)?));
     }
     r.finish()?;
-    Ok(PushReply { verdicts, server_time })
+    Ok(PushReply { verdicts, head, server_time })
 }
 
 fn read_verdict(r: &mut Reader<'_>, tag: u8) -> codec::Result<Verdict> {

@@ -20,8 +20,7 @@ pub fn snapshot(page: &SnapshotPage) -> Vec<u8> {
         w.u64(known.n);
         w.digest(known.digest);
     });
-    w.u64(page.cursor.seq);
-    w.digest(page.cursor.digest);
+    page.cursor.write(&mut w);
     w.list(&page.intents, |w, (intent, dot)| {
         w.u128(*intent);
         w.dot(dot);
@@ -50,7 +49,7 @@ pub fn read_snapshot(bytes: &[u8]) -> codec::Result<SnapshotPage> {
     let page = SnapshotPage {
         records: r.list(record)?,
         vector: r.list(|r| Ok((r.client()?, Known { n: r.u64()?, digest: r.digest()? })))?,
-        cursor: Cursor { seq: r.u64()?, digest: r.digest()? },
+        cursor: Cursor::read(&mut r)?,
         intents: r.list(|r| Ok((r.u128()?, r.dot()?)))?,
         links: r.list(|r| Ok(Link { dot: r.dot()?, hash: r.digest()?, digest: r.digest()? }))?,
         next: r.option(|r| r.text().map(str::to_owned))?,
