@@ -57,10 +57,18 @@ impl Replica {
                 None => break page,
             }
         };
-        if history == History::Known {
-            self.check_told(transport).await?;
-        }
-        self.offload(move |replica| replica.switch_to(table, &last, latest, history)).await
+        let other = match history {
+            History::Known => {
+                self.check_told(transport).await?;
+                None
+            }
+            History::GivenBack => None,
+            History::Another => {
+                let theirs = last.vector.iter().cloned().collect();
+                Some(self.compare(transport, Some(&theirs)).await?.distrusted)
+            }
+        };
+        self.offload(move |replica| replica.switch_to(table, &last, latest, other)).await
     }
 
     /// The hub may have been put back to an older state while its snapshot came, or before: then the snapshot does not
@@ -194,23 +202,20 @@ impl Replica {
         })
     }
 
-    /// The snapshot is complete: from here on it is what this replica shows.
+    /// The snapshot is complete: from here on it is what this replica shows. `other` says that its history is another
+    /// one, and of each client of which it has other entries, how many are the same.
     pub(super) fn switch_to(
         &self,
         table: Table,
         last: &SnapshotPage,
         latest: u64,
-        history: History,
+        other: Option<BTreeMap<ClientId, u64>>,
     ) -> Result<(), Error> {
         self.bring_in_all()?;
         let vector: VersionVector = last.vector.iter().cloned().collect();
-        let other = match history {
-            History::Known | History::GivenBack => {
-                self.state().check_contained(&vector)?;
-                None
-            }
-            History::Another(same) => Some(same),
-        };
+        if other.is_none() {
+            self.state().check_contained(&vector)?;
+        }
         let before = self.state().table;
         let mut trusted = vector.clone();
         for (client, same) in other.iter().flatten() {
@@ -265,14 +270,14 @@ impl Replica {
 }
 
 /// How a snapshot's history stands to this replica's.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum History {
     /// It goes on from what the hub told before.
     Known,
     /// The hub lost what it told, and was given back what was here.
     GivenBack,
-    /// It is another one. Of each client of which the hub holds other entries, so many are the same.
-    Another(BTreeMap<ClientId, u64>),
+    /// It is another one, for all that can be proven.
+    Another,
 }
 
 /// Where a snapshot comes from.

@@ -76,7 +76,14 @@ impl Replica {
 }
 
 impl Transaction<'_> {
-    fn write_anew(&mut self, entry: Entry) -> Result<(), Error> {
+    fn write_anew(&mut self, mut entry: Entry) -> Result<(), Error> {
+        let beside = split_off_families(&mut entry.fields);
+        if !beside.is_empty() {
+            let mut rest = Entry::new(entry.origin.clone(), entry.key.clone(), Action::Update);
+            rest.fields = beside;
+            self.write_anew(entry)?;
+            return self.write_anew(rest);
+        }
         let record = self.visible(&entry.key)?;
         match (entry.action, record.life()) {
             (Action::Create | Action::Update, Life::Unborn) => {
@@ -89,7 +96,7 @@ impl Transaction<'_> {
                 self.stage(entry.key, Action::Update, |anew| {
                     anew.of = record.grounds();
                     anew.replaces = over(&record, &entry.fields);
-                    anew.fields = entry.fields;
+                    anew.fields = removing_what_shows(&record, entry.fields);
                 })
             }
             (_, Life::Unborn) => Ok(()),
@@ -103,6 +110,14 @@ impl Transaction<'_> {
     }
 }
 
+/// An entry has one operation for a field. What was set aside of a state may have several, where versions of a type
+/// disagree about what the field is: all but the first of each go.
+fn split_off_families(fields: &mut Vec<(Name, Op)>) -> Vec<(Name, Op)> {
+    let mut before: Option<Name> = None;
+    let is_again = |(name, _): &mut (Name, Op)| before.replace(name.clone()).as_ref() == Some(name);
+    fields.extract_if(.., is_again).collect()
+}
+
 /// What assignments replace that are made over a record.
 fn over(record: &Record, fields: &[(Name, Op)]) -> Vec<(Name, Vec<Dot>)> {
     let replaced = fields.iter().filter_map(|(name, op)| {
@@ -114,6 +129,24 @@ fn over(record: &Record, fields: &[(Name, Op)]) -> Vec<(Name, Vec<Dot>)> {
         Some((name.clone(), siblings.iter().map(|s| s.origin.dot.clone()).collect::<Vec<Dot>>()))
     });
     replaced.filter(|(_, dots)| !dots.is_empty()).collect()
+}
+
+/// What was removed may have been an element that was refused as well, or is another one now: what shows of it goes.
+fn removing_what_shows(record: &Record, fields: Vec<(Name, Op)>) -> Vec<(Name, Op)> {
+    let again = fields.into_iter().map(|(name, op)| match op {
+        Op::Set { insert, remove } => {
+            let elements = record.get(&name, &Family::Set);
+            let shown = remove.into_iter().filter_map(|(element, _)| {
+                let insertions = elements?.insertions(&element);
+                let dots: Vec<Dot> = insertions.iter().map(|(origin, _)| origin.dot.clone()).collect();
+                (!dots.is_empty()).then_some((element, dots))
+            });
+            let remove = shown.collect();
+            (name, Op::Set { insert, remove })
+        }
+        op => (name, op),
+    });
+    again.collect()
 }
 
 /// A create has nothing to remove.

@@ -7,7 +7,7 @@ use super::builder::read_row;
 use super::row::Row;
 use super::state::State;
 use crate::error::Error;
-use crate::model::stamp::{ClientId, Dot, Known};
+use crate::model::stamp::{ClientId, Dot, Known, VersionVector};
 use crate::transport::{HelloRequest, Link, Transport};
 
 /// How many clients are asked for at a time.
@@ -28,7 +28,12 @@ pub(super) struct Compared {
 }
 
 impl Replica {
-    pub(super) async fn compare(&self, transport: &dyn Transport) -> Result<Compared, Error> {
+    /// Compares with what the hub has now, or with the snapshot that it gave and that contains these.
+    pub(super) async fn compare(
+        &self,
+        transport: &dyn Transport,
+        snapshot: Option<&VersionVector>,
+    ) -> Result<Compared, Error> {
         let (clients, cursor) = {
             let state = self.state();
             let known: Vec<(ClientId, Known)> =
@@ -41,9 +46,10 @@ impl Replica {
             let request = HelloRequest { clients: clients.to_vec(), cursor };
             let hello = transport.hello(&request).await?;
             for ((client, ours), theirs) in request.clients.iter().zip(&hello.clients) {
-                let there = theirs.known;
+                let there = snapshot.map_or(theirs.known, |snapshot| snapshot.get(client));
                 if there.n >= ours.n {
-                    if ours.n > 0 && theirs.digest_there != Some(ours.digest) {
+                    let digest = if there.n == ours.n { Some(there.digest) } else { theirs.digest_there };
+                    if ours.n > 0 && digest != Some(ours.digest) {
                         distrusted.insert(client.clone(), ours.n);
                     }
                 } else if there.n > 0 {

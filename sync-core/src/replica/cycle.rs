@@ -122,7 +122,8 @@ impl Replica {
             self.progress(|status| status.enter(Phase::Downloading));
             let settles = upload.as_ref().is_err_and(|error| !may_decide(error));
             let unsettled = self.unsettled();
-            let Downloaded { forked, last } = self.download(transport, options, settles, &mut report).await?;
+            let Downloaded { forked, last } =
+                self.download(transport, options, settles, &mut report, &mut patience).await?;
             came_last = last.or(came_last);
             // What the hub could not say is settled by what came down: it can be pushed on.
             let is_settled = settles && self.unsettled() < unsettled;
@@ -198,7 +199,7 @@ impl Replica {
         if !lost.may_join {
             return Err(Error::HubLostData { message: lost.message });
         }
-        let compared = self.compare(transport).await?;
+        let compared = self.compare(transport, None).await?;
         if let Some(client) = compared.distrusted.keys().next() {
             let message =
                 format!("what it has of client {client} cannot be proven to be how this replica's entries of it begin");
@@ -289,6 +290,12 @@ impl Replica {
                     }
                 }
                 Ok(Pushed::Clock) => return Ok(()),
+                // Another copy of this file has pushed more often.
+                Err(Error::Transport(TransportError::Superseded)) if *patience > 0 => {
+                    *patience -= 1;
+                    let attempt = self.state().attempt.saturating_mul(2).saturating_add(64);
+                    self.commit_between_writes(&Row::Offer { attempt, numbers: Vec::new() })?;
+                }
                 Err(Error::Transport(TransportError::Forked { .. })) if *patience > 0 => {
                     let head = self.head(transport).await?;
                     self.become_another(head, report, patience)?;
@@ -306,6 +313,7 @@ impl Replica {
         options: SyncOptions,
         settles: bool,
         report: &mut Report,
+        patience: &mut u32,
     ) -> Result<Downloaded, Error> {
         loop {
             match self.pull(transport, options.page.max(1), settles, report).await {
@@ -314,7 +322,8 @@ impl Replica {
                 Ok(Pulled::Undecided) => return Ok(Downloaded { forked: false, last: None }),
                 Ok(Pulled::Forked) => return Ok(Downloaded { forked: true, last: None }),
                 // The log was cut behind this replica since it was greeted.
-                Err(Error::Transport(TransportError::Expired)) if !report.bootstrapped => {
+                Err(Error::Transport(TransportError::Expired)) if *patience > 0 => {
+                    *patience -= 1;
                     self.take_snapshot(transport, History::Known).await?;
                     report.bootstrapped = true;
                 }
@@ -336,8 +345,7 @@ impl Replica {
         self.bind(&hello)?;
         let (mut settled, mut patience) = (Report::default(), PATIENCE);
         self.settle_issued(transport, &hello, &mut settled, &mut patience).await?;
-        let compared = self.compare(transport).await?;
-        self.take_snapshot(transport, History::Another(compared.distrusted)).await?;
+        self.take_snapshot(transport, History::Another).await?;
         let mut report = self.sync(transport).await?;
         report.uploaded += settled.uploaded;
         report.rejected += settled.rejected;

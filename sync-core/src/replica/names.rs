@@ -12,7 +12,7 @@ use super::state::{Aside, State};
 use crate::model::codec::{self, Reader, Writer};
 use crate::model::entry::{Action, EntityKey, Entry, Group};
 use crate::model::op::Op;
-use crate::model::stamp::{ClientId, Dot};
+use crate::model::stamp::{ClientId, Dot, Name};
 use crate::transport::Rejection;
 
 impl State {
@@ -85,6 +85,20 @@ impl State {
         for other in later.collect::<Vec<u64>>() {
             self.alter(other, |pending| rename(Arc::make_mut(&mut pending.entry), &was, refused));
         }
+        self.replace_what_was_hidden(local, refused);
+    }
+
+    /// A field under a new name takes the place of the one under the old name. Whoever wrote the old one after that
+    /// saw nothing of it there, and knew of what the refused entry had taken away.
+    fn replace_what_was_hidden(&mut self, local: u64, refused: &Entry) {
+        let writes = |entry: &Entry, name: &str| entry.fields.iter().any(|(field, _)| &**field == name);
+        for (name, dots) in refused.replaces.iter().filter(|(name, _)| !writes(refused, name)) {
+            let after = self.pending.of(&refused.key).filter(|other| *other > local);
+            let over = after.filter(|other| self.pending.get(*other).is_some_and(|p| writes(&p.entry, name)));
+            for other in over.collect::<Vec<u64>>() {
+                self.alter(other, |pending| also_replaces(Arc::make_mut(&mut pending.entry), name, dots));
+            }
+        }
     }
 
     /// An entry with the names that those which it names have by now.
@@ -132,6 +146,19 @@ fn rename(entry: &mut Entry, was: &Dot, refused: &Entry) {
     change(Slot::Creates, &mut entry.of);
     change(Slot::Seen, &mut entry.saw);
     entry.replaces.retain(|(_, dots)| !dots.is_empty());
+}
+
+/// Has an entry replace these too.
+fn also_replaces(entry: &mut Entry, field: &Name, dots: &[Dot]) {
+    match entry.replaces.binary_search_by(|(name, _)| name.cmp(field)) {
+        Ok(at) => {
+            let replaced = &mut entry.replaces[at].1;
+            replaced.extend_from_slice(dots);
+            replaced.sort();
+            replaced.dedup();
+        }
+        Err(at) => entry.replaces.insert(at, (field.clone(), dots.to_vec())),
+    }
 }
 
 /// Where an entry names others.

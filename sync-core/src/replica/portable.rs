@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use super::Replica;
-use super::adopt::{History, Source};
+use super::adopt::Source;
 use super::query::Scan;
 use super::row::Row;
 use super::snapshot_file::{FileReader, FileWriter, Head, Records, unusable};
@@ -141,7 +141,7 @@ impl Replica {
         }
         let last = SnapshotPage { vector: head.vector, cursor: head.cursor, ..SnapshotPage::default() };
         let told = self.state().told;
-        if let Err(error) = self.switch_to(table, &last, latest, History::Known) {
+        if let Err(error) = self.switch_to(table, &last, latest, None) {
             self.give_up_snapshot(table)?;
             return Err(error);
         }

@@ -29,6 +29,11 @@ pub(super) struct Write {
     pub(super) is_excused: bool,
     /// Whether the hub has it.
     pub(super) is_accepted: bool,
+    /// Whether the hub lost it, and then had it offered from a copy of the file that never heard of the part of the log
+    /// in which it was: neither can know that it is the same write when somebody else brings the lost one back.
+    pub(super) may_come_twice: bool,
+    /// Where in the log it came last.
+    pub(super) accepted_at: u64,
 }
 
 /// Every write, in the order in which they were made.

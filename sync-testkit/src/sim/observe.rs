@@ -93,7 +93,7 @@ impl World<'_> {
         };
         space.honest.insert(dot.client.clone());
         let account = self.ledger.get_mut(write);
-        if account.is_accepted {
+        if account.is_accepted && !account.may_come_twice {
             return broken(
                 Rule::Once,
                 format!("the write {:032x} comes into the log as {dot}, and was there", account.intent),
@@ -102,7 +102,7 @@ impl World<'_> {
         if !account.is_said_by(entry) {
             return broken(Rule::Named, format!("{dot} is not what was written: {entry:?} instead of {account:?}"));
         }
-        account.is_accepted = true;
+        (account.is_accepted, account.accepted_at) = (true, seq);
         self.tally.mark(Mark::Accepted);
         if entry.group.is_some() {
             self.tally.mark(Mark::GroupAccepted);
@@ -114,9 +114,12 @@ impl World<'_> {
     pub(super) fn recount(&mut self, at: usize) -> Holds {
         let vector = self.spaces[at].chronicle.now.vector.clone();
         let present = self.writes_in(at, &vector)?;
-        if let Some((write, count)) = present.iter().find(|(_, count)| **count > 1) {
+        for (write, count) in present.iter().filter(|(_, count)| **count > 1) {
             let account = self.ledger.get(*write);
-            return broken(Rule::Once, format!("the hub has {account:?} {count} times"));
+            if !account.may_come_twice {
+                return broken(Rule::Once, format!("the hub has {account:?} {count} times"));
+            }
+            self.tally.mark(Mark::CameTwice);
         }
         let (space, named) = (&mut self.spaces[at], |logged: &&Logged| logged.entry.foreign_id.clone());
         let contents = space.chronicle.contents(&vector).unwrap_or_default();

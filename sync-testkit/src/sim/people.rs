@@ -268,6 +268,8 @@ impl World<'_> {
                 was_refused: false,
                 is_given_up: false,
                 is_excused: false,
+                may_come_twice: false,
+                accepted_at: 0,
                 is_accepted: false,
             });
             file.last = Some(write);

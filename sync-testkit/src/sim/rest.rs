@@ -150,7 +150,8 @@ impl World<'_> {
     /// Whether the device's user is asked to take over the hub's state.
     fn is_way_out(&self, at: usize, error: &Error) -> bool {
         let diverged = matches!(error, Error::Diverged { .. } | Error::Transport(TransportError::Diverged { .. }));
-        let refused = matches!(error, Error::HubLostData { .. });
+        // A stranger may have taken the name of a client that the hub does not know any more.
+        let refused = matches!(error, Error::HubLostData { .. } | Error::Transport(TransportError::Denied { .. }));
         (diverged && self.may_be_doubted(at)) || (refused && self.spaces[self.devices[at].space].losses > 0)
     }
 

@@ -45,6 +45,8 @@ pub enum Mark {
     GlancePending,
     /// A write was lost with the last file that held it.
     LostWithFile,
+    /// A write is in the log twice, where nobody can have known.
+    CameTwice,
     /// A device that took over the hub's state listed what only it had held.
     SetAsideState,
     /// A hub was given back what it had lost.

@@ -163,6 +163,12 @@ impl World<'_> {
                 Request::Join(_) => self.trace.say(format_args!("    join")),
             }
         }
+        if let Request::Push(push) = request {
+            for write in push.entries.iter().filter_map(|entry| self.ledger.find(entry.intent?)).collect::<Vec<_>>() {
+                let account = self.ledger.get_mut(write);
+                account.may_come_twice |= !account.is_accepted && push.attempt.told.seq < account.accepted_at;
+            }
+        }
         let served = space.serve(rng.below(2), HONEST, request);
         self.note_hub_trouble(at);
         if let Err(error) = &served {
