@@ -596,3 +596,137 @@ fn a_purge_that_comes_down_leaves_what_was_written_on_its_device() {
     let back = a.replica.get::<Note>(&"n".into()).unwrap().unwrap();
     assert_eq!((&*back.title, back.views), ("a long text", 7), "with its whole content");
 }
+
+#[test]
+fn a_hub_put_back_is_not_taken_for_the_one_it_was_after_it_went_on_and_cut_its_log() {
+    // What it had of the last push came down before it was put back, or only its verdict did.
+    for came_down in [true, false] {
+        let mut world = World::new();
+        let mut a = world.device();
+        let mut copy = world.device_on(Arc::new(a.store.copy()), world.clock.clone());
+        a.replica.create(note("n", "known to a")).unwrap().wait().unwrap();
+        match came_down {
+            true => drop(a.sync()),
+            false => drop(run(a.replica.sync(&OnlyUp(a.hub.clone()))).unwrap_err()),
+        }
+        world.put_back(MemoryStore::new());
+        for id in ["x", "y"] {
+            copy.replica.create(note(id, "of the copy")).unwrap().wait().unwrap();
+        }
+        copy.meets(&world);
+        copy.sync();
+        world.hub.compact(0).unwrap();
+        a.meets(&world);
+        let error = run(a.replica.sync(&a.hub)).unwrap_err();
+        assert_eq!(error.code(), "diverged", "came down: {came_down}");
+        assert_eq!(a.title("n"), Some("known to a".into()), "it is still there");
+        run(a.replica.adopt_hub(&a.hub)).unwrap();
+        assert_eq!((a.title("n"), a.title("x")), (None, Some("of the copy".into())));
+        let listed = a.replica.rejected();
+        assert!(listed.iter().any(|aside| &*aside.entry.key.id == "n"), "{listed:?}");
+    }
+}
+
+/// Nothing comes down.
+struct OnlyUp(InProcess);
+
+impl Transport for OnlyUp {
+    fn hello<'a>(&'a self, request: &'a HelloRequest) -> BoxFuture<'a, Result<Hello, TransportError>> {
+        self.0.hello(request)
+    }
+    fn push<'a>(&'a self, request: &'a PushRequest) -> BoxFuture<'a, Result<PushReply, TransportError>> {
+        self.0.push(request)
+    }
+    fn pull<'a>(&'a self, _: &'a PullRequest) -> BoxFuture<'a, Result<Page, TransportError>> {
+        Box::pin(async { Err(TransportError::Offline { message: "lost".into() }) })
+    }
+    fn snapshot<'a>(&'a self, request: &'a SnapshotRequest) -> BoxFuture<'a, Result<SnapshotPage, TransportError>> {
+        self.0.snapshot(request)
+    }
+    fn join<'a>(&'a self, page: &'a SnapshotPage) -> BoxFuture<'a, Result<(), TransportError>> {
+        self.0.join(page)
+    }
+    fn live(&self, since: u64) -> BoxFuture<'_, Result<u64, TransportError>> {
+        self.0.live(since)
+    }
+}
+
+#[test]
+fn a_copy_that_found_itself_one_remembers_what_the_hub_had_although_nothing_came_down() {
+    let mut world = World::new();
+    let a = world.device();
+    a.edit_or_create("n", 1);
+    let mut copy = world.device_on(Arc::new(a.store.copy()), world.clock.clone());
+    a.sync();
+    let mut other = world.device();
+    other.sync();
+    // It hears that the hub has an entry of its client, and no more.
+    run(copy.replica.sync(&OnlyUp(copy.hub.clone()))).unwrap_err();
+    world.put_back(MemoryStore::new());
+    for device in [&mut copy, &mut other] {
+        device.meets(&world);
+    }
+    for device in [&copy, &other, &copy] {
+        // What cannot be told from what the hub lost is set aside.
+        drop(run(device.replica.sync(&device.hub)));
+    }
+    let fresh = world.device();
+    fresh.sync();
+    let views = fresh.replica.get::<Note>(&"n".into()).unwrap().unwrap().views;
+    assert_eq!((views, copy.replica.rejected().len()), (1, 1), "what was counted once counts once");
+}
+
+impl Device {
+    fn edit_or_create(&self, id: &str, views: i64) {
+        self.replica.create(Note { views, ..note(id, "counted") }).unwrap().wait().unwrap();
+    }
+}
+
+#[test]
+fn a_copy_that_pushed_less_often_than_another_is_not_kept_out() {
+    let world = World::new();
+    let a = world.device();
+    a.replica.create(note("n", "first")).unwrap().wait().unwrap();
+    a.sync();
+    let copy = world.device_on(Arc::new(a.store.copy()), world.clock.clone());
+    for _ in 0..300 {
+        a.edit("n", |n| n.views += 1);
+        a.sync();
+    }
+    // The copy does not hear of these before it pushes: as many as it has offered itself.
+    copy.edit("n", |n| n.views += 1_000);
+    run(copy.replica.sync(&Lossy { hub: copy.hub.clone(), arrives: false })).unwrap_err();
+    for _ in 0..300 {
+        copy.edit("n", |n| n.views += 1_000);
+    }
+    run(copy.replica.sync(&Lossy { hub: copy.hub.clone(), arrives: false })).unwrap_err();
+    copy.sync();
+    a.sync();
+    let views = |device: &Device| device.replica.get::<Note>(&"n".into()).unwrap().unwrap().views;
+    assert_eq!((views(&a), views(&copy)), (301_300, 301_300));
+}
+
+#[test]
+fn what_was_refused_with_its_create_is_written_anew_over_what_shows() {
+    let clock = Set(Arc::new(AtomicU64::new(NOON)));
+    let hub = Hub::builder().clock(Arc::new(clock.clone())).validate_entity::<Note>(|_, _, after| match after {
+        Some(note) if note.title == "bad" => Err("a note must not be called bad".into()),
+        _ => Ok(()),
+    });
+    let hub = hub.open(Arc::new(MemoryStore::new())).unwrap();
+    let world = World { hub, store: Arc::new(MemoryStore::new()), clock };
+    let a = world.device();
+    let tagged = |title: &str, tag: &str| Note { tags: [tag.to_owned()].into(), ..note("n", title) };
+    a.replica.create(tagged("bad", "x")).unwrap().wait().unwrap();
+    a.edit("n", |n| n.tags = ["y".to_owned()].into());
+    assert_eq!(a.sync().rejected, 2);
+    // Another one is there by now, and the edit is to be made on that.
+    a.replica.create(tagged("good", "x")).unwrap().wait().unwrap();
+    let edit = a.replica.rejected().remove(1);
+    a.replica.resubmit(edit.number, |_| ()).unwrap().wait().unwrap();
+    assert_eq!(a.sync().pending, 0);
+    let fresh = world.device();
+    fresh.sync();
+    let tags = fresh.replica.get::<Note>(&"n".into()).unwrap().unwrap().tags;
+    assert_eq!(tags, ["y".to_owned()].into(), "y was added, and x removed");
+}

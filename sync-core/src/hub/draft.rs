@@ -60,8 +60,8 @@ impl<'a> Draft<'a> {
     /// Under which other name an entry's intent was accepted.
     pub(super) fn known_as(&self, entry: &Entry, intent: Option<u128>) -> Option<Intended> {
         let intent = intent?;
-        let known = self.intents.get(&intent).or_else(|| self.view.intent(intent))?;
-        (known.dot != *entry.dot()).then(|| known.clone())
+        let known = self.intents.get(&intent).cloned().or_else(|| self.view.intent(intent))?;
+        (known.dot != *entry.dot()).then_some(known)
     }
 
     /// The record as it is after what was taken in so far.

@@ -137,8 +137,8 @@ impl<'a> View<'a> {
         self.state.tail.place(dot).or_else(|| self.facts.place(dot).cloned())
     }
 
-    pub(super) fn intent(&self, intent: u128) -> Option<&Intended> {
-        self.state.tail.intent(intent).or_else(|| self.facts.intents.get(&intent))
+    pub(super) fn intent(&self, intent: u128) -> Option<Intended> {
+        self.state.tail.intent(intent).or_else(|| self.facts.intents.get(&intent).cloned())
     }
 
     pub(super) fn foreign(&self, author: &ClientId, id: &Arc<str>) -> Option<&Foreign> {

@@ -221,6 +221,13 @@ impl Run {
         Self { count: 1, first }
     }
 
+    /// Under which dot this intent was accepted, if it is one of the run that ends with `last`.
+    pub(super) fn at(&self, last: u128, intent: u128) -> Option<Intended> {
+        let behind = last.checked_sub(intent).filter(|behind| *behind < u128::from(self.count))? as u64;
+        let (step, Intended { dot, seq }) = (self.count - 1 - behind, &self.first);
+        Some(Intended { dot: Dot::new(dot.client.clone(), dot.n + step), seq: seq + step })
+    }
+
     /// Where the row is of intents of which this is the last.
     pub(super) fn place_of(last: u128) -> Vec<u8> {
         let mut place = vec![INTENT];
@@ -249,14 +256,9 @@ impl Run {
             let last = place.get(1..).and_then(|last| last.try_into().ok()).map(u128::from_be_bytes);
             let unreadable = || seal::unreadable(place, &CodecError { expected: "an intent" });
             let last = last.ok_or_else(unreadable)?;
-            let first = last.checked_sub(u128::from(run.count) - 1).ok_or_else(unreadable)?;
             // Nothing is between the one asked for and the run: what is below it, nobody knows.
             while let Some(intent) = intents.next_if(|intent| *intent <= last) {
-                if intent >= first {
-                    let (step, Intended { dot, seq }) = ((intent - first) as u64, &run.first);
-                    let dot = Dot::new(dot.client.clone(), dot.n + step);
-                    found.push((intent, Intended { dot, seq: seq + step }));
-                }
+                found.extend(run.at(last, intent).map(|known| (intent, known)));
             }
         }
         Ok(found)

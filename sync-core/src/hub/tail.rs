@@ -19,7 +19,8 @@ pub(super) struct Tail {
     bytes: usize,
     /// Each client's entries by the number of the first of those that stand together.
     stretches: HashMap<ClientId, BTreeMap<u64, Stretch>>,
-    intents: HashMap<u128, Intended>,
+    /// By the last of each run.
+    intents: BTreeMap<u128, Run>,
     foreign: HashMap<ClientId, HashMap<Arc<str>, Foreign>>,
 }
 
@@ -56,8 +57,8 @@ impl Tail {
             }
             at += stretch.count as usize;
         }
-        for (intent, dot, seq) in each_intent(row) {
-            self.intents.entry(intent).or_insert(Intended { dot, seq });
+        for run in batch.intents() {
+            self.intents.extend(intents(row, run).map(|known| (run.last(), known)));
         }
         self.entries += entries.len();
         self.bytes += batch.bytes().len();
@@ -84,8 +85,9 @@ impl Tail {
         stretch.numbers.place(dot, stretch.row.start.seq, read(&stretch.row))
     }
 
-    pub(super) fn intent(&self, intent: u128) -> Option<&Intended> {
-        self.intents.get(&intent)
+    pub(super) fn intent(&self, intent: u128) -> Option<Intended> {
+        let (last, run) = self.intents.range(intent..).next()?;
+        run.at(*last, intent)
     }
 
     pub(super) fn foreign(&self, author: &ClientId, id: &str) -> Option<&Foreign> {
@@ -115,8 +117,8 @@ impl Tail {
                     }
                 }
             }
-            for (intent, _, _) in each_intent(&row) {
-                self.intents.remove(&intent);
+            for run in batch.intents() {
+                self.intents.remove(&run.last());
             }
             for Logged { entry, .. } in read(&row) {
                 let author = entry.origin.author();
@@ -156,18 +158,6 @@ fn read(row: &Row) -> &[Logged] {
 fn intents(row: &Row, run: &Intents) -> Option<Run> {
     let dot = row.batch()?.dot(run.at)?;
     Some(Run { count: run.count, first: Intended { dot, seq: row.start.seq + 1 + run.at } })
-}
-
-/// Each intent of a row, with the name and the number in the log of its entry.
-fn each_intent(row: &Row) -> impl Iterator<Item = (u128, Dot, u64)> {
-    let runs = row.batch().map_or(&[][..], |batch| batch.intents());
-    runs.iter().filter_map(|run| Some((run, intents(row, run)?))).flat_map(|(run, known)| {
-        (0..run.count).map(move |step| {
-            let Intended { dot, seq } = &known.first;
-            let dot = Dot::new(dot.client.clone(), dot.n + step);
-            (run.first + u128::from(step), dot, seq + step)
-        })
-    })
 }
 
 /// The hash of what a foreign client sent, without what the hub added when it admitted it.

@@ -12,7 +12,7 @@ use super::{Replica, State};
 use crate::error::Error;
 use crate::model::stamp::{ClientId, Known};
 use crate::store::Position;
-use crate::transport::{Cursor, Hello, HelloRequest, Transport, TransportError};
+use crate::transport::{Hello, HelloRequest, Transport, TransportError};
 
 /// How far, in milliseconds, the wall clock may be off before stamps are corrected.
 const TOLERANCE: u64 = 1_000;
@@ -128,8 +128,8 @@ impl Replica {
             // What the hub could not say is settled by what came down: it can be pushed on.
             let is_settled = settles && self.unsettled() < unsettled;
             if forked {
-                let head = self.head(transport).await?;
-                self.become_another(head, &mut report, &mut patience)?;
+                let hello = self.hello(transport).await?;
+                self.become_another(&hello, &mut report, &mut patience)?;
                 download_first = true;
             } else if (upload.is_err() && !is_settled) || (upload.is_ok() && !self.may_push_on()) {
                 break;
@@ -173,7 +173,7 @@ impl Replica {
             return Ok(false);
         }
         if known > issued {
-            self.become_another(hello.head, report, patience)?;
+            self.become_another(hello, report, patience)?;
             return Ok(true);
         }
         self.progress(|status| status.enter(Phase::Uploading));
@@ -297,8 +297,8 @@ impl Replica {
                     self.commit_between_writes(&Row::Offer { attempt, numbers: Vec::new() })?;
                 }
                 Err(Error::Transport(TransportError::Forked { .. })) if *patience > 0 => {
-                    let head = self.head(transport).await?;
-                    self.become_another(head, report, patience)?;
+                    let hello = self.hello(transport).await?;
+                    self.become_another(&hello, report, patience)?;
                     // What the log has of the old client comes down before anything is pushed under the new one.
                     return Ok(());
                 }
@@ -354,17 +354,20 @@ impl Replica {
         Ok(report)
     }
 
-    async fn head(&self, transport: &dyn Transport) -> Result<Cursor, Error> {
+    async fn hello(&self, transport: &dyn Transport) -> Result<Hello, Error> {
         let request = self.state().hello();
-        Ok(transport.hello(&request).await?.head)
+        Ok(transport.hello(&request).await?)
     }
 
-    /// This file is a copy, or was put back: it goes on under a client id of its own. The hub whose log ends at `head`
-    /// knows which of its writes came from another copy; one that has not got so far, or lost it, may not.
-    fn become_another(&self, head: Cursor, report: &mut Report, patience: &mut u32) -> Result<(), Error> {
+    /// This file is a copy, or was put back: it goes on under a client id of its own. The hub as it is now knows which of
+    /// its writes came from another copy; one that has not got so far, or lost it, may not. One that lost what it told
+    /// before is not to be taken for the one that told it.
+    fn become_another(&self, hello: &Hello, report: &mut Report, patience: &mut u32) -> Result<(), Error> {
         *patience = patience.saturating_sub(1);
         report.forked = true;
-        self.commit_between_writes(&Row::Told(head))?;
+        if hello.on_chain {
+            self.commit_between_writes(&Row::Told(hello.head))?;
+        }
         let before = self.state().client.clone();
         let client = self.inner.name.fresh(&*self.inner.random, Some(&before));
         self.commit_between_writes(&Row::Client(client))?;

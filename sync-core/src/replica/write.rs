@@ -29,6 +29,8 @@ pub struct Transaction<'a> {
     local: Vec<(EntityKey, Fields)>,
     pub(super) forget: Vec<u64>,
     next_local: u64,
+    /// Of its first entry.
+    intent: Option<u128>,
     clock: HybridClock,
     wall: u64,
     limits: Limits,
@@ -110,6 +112,7 @@ impl<'a> Transaction<'a> {
             local: Vec::new(),
             forget: Vec::new(),
             next_local,
+            intent: None,
             clock,
             wall,
             limits,
@@ -364,7 +367,9 @@ impl<'a> Transaction<'a> {
         let origin = Origin { dot: Dot::local(self.next_local), time: self.clock.tick(self.wall), author: None };
         let mut entry = Entry::new(origin, key, action);
         fill(&mut entry);
-        entry.intent = Some(intent(entry.origin.time, self.replica.inner.random.bits()));
+        // Those of one transaction count up: together they are one row of the hub's index.
+        let first = *self.intent.get_or_insert_with(|| intent(entry.origin.time, self.replica.inner.random.bits()));
+        entry.intent = Some(first.wrapping_add(self.entries.len() as u128));
         self.bytes += check_size(&entry, &self.limits)?;
         self.next_local += 1;
         self.staged.entry(entry.key.clone()).or_default().entries.push(self.entries.len());
