@@ -13,7 +13,7 @@ use crate::store::{Store, StoreError};
 const PREFIX: u8 = b'r';
 
 /// How many records are kept in memory that are no different from the checkpoint's.
-const CACHED: usize = 8_192;
+const CACHED: usize = 4_096;
 
 /// How many of the records that a checkpoint read are kept.
 const KEPT: usize = 4_096;

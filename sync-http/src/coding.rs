@@ -21,7 +21,8 @@ pub(crate) fn compress(message: Bytes, coding: Coding) -> (Bytes, Coding) {
         Coding::Zstd => zstd::bulk::compress(&message, 1),
     };
     match compressed {
-        Ok(compressed) => (compressed.into(), coding),
+        // The buffer was made for the worst case; a page is kept for others.
+        Ok(compressed) => (compressed.into_boxed_slice().into(), coding),
         Err(_) => (message, Coding::Identity),
     }
 }
