@@ -76,7 +76,7 @@ impl Inner {
     /// Drops log rows before the last `keep` entries, with what is known of single entries in them.
     pub(super) fn compact(&self, keep: u64) -> Result<(), Error> {
         self.checkpoint()?;
-        while self.drop_rows(|head| Bounds { seq: head.saturating_sub(keep), at: 0 })? > 0 {}
+        while self.drop_rows(Some(keep), |head| Bounds { seq: head.saturating_sub(keep), at: 0 })? > 0 {}
         self.reclaim()
     }
 
@@ -94,7 +94,7 @@ impl Inner {
         if self.is_compaction_due()? {
             self.checkpoint()?;
             loop {
-                match self.drop_rows(|head| self.bounds(head))? {
+                match self.drop_rows(self.settings.retention.entries, |head| self.bounds(head))? {
                     0 => break,
                     dropped => done.dropped += dropped,
                 }
@@ -151,8 +151,9 @@ impl Inner {
         Ok(is_long || is_old)
     }
 
-    /// Drops a few rows; how many entries were in them, or at least one if rows were dropped.
-    fn drop_rows(&self, bounds: impl Fn(u64) -> Bounds) -> Result<u64, Error> {
+    /// Drops a few rows; how many entries were in them, or at least one if rows were dropped. `keep` is how many are to be
+    /// kept, if that is said.
+    fn drop_rows(&self, keep: Option<u64>, bounds: impl Fn(u64) -> Bounds) -> Result<u64, Error> {
         let _at_it = self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
         let (covers, head) = {
             let (state, _) = self.fresh()?;
@@ -189,22 +190,25 @@ impl Inner {
             upkeep.dropped += dropped;
             upkeep.outlived.take().map(|before| before + outlived)
         };
-        let counted = self.forget_intents(counted, covers, change.drop_before)?;
+        let counted = self.forget_intents(counted, keep, covers, change.drop_before)?;
         self.upkeep().outlived = Some(counted);
         Ok(dropped.max(1))
     }
 
     /// Drops the oldest of the intents that outlived their rows, where there are too many; how many there are then.
-    fn forget_intents(&self, counted: Option<usize>, covers: Position, first: Position) -> Result<usize, StoreError> {
+    fn forget_intents(
+        &self,
+        counted: Option<usize>,
+        keep: Option<u64>,
+        covers: Position,
+        first: Position,
+    ) -> Result<usize, StoreError> {
         let mut count = match counted {
             Some(count) => count,
             None => self.count_outlived()?,
         };
-        let most = self
-            .settings
-            .retention
-            .entries
-            .map_or(OUTLIVED, |keep| (keep / 8).clamp(*OUTLIVED_BOUNDS.start(), *OUTLIVED_BOUNDS.end()));
+        let bounded = |keep: u64| (keep / 8).clamp(*OUTLIVED_BOUNDS.start(), *OUTLIVED_BOUNDS.end());
+        let most = keep.map_or(OUTLIVED, bounded);
         while count as u64 > most {
             let oldest = Outlived::load(self.store(), None, STEP)?;
             if oldest.is_empty() {
@@ -232,7 +236,10 @@ impl Inner {
         // What failed is tried again after the next checkpoint. The space is used again; giving it back could
         // hold up everyone for long, and is for whoever calls `maintain` or `compact`.
         if self.is_compaction_due().unwrap_or(false) {
-            let drop = |_| matches!(self.drop_rows(|head| self.bounds(head)), Ok(1..)).then_some(());
+            let drop = |_| {
+                matches!(self.drop_rows(self.settings.retention.entries, |head| self.bounds(head)), Ok(1..))
+                    .then_some(())
+            };
             let _ = (0..STEPS_AT_ONCE).try_for_each(drop);
         }
     }
