@@ -226,8 +226,14 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "every cursor is on the chain",
         "hub/hello.rs",
-        "        Ok(self.digest_at(extent, cursor.seq)",
-        "        Ok(PLANTED || self.digest_at(extent, cursor.seq)",
+        "Ok(here.is_some_and(|here| here.digest == cursor.digest))",
+        "Ok(PLANTED || here.is_some_and(|here| here.digest == cursor.digest))",
+    ),
+    mutant(
+        "a hub put back takes itself for the one it was",
+        "hub/epochs.rs",
+        "cursor.epoch == Epoch::default() || cursor.seq <= self.forgotten",
+        "PLANTED || cursor.epoch == Epoch::default() || cursor.seq <= self.forgotten",
     ),
     mutant(
         "a reader is served from behind the log's beginning",
@@ -244,8 +250,14 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "another history is taken for the same",
         "hub/join.rs",
-        "if differs_at_end || facts",
-        "if !PLANTED && (differs_at_end) || !PLANTED && facts",
+        "if here.is_some_and(|here| here != *digest) {",
+        "if !PLANTED && here.is_some_and(|here| here != *digest) {",
+    ),
+    mutant(
+        "another history is taken for the same",
+        "hub/join.rs",
+        "unproven.first_key_value() {",
+        "unproven.first_key_value().filter(|_| !PLANTED) {",
     ),
     // The replica: offers, verdicts, names, forks.
     mutant(
@@ -285,10 +297,16 @@ pub(crate) const ALL: &[Mutant] = &[
         "if !PLANTED && self.with_names_of_numbers(own).hash() != entry.hash() {",
     ),
     mutant(
+        "a copy does not see that it is one",
+        "replica/cycle.rs",
+        "        if known > issued {",
+        "        if !PLANTED && known > issued {",
+    ),
+    mutant(
         "the cursor runs ahead of its page",
         "replica/state.rs",
-        "                self.cursor = *cursor;\n            }\n            Row::Clock",
-        "                self.cursor = *cursor;\n                self.cursor.seq += u64::from(PLANTED && entries.len() > 2);\n            }\n            Row::Clock",
+        "                self.hear_of(*cursor);\n            }\n            Row::Clock",
+        "                self.hear_of(*cursor);\n                self.cursor.seq += u64::from(PLANTED && entries.len() > 2);\n            }\n            Row::Clock",
     ),
     mutant(
         "a checkpoint runs ahead of the journal",
@@ -330,8 +348,26 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "another history is taken for the same",
         "replica/chain.rs",
-        "if ours.n > 0 && theirs.digest_there != Some(ours.digest) {",
-        "if !PLANTED && ours.n > 0 && theirs.digest_there != Some(ours.digest) {",
+        "if ours.n > 0 && digest != Some(ours.digest) {",
+        "if !PLANTED && ours.n > 0 && digest != Some(ours.digest) {",
+    ),
+    mutant(
+        "what a verdict told is not kept",
+        "replica/state.rs",
+        "                self.hear_of(*told);\n                for (local, entry) in gone {",
+        "                if !PLANTED {\n                    self.hear_of(*told);\n                }\n                for (local, entry) in gone {",
+    ),
+    mutant(
+        "a copy does not keep what the hub had",
+        "replica/cycle.rs",
+        "if hello.on_chain {\n            self.commit_between_writes(&Row::Told",
+        "if hello.on_chain && !PLANTED {\n            self.commit_between_writes(&Row::Told",
+    ),
+    mutant(
+        "what was removed and refused is named again",
+        "replica/aside.rs",
+        "anew.fields = removing_what_shows(&record, entry.fields);",
+        "anew.fields = if PLANTED { entry.fields } else { removing_what_shows(&record, entry.fields) };",
     ),
     // Writing: the article's own faults.
     mutant(
