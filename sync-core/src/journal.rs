@@ -45,8 +45,8 @@ struct Queue {
     closed: bool,
     /// How many commits were appended together last.
     together: usize,
-    /// Counts restarts: a position of an epoch before names a row that was forgotten.
-    epoch: u64,
+    /// Counts restarts: a position from before the last one names a row that was forgotten.
+    restarts: u64,
 }
 
 impl Journal {
@@ -68,7 +68,7 @@ impl Journal {
             has_flusher: false,
             closed: false,
             together: 0,
-            epoch: 0,
+            restarts: 0,
         };
         Arc::new(Self {
             store,
@@ -119,8 +119,8 @@ impl Journal {
     }
 
     /// How often the journal was [restarted](Journal::restart).
-    pub(crate) fn epoch(&self) -> u64 {
-        self.queue().epoch
+    pub(crate) fn restarts(&self) -> u64 {
+        self.queue().restarts
     }
 
     /// What the last append failed with: nothing is appended any more.
@@ -136,14 +136,14 @@ impl Journal {
 
     /// Blocks until the commit at `position` is durable.
     pub(crate) fn wait(&self, position: Position) -> Result<(), Error> {
-        self.wait_in(self.epoch(), position)
+        self.wait_in(self.restarts(), position)
     }
 
-    /// Blocks until the commit that was queued in this epoch at `position` is durable;
+    /// Blocks until the commit that was queued after so many restarts at `position` is durable;
     /// [`StoreError::Moved`] if it was forgotten since.
-    pub(crate) fn wait_in(&self, epoch: u64, position: Position) -> Result<(), Error> {
+    pub(crate) fn wait_in(&self, restarts: u64, position: Position) -> Result<(), Error> {
         loop {
-            if let Some(done) = self.done(epoch, position) {
+            if let Some(done) = self.done(restarts, position) {
                 return done;
             }
             match self.appending.try_lock() {
@@ -153,7 +153,10 @@ impl Journal {
                 }
                 Err(_) => {
                     let queue = self.queue();
-                    if queue.is_appending && queue.durable < position && queue.failed.is_none() && queue.epoch == epoch
+                    if queue.is_appending
+                        && queue.durable < position
+                        && queue.failed.is_none()
+                        && queue.restarts == restarts
                     {
                         drop(self.appended.wait(queue));
                     } else {
@@ -166,9 +169,9 @@ impl Journal {
         }
     }
 
-    fn done(&self, epoch: u64, position: Position) -> Option<Result<(), Error>> {
+    fn done(&self, restarts: u64, position: Position) -> Option<Result<(), Error>> {
         let queue = self.queue();
-        if queue.epoch != epoch {
+        if queue.restarts != restarts {
             return Some(Err(StoreError::Moved { last: queue.last }.into()));
         }
         if queue.durable >= position {
@@ -221,8 +224,8 @@ impl Journal {
 
     fn poll(&self, position: Position, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         // Only a hub restarts its journal, and it waits by blocking.
-        let epoch = self.epoch();
-        if let Some(done) = self.done(epoch, position) {
+        let restarts = self.restarts();
+        if let Some(done) = self.done(restarts, position) {
             return Poll::Ready(done);
         }
         let mut queue = self.queue();
@@ -232,7 +235,7 @@ impl Journal {
         }
         if queue.durable >= position || queue.failed.is_some() {
             drop(queue);
-            return self.done(epoch, position).map_or(Poll::Pending, Poll::Ready);
+            return self.done(restarts, position).map_or(Poll::Pending, Poll::Ready);
         }
         queue.wakers.push(cx.waker().clone());
         self.demand_in(&mut queue);
@@ -259,7 +262,7 @@ impl Journal {
         queue.last = last;
         queue.durable = last;
         queue.failed = None;
-        queue.epoch += 1;
+        queue.restarts += 1;
         drop(queue);
         self.appended.notify_all();
     }

@@ -261,13 +261,13 @@ impl Stored {
     }
 }
 
-/// The records in the store's map, of one epoch: a whole snapshot is taken in beside the records that are
-/// there, under the next epoch, and one small commit switches over.
+/// The records in the store's map, of one table: a whole snapshot is taken in beside the records that are
+/// there, in the next table, and one small commit switches over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Table(pub(crate) u8);
 
 impl Table {
-    /// The table of the epoch after this one.
+    /// The table after this one.
     pub(crate) fn next(self) -> Table {
         Table(self.0.wrapping_add(1))
     }
@@ -279,7 +279,7 @@ impl Table {
 
     /// The table in which a place of the map is.
     pub(crate) fn of(place: &[u8]) -> Option<Table> {
-        place.get(1).map(|epoch| Table(*epoch))
+        place.get(1).map(|table| Table(*table))
     }
 
     /// A record's row in the store's map.
@@ -348,7 +348,7 @@ impl Table {
         let mut end = first.clone();
         match end.last_mut() {
             Some(last) if *last < u8::MAX => *last += 1,
-            // The last epoch: what comes next is the next table of the map.
+            // The last table: what comes next is the next table of the map.
             _ => end = vec![PREFIX + 1],
         }
         (first, end)

@@ -19,7 +19,7 @@ const MOST_BYTES: usize = 1 << 19;
 
 /// The state as a checkpoint takes it in.
 struct Snapped {
-    epoch: u64,
+    restarts: u64,
     before: Position,
     meta: Meta,
     clients: Vec<MapRow>,
@@ -80,7 +80,7 @@ impl Inner {
             if state.position == state.covers {
                 return Ok(());
             }
-            let snapped = snap(&mut state, self.journal.epoch());
+            let snapped = snap(&mut state, self.journal.restarts());
             state.folding = Some(snapped.meta.covers);
             snapped
         };
@@ -108,7 +108,7 @@ impl Inner {
 
     /// Writes it once all of it is durable, and returns some of the records in it. No lock of the state is held.
     fn write(&self, snapped: &Snapped) -> Result<Vec<(EntityKey, Arc<Record>)>, Error> {
-        self.wait(snapped.epoch, snapped.meta.covers)?;
+        self.wait(snapped.restarts, snapped.meta.covers)?;
         let rows = snapped.records.rows(self.store(), snapped.table)?;
         let mut puts = rows.puts;
         puts.extend(snapped.tail.rows());
@@ -127,13 +127,13 @@ impl Inner {
     }
 }
 
-fn snap(state: &mut State, epoch: u64) -> Snapped {
+fn snap(state: &mut State, restarts: u64) -> Snapped {
     let changed = std::mem::take(&mut state.changed);
     let clients = changed.iter().filter_map(|client| Some(state.clients.get(client)?.row(client)));
     let intents = state.joined_intents.iter().map(|(intent, first)| Run::alone(first.clone()).row(*intent));
     let places = state.joined_places.iter().map(|(dot, place)| place.row(dot));
     Snapped {
-        epoch,
+        restarts,
         before: state.covers,
         meta: Meta {
             name: state.name.clone(),

@@ -210,12 +210,19 @@ impl Inner {
         let bounded = |keep: u64| (keep / 8).clamp(*OUTLIVED_BOUNDS.start(), *OUTLIVED_BOUNDS.end());
         let most = keep.map_or(OUTLIVED, bounded);
         while count as u64 > most {
-            let oldest = Outlived::load(self.store(), None, STEP)?;
-            if oldest.is_empty() {
+            let mut drops = Vec::new();
+            for oldest in Outlived::load(self.store(), None, STEP)? {
+                // They go row by row, and so many as are to be kept stay.
+                let rest = count.saturating_sub(oldest.intents.len());
+                if (rest as u64) < most {
+                    break;
+                }
+                count = rest;
+                drops.extend(oldest.places());
+            }
+            if drops.is_empty() {
                 break;
             }
-            count -= oldest.iter().map(|row| row.intents.len()).sum::<usize>().min(count);
-            let drops = oldest.into_iter().flat_map(Outlived::places).collect();
             self.store().checkpoint(&Checkpoint { covers, drop_before: first, drops, ..Checkpoint::default() })?;
         }
         Ok(count)

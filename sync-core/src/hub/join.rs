@@ -162,7 +162,7 @@ impl Inner {
             greatest: self.join_records(before, &we, table, &they, &both).map_err(failed)?,
         };
         self.append(&mut state, Content::Joined(joined)).map_err(failed)?;
-        self.journal.wait_in(self.journal.epoch(), state.position).map_err(failed)?;
+        self.journal.wait_in(self.journal.restarts(), state.position).map_err(failed)?;
         self.settle(&mut state);
         self.tail_seen.fetch_max(state.joined + 1, Relaxed);
         drop(state);

@@ -65,7 +65,7 @@ impl Inner {
             Some(error) => Err(error),
             None => {
                 let position = self.state().position;
-                self.wait(self.journal.epoch(), position)?;
+                self.wait(self.journal.restarts(), position)?;
                 Ok(purged)
             }
         }

@@ -35,9 +35,9 @@ pub(super) struct Offered {
     pub(super) is_foreign: bool,
 }
 
-/// What a decision waits for: a row of the journal, of an epoch.
+/// What a decision waits for: a row of the journal, after so many restarts of it.
 struct Pending {
-    epoch: u64,
+    restarts: u64,
     position: Position,
     head: Cursor,
     outcome: Result<Vec<Verdict>, TransportError>,
@@ -67,7 +67,7 @@ impl Inner {
                 Err(error) => return Err(failed(error)),
             };
             // Refusals wait as well: what they stand on has to be the log, not what another hub overtook.
-            match self.wait(pending.epoch, pending.position) {
+            match self.wait(pending.restarts, pending.position) {
                 Ok(()) => {}
                 Err(error) if is_moved(&error) => continue,
                 Err(error) => return Err(failed(error)),
@@ -115,7 +115,7 @@ impl Inner {
         if let Some(accepted) = accepted {
             self.append(&mut state, Content::Accepted(accepted))?;
         }
-        Ok(Some(Pending { epoch: self.journal.epoch(), position: state.position, head: state.head, outcome }))
+        Ok(Some(Pending { restarts: self.journal.restarts(), position: state.position, head: state.head, outcome }))
     }
 
     fn decide(

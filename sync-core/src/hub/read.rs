@@ -53,10 +53,10 @@ impl Inner {
                 continue;
             }
             let taken = take(&mut state, found)?;
-            let (epoch, position) = (self.journal.epoch(), state.position);
+            let (restarts, position) = (self.journal.restarts(), state.position);
             drop(state);
             let Reading::Done(made) = taken else { continue };
-            match self.wait(epoch, position) {
+            match self.wait(restarts, position) {
                 Ok(()) => return Ok(made),
                 Err(error) if is_moved(&error) => {}
                 Err(error) => return Err(error),

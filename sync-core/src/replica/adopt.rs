@@ -116,7 +116,7 @@ impl Replica {
         let Some(row) = self.inner.journal.store().get(RESUME)? else { return Ok(None) };
         let body = seal::open(RESUME, &row)?;
         let mut r = Reader::plain(body);
-        let begun = r.u8().and_then(|epoch| Ok((Table(epoch), r.text()?.to_owned(), r.u64()?)));
+        let begun = r.u8().and_then(|table| Ok((Table(table), r.text()?.to_owned(), r.u64()?)));
         Ok(Some(begun.map_err(|error| seal::unreadable(RESUME, &error))?))
     }
 
@@ -244,7 +244,7 @@ impl Replica {
             aside.extend(stranded.into_iter().filter(|(local, _)| !doubtful.contains(local)));
         }
         let vector = last.vector.clone();
-        let row = Row::Adopted { epoch: table.0, cursor: last.cursor, latest, vector, aside, kept };
+        let row = Row::Adopted { table: table.0, cursor: last.cursor, latest, vector, aside, kept };
         let position = self.commit_between_writes(&row)?;
         self.inner.journal.wait(position)?;
         self.checkpoint()?;

@@ -28,7 +28,7 @@ pub(crate) struct Cold {
     /// How many entries there are.
     pub(super) count: u64,
     /// Counts changes: what was read before one does not fit what is in memory after it.
-    pub(super) epoch: u64,
+    pub(super) turn: u64,
     /// All were brought in: they stay.
     pub(super) stays_in: bool,
     /// How many entries are in front, at least, while there are so many.
@@ -37,30 +37,30 @@ pub(crate) struct Cold {
 
 impl Default for Cold {
     fn default() -> Self {
-        Self { range: 0..0, count: 0, epoch: 0, stays_in: false, front: FRONT }
+        Self { range: 0..0, count: 0, turn: 0, stays_in: false, front: FRONT }
     }
 }
 
 /// Entries of one entity that were read from the map, and of which state.
 #[derive(Default)]
 pub(crate) struct Read {
-    epoch: u64,
+    turn: u64,
     pub(super) entries: BTreeMap<u64, Arc<Entry>>,
 }
 
 impl Read {
     /// Whether they fit what is in memory.
     pub(super) fn fits(&self, state: &State) -> bool {
-        self.epoch == state.pending.cold.epoch
+        self.turn == state.pending.cold.turn
     }
 }
 
 impl Replica {
     /// The pending entries of an entity that are not in memory. Without any at all this is a look at memory.
     pub(super) fn cold_of(&self, key: &EntityKey) -> Result<Read, Error> {
-        let (range, epoch) = {
+        let (range, turn) = {
             let cold = &self.state().pending.cold;
-            (cold.range.clone(), cold.epoch)
+            (cold.range.clone(), cold.turn)
         };
         let mut entries = BTreeMap::new();
         let store = self.inner.journal.store();
@@ -69,7 +69,7 @@ impl Replica {
                 entries.insert(local, pending.entry);
             }
         }
-        Ok(Read { epoch, entries })
+        Ok(Read { turn, entries })
     }
 
     /// The entities of a range of keys with pending entries that are not in memory.
@@ -103,7 +103,7 @@ impl Replica {
     pub(super) fn all_pending(&self) -> Result<Vec<(u64, Arc<Entry>)>, Error> {
         let store = self.inner.journal.store();
         loop {
-            let Cold { mut range, epoch, front, .. } = self.state().pending.cold.clone();
+            let Cold { mut range, turn, front, .. } = self.state().pending.cold.clone();
             let mut all = BTreeMap::new();
             while !range.is_empty() {
                 let page = read_page(&**store, &range, front.max(FRONT))?;
@@ -111,7 +111,7 @@ impl Replica {
                 range.start = page.next;
             }
             let state = self.state();
-            if state.pending.cold.epoch == epoch {
+            if state.pending.cold.turn == turn {
                 all.extend(state.pending.iter().map(|(local, pending)| (local, pending.entry.clone())));
                 return Ok(all.into_iter().map(|(local, entry)| (local, state.resolved(&entry))).collect());
             }
@@ -126,7 +126,7 @@ impl Replica {
         }
         let page = read_page(&**self.inner.journal.store(), &cold.range, cold.front)?;
         let mut state = self.state();
-        if state.pending.cold.epoch == cold.epoch {
+        if state.pending.cold.turn == cold.turn {
             state.pending.take_page(page);
         }
         Ok(true)
@@ -208,7 +208,7 @@ impl super::pending::Queue {
                 self.cold.count = self.cold.count.saturating_sub(1);
             }
         }
-        self.cold.epoch += 1;
+        self.cold.turn += 1;
         self.cold.range.start = page.next;
         if self.cold.range.is_empty() {
             self.cold.range = 0..0;
@@ -239,7 +239,7 @@ impl super::pending::Queue {
         }
         self.cold.count += leave.len() as u64;
         self.cold.range = if is_cold { self.cold.range.start..end } else { start..end };
-        self.cold.epoch += 1;
+        self.cold.turn += 1;
     }
 
     /// Where the front may end: behind enough entries, and between two transactions.

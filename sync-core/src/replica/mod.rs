@@ -231,7 +231,7 @@ impl Replica {
         // A snapshot that was not taken in to its end stands where the new replica's records will.
         self.give_up_snapshot(before.next())?;
         let client = crate::model::stamp::ClientId::from_random(self.inner.random.bits());
-        let position = self.commit_between_writes(&Row::Wiped { client, epoch: before.next().0 })?;
+        let position = self.commit_between_writes(&Row::Wiped { client, table: before.next().0 })?;
         self.inner.journal.wait(position)?;
         self.sweep(before)?;
         self.compact()?;

@@ -162,7 +162,7 @@ impl Queue {
         let pending = self.drop_resident(local)?;
         self.changed.remove(&local);
         if self.is_empty() {
-            self.cold = Cold { epoch: self.cold.epoch + 1, front: self.cold.front, ..Cold::default() };
+            self.cold = Cold { turn: self.cold.turn + 1, front: self.cold.front, ..Cold::default() };
         }
         Some(pending)
     }

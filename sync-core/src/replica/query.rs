@@ -194,9 +194,9 @@ impl Scan {
         let store = self.replica.inner.journal.store().clone();
         loop {
             self.replica.settle_doubt()?;
-            let (generation, table, epoch) = {
+            let (generation, table, turn) = {
                 let state = self.replica.state();
-                (state.records.generation(), state.table, state.pending.cold.epoch)
+                (state.records.generation(), state.table, state.pending.cold.turn)
             };
             let rows = table.scan_rows(&*store, self.entity_type.as_deref(), self.after.as_ref(), PAGE)?;
             let last = if rows.len() == PAGE { rows.last().map(|(key, _)| key.clone()) } else { None };
@@ -209,7 +209,7 @@ impl Scan {
                 }
             }
             let mut state = self.replica.state();
-            let is_same = state.pending.cold.epoch == epoch && cold.values().all(|read| read.fits(&state));
+            let is_same = state.pending.cold.turn == turn && cold.values().all(|read| read.fits(&state));
             if !is_same || state.records.generation() != generation || state.table != table {
                 continue;
             }

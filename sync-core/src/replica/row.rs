@@ -29,10 +29,10 @@ pub(crate) enum Row {
     Bind { account: Account, limits: Limits },
     /// Entries that were set aside are discarded.
     Forget(Vec<u64>),
-    /// The hub's snapshot stands in the store's map under this epoch and counts from here on; `latest` is the greatest
+    /// The hub's snapshot stands in this table of the store's map and counts from here on; `latest` is the greatest
     /// logical time in it.
     Adopted {
-        epoch: u8,
+        table: u8,
         cursor: Cursor,
         latest: u64,
         vector: Vec<(ClientId, Known)>,
@@ -44,7 +44,7 @@ pub(crate) enum Row {
     /// The hub said that its log ends there.
     Told(Cursor),
     /// Everything before is forgotten: the replica is a new one.
-    Wiped { client: ClientId, epoch: u8 },
+    Wiped { client: ClientId, table: u8 },
 }
 
 /// What was decided about one entry.
@@ -150,9 +150,9 @@ impl Row {
                 w.u8(7);
                 w.list(locals, |w, local| w.u64(*local));
             }
-            Row::Adopted { epoch, cursor, latest, vector, aside, kept } => {
+            Row::Adopted { table, cursor, latest, vector, aside, kept } => {
                 w.u8(8);
-                w.u8(*epoch);
+                w.u8(*table);
                 cursor.write(w);
                 w.u64(*latest);
                 w.list(vector, write_known);
@@ -173,10 +173,10 @@ impl Row {
                 w.u8(11);
                 told.write(w);
             }
-            Row::Wiped { client, epoch } => {
+            Row::Wiped { client, table } => {
                 w.u8(10);
                 w.client(client);
-                w.u8(*epoch);
+                w.u8(*table);
             }
         }
     }
@@ -201,7 +201,7 @@ impl Row {
             6 => Row::Bind { account: read_account(r)?, limits: read_limits(r)? },
             7 => Row::Forget(r.list(Reader::u64)?),
             8 => Row::Adopted {
-                epoch: r.u8()?,
+                table: r.u8()?,
                 cursor: Cursor::read(r)?,
                 latest: r.u64()?,
                 vector: r.list(read_known)?,
@@ -209,7 +209,7 @@ impl Row {
                 kept: r.list(|r| Ok(Kept { entry: entry(r)?, rejection: read_rejection(r)? }))?,
             },
             9 => Row::Synced(r.u64()?),
-            10 => Row::Wiped { client: r.client()?, epoch: r.u8()? },
+            10 => Row::Wiped { client: r.client()?, table: r.u8()? },
             11 => Row::Told(Cursor::read(r)?),
             _ => return Err(CodecError { expected: "a kind of journal row" }),
         })

@@ -173,17 +173,17 @@ impl State {
             Row::Forget(locals) => self.forget(locals),
             Row::Told(told) => self.hear_of(*told),
             Row::Synced(at) => self.last_synced = Some(*at),
-            Row::Wiped { client, epoch } => {
+            Row::Wiped { client, table } => {
                 let (next_local, generation) = (self.next_local, self.records.generation());
                 let (marks, front) = (std::mem::take(&mut self.marks), self.pending.cold.front);
                 *self = Self::new(client.clone());
-                (self.next_local, self.table, self.wiped, self.marks) = (next_local, Table(*epoch), true, marks);
+                (self.next_local, self.table, self.wiped, self.marks) = (next_local, Table(*table), true, marks);
                 self.pending.cold.front = front;
                 self.records.go_on_from(generation);
             }
-            Row::Adopted { epoch, cursor, latest, vector, aside, kept } => {
+            Row::Adopted { table, cursor, latest, vector, aside, kept } => {
                 self.clock.see(*latest);
-                self.table = Table(*epoch);
+                self.table = Table(*table);
                 (self.cursor, self.told) = (*cursor, *cursor);
                 // Of another history nothing that was noted is known to hold.
                 self.asked.values_mut().for_each(|noted| *noted = None);

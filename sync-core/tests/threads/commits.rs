@@ -165,9 +165,9 @@ fn who_waits_for_what_a_restart_forgot_is_told() {
     under_every_schedule(|| {
         let store = Noted::new(u32::MAX);
         let journal = Journal::new(store.clone(), 0);
-        let (epoch, position) = (journal.epoch(), journal.push(b"one").unwrap());
+        let (restarts, position) = (journal.restarts(), journal.push(b"one").unwrap());
         let waiting = journal.clone();
-        let waiter = thread::spawn(move || waiting.wait_in(epoch, position).is_ok());
+        let waiter = thread::spawn(move || waiting.wait_in(restarts, position).is_ok());
         // As a hub does that finds another one's rows in the store.
         let last = store.rows().len() as u64;
         if journal.durable() == last {

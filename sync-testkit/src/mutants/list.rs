@@ -195,8 +195,8 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "accepted before it is durable",
         "hub/push.rs",
-        "match self.wait(pending.epoch, pending.position) {",
-        "match if PLANTED { Ok(()) } else { self.wait(pending.epoch, pending.position) } {",
+        "match self.wait(pending.restarts, pending.position) {",
+        "match if PLANTED { Ok(()) } else { self.wait(pending.restarts, pending.position) } {",
     ),
     mutant(
         "a hub does not notice that another one appended",
