@@ -245,29 +245,32 @@ struct Lossy {
     arrives: bool,
 }
 
+/// A transport that hands these on to its hub, and does the other by itself.
 macro_rules! passing {
-    ($($method:ident($request:ty) -> $reply:ty),*) => {
-        impl Transport for Lossy {
+    ($transport:ty: $($method:ident($request:ty) -> $reply:ty),*; $($by_itself:tt)*) => {
+        impl Transport for $transport {
             $(fn $method<'a>(&'a self, request: &'a $request) -> BoxFuture<'a, Result<$reply, TransportError>> {
                 self.hub.$method(request)
             })*
-            fn push<'a>(&'a self, request: &'a PushRequest) -> BoxFuture<'a, Result<PushReply, TransportError>> {
-                Box::pin(async move {
-                    if self.arrives {
-                        self.hub.push(request).await?;
-                    }
-                    Err(TransportError::Offline { message: "lost".into() })
-                })
-            }
             fn live(&self, since: u64) -> BoxFuture<'_, Result<u64, TransportError>> {
                 self.hub.live(since)
             }
+            $($by_itself)*
         }
     };
 }
+
 passing!(
-    hello(HelloRequest) -> Hello, pull(PullRequest) -> Page, snapshot(SnapshotRequest) -> SnapshotPage,
-    join(SnapshotPage) -> ()
+    Lossy: hello(HelloRequest) -> Hello, pull(PullRequest) -> Page, snapshot(SnapshotRequest) -> SnapshotPage,
+    join(SnapshotPage) -> ();
+    fn push<'a>(&'a self, request: &'a PushRequest) -> BoxFuture<'a, Result<PushReply, TransportError>> {
+        Box::pin(async move {
+            if self.arrives {
+                self.hub.push(request).await?;
+            }
+            Err(TransportError::Offline { message: "lost".into() })
+        })
+    }
 );
 
 #[test]
@@ -607,7 +610,7 @@ fn a_hub_put_back_is_not_taken_for_the_one_it_was_after_it_went_on_and_cut_its_l
         a.replica.create(note("n", "known to a")).unwrap().wait().unwrap();
         match came_down {
             true => drop(a.sync()),
-            false => drop(run(a.replica.sync(&OnlyUp(a.hub.clone()))).unwrap_err()),
+            false => drop(run(a.replica.sync(&OnlyUp { hub: a.hub.clone() })).unwrap_err()),
         }
         world.put_back(MemoryStore::new());
         for id in ["x", "y"] {
@@ -628,28 +631,17 @@ fn a_hub_put_back_is_not_taken_for_the_one_it_was_after_it_went_on_and_cut_its_l
 }
 
 /// Nothing comes down.
-struct OnlyUp(InProcess);
+struct OnlyUp {
+    hub: InProcess,
+}
 
-impl Transport for OnlyUp {
-    fn hello<'a>(&'a self, request: &'a HelloRequest) -> BoxFuture<'a, Result<Hello, TransportError>> {
-        self.0.hello(request)
-    }
-    fn push<'a>(&'a self, request: &'a PushRequest) -> BoxFuture<'a, Result<PushReply, TransportError>> {
-        self.0.push(request)
-    }
+passing!(
+    OnlyUp: hello(HelloRequest) -> Hello, push(PushRequest) -> PushReply, snapshot(SnapshotRequest) -> SnapshotPage,
+    join(SnapshotPage) -> ();
     fn pull<'a>(&'a self, _: &'a PullRequest) -> BoxFuture<'a, Result<Page, TransportError>> {
         Box::pin(async { Err(TransportError::Offline { message: "lost".into() }) })
     }
-    fn snapshot<'a>(&'a self, request: &'a SnapshotRequest) -> BoxFuture<'a, Result<SnapshotPage, TransportError>> {
-        self.0.snapshot(request)
-    }
-    fn join<'a>(&'a self, page: &'a SnapshotPage) -> BoxFuture<'a, Result<(), TransportError>> {
-        self.0.join(page)
-    }
-    fn live(&self, since: u64) -> BoxFuture<'_, Result<u64, TransportError>> {
-        self.0.live(since)
-    }
-}
+);
 
 #[test]
 fn a_copy_that_found_itself_one_remembers_what_the_hub_had_although_nothing_came_down() {
@@ -661,7 +653,7 @@ fn a_copy_that_found_itself_one_remembers_what_the_hub_had_although_nothing_came
     let mut other = world.device();
     other.sync();
     // It hears that the hub has an entry of its client, and no more.
-    run(copy.replica.sync(&OnlyUp(copy.hub.clone()))).unwrap_err();
+    run(copy.replica.sync(&OnlyUp { hub: copy.hub.clone() })).unwrap_err();
     world.put_back(MemoryStore::new());
     for device in [&mut copy, &mut other] {
         device.meets(&world);

@@ -19,9 +19,10 @@
 //! ```no_run
 //! # use std::sync::Arc;
 //! # use sync_core::{MemoryStore, Store};
+//! # // Stands for a store in a file: it only has to compile here.
 //! # struct FileStore;
-//! # impl FileStore { fn open(_: std::path::PathBuf) -> Result<MemoryStore, sync_core::StoreError> { todo!() } }
-//! # fn tempdir() -> Result<std::path::PathBuf, std::io::Error> { todo!() }
+//! # impl FileStore { fn open(_: std::path::PathBuf) -> Result<MemoryStore, sync_core::StoreError> { Ok(MemoryStore::new()) } }
+//! # fn tempdir() -> Result<std::path::PathBuf, std::io::Error> { Ok(std::env::temp_dir()) }
 //! let fresh = || {
 //!     let dir = tempdir().expect("a directory for the test");
 //!     move || -> Arc<dyn Store> { Arc::new(FileStore::open(dir.join("store")).expect("the store opens")) }

@@ -78,7 +78,8 @@ impl Inner {
         Ok((state, heads))
     }
 
-    /// Blocks until what was queued after so many restarts of the journal up to `position` is durable, and tells those who wait for it.
+    /// Blocks until what was queued after so many restarts of the journal up to `position` is durable, and tells those
+    /// who wait for it.
     pub(super) fn wait(&self, restarts: u64, position: Position) -> Result<(), Error> {
         self.journal.wait_in(restarts, position)?;
         let mut state = self.state();

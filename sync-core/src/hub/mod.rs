@@ -114,8 +114,8 @@ impl Hub {
     /// # Errors
     /// [`TransportError::Forked`] if it has another entry under one of the numbers, [`TransportError::Diverged`]
     /// if numbers are skipped, entries named that it never had, or if the log is not the one that the replica was
-    /// told of, [`TransportError::Superseded`] if a later attempt was seen, [`TransportError::Denied`] if the client belongs to another principal,
-    /// [`TransportError::TooLarge`] if it is too much at once; of all of these nothing was taken in.
+    /// told of, [`TransportError::Superseded`] if a later attempt was seen, [`TransportError::Denied`] if the client
+    /// belongs to another principal, [`TransportError::TooLarge`] if it is too much at once; of all of these nothing was taken in.
     /// [`TransportError::Hub`] if the store fails, and [`TransportError::Busy`]: then a retry tells.
     pub fn push(
         &self,

@@ -14,6 +14,7 @@ mod explain;
 mod give_back;
 mod keep;
 mod log;
+mod lost;
 mod meta;
 mod names;
 mod offload;

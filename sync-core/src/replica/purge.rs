@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Replica;
-use super::adopt::lost_writes;
+use super::lost::lost_writes;
 use super::pending::Pending;
 use super::row::Decision;
 use crate::error::Error;
