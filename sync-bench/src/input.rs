@@ -6,7 +6,7 @@ use sync_core::Entry;
 
 use crate::measure::Result;
 use crate::peer::case::Form;
-use crate::peer::{automerge, loro, ours, yrs};
+use crate::peer::{crdt, ours};
 use crate::workload::{self, Notes, SHARED, Workload};
 
 /// How many actions a batch has.
@@ -16,17 +16,11 @@ pub(crate) struct Input {
     pub(crate) workload: Workload,
     pub(crate) entries: Vec<Entry>,
     pub(crate) expected: Notes,
-    pub(crate) peers: Option<Peers>,
+    pub(crate) peers: Option<crdt::Histories>,
     pub(crate) plain: Vec<Vec<u8>>,
     pub(crate) lines: Vec<Vec<u8>>,
     pub(crate) batches: Vec<Vec<u8>>,
     pages: Vec<Vec<u8>>,
-}
-
-pub(crate) struct Peers {
-    pub(crate) loro: loro::History,
-    pub(crate) yrs: yrs::History,
-    pub(crate) automerge: automerge::History,
 }
 
 impl Input {
@@ -35,14 +29,7 @@ impl Input {
         eprintln!("making {count} actions{}", if peers { ", and the peers' histories of them" } else { "" });
         let workload = Workload::new(seed, count, SHARED);
         let entries = workload::entries(&workload);
-        let peers = match peers {
-            true => Some(Peers {
-                loro: loro::history(&workload)?,
-                yrs: yrs::history(&workload)?,
-                automerge: automerge::history(&workload)?,
-            }),
-            false => None,
-        };
+        let peers = if peers { Some(crdt::Histories::new(&workload)?) } else { None };
         Ok(Self {
             expected: workload::expected(&workload),
             plain: workload::postcard(&workload, BATCH),
@@ -57,18 +44,12 @@ impl Input {
 
     /// The history in this form, if there is one.
     pub(crate) fn form(&self, form: Form) -> Option<&[Vec<u8>]> {
-        let one = std::slice::from_ref::<Vec<u8>>;
         Some(match form {
             Form::Postcard => &self.plain,
             Form::Lines => &self.lines,
             Form::Entries => &self.batches,
             Form::Pages => &self.pages,
-            Form::LoroWhole => one(&self.peers.as_ref()?.loro.whole),
-            Form::LoroSessions => &self.peers.as_ref()?.loro.sessions,
-            Form::YrsWhole => one(&self.peers.as_ref()?.yrs.whole),
-            Form::YrsSessions => &self.peers.as_ref()?.yrs.sessions,
-            Form::AutomergeChanges => &self.peers.as_ref()?.automerge.changes,
-            Form::AutomergeSaved => one(&self.peers.as_ref()?.automerge.saved),
+            _ => return self.peers.as_ref()?.form(form),
         })
     }
 }

@@ -8,12 +8,12 @@ use crate::clock::Cpu;
 use crate::input::{self, Input};
 use crate::measure::{self, Result, Row, Table, Who};
 use crate::peer::case::{BINARY, Case, Form, JSON};
-use crate::peer::ours;
+use crate::peer::{crdt, ours};
 
 pub(crate) fn binary(input: &Input, scale: Scale) -> Result<Table> {
     let count = input.entries.len();
     let mut table = Table::new("cold", format!("{count} actions in memory, in binary, to all notes"), "ms CPU");
-    run(&mut table, BINARY, input, scale)?;
+    run(&mut table, BINARY.iter().chain(crdt::CASES), input, scale)?;
     let mut samples = Vec::new();
     for _ in 0..scale.repeats {
         let clock = Cpu::start();
@@ -34,7 +34,7 @@ pub(crate) fn json(input: &Input, scale: Scale) -> Result<Table> {
     Ok(table)
 }
 
-fn run(table: &mut Table, cases: &[Case], input: &Input, scale: Scale) -> Result<()> {
+fn run<'a>(table: &mut Table, cases: impl IntoIterator<Item = &'a Case>, input: &Input, scale: Scale) -> Result<()> {
     let dir = tempfile::tempdir()?;
     for case in cases {
         let Some(history) = input.form(case.form) else { continue };
@@ -74,7 +74,8 @@ fn memory(history: &Path, case: &Case) -> Result<f64> {
 
 /// What that process does.
 pub(crate) fn grow(name: &str, history: &Path) -> Result<()> {
-    let case = BINARY.iter().chain(JSON).find(|case| case.name == name).ok_or("there is no such case")?;
+    let case =
+        BINARY.iter().chain(crdt::CASES).chain(JSON).find(|case| case.name == name).ok_or("there is no such case")?;
     let history = input::take(history)?;
     measure::forget_peak()?;
     let before = measure::resident_mb()?;

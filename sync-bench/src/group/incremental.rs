@@ -6,11 +6,11 @@ use super::Scale;
 use crate::clock::each;
 use crate::input::BATCH;
 use crate::measure::{self, Result, Row, Table, Who};
+use crate::peer::crdt;
 use crate::peer::limit::{Log, OwnedById, fold_postcard};
 use crate::peer::ours::{self, Canned};
 use crate::peer::raw_redb::RawRedb;
 use crate::peer::sqlite::Sqlite;
-use crate::peer::{automerge, loro, yrs};
 use crate::workload::{self, Note, PlainAction, SHARED, Workload};
 
 const SIZE: usize = 100;
@@ -66,7 +66,7 @@ pub(crate) fn run(key: &'static str, seed: u64, history: usize, scale: Scale, pe
         })?,
     ));
     if peers {
-        crdts(&mut table, &workload, history, dir.path())?;
+        crdt::more(&mut table, &workload, history, SIZE, dir.path())?;
     }
     Ok(table)
 }
@@ -92,51 +92,5 @@ fn ours(table: &mut Table, workload: &Workload, history: usize, batches: usize, 
         table.push(Row::new(Who::Ours, name, samples));
         measure::same(name, &workload::by_id(ours::list(&replica)?), &workload::expected(workload))?;
     }
-    Ok(())
-}
-
-/// Peers that keep their state in memory: an append makes it durable.
-fn crdts(table: &mut Table, workload: &Workload, history: usize, dir: &Path) -> Result<()> {
-    let mut log = Log::create(&dir.join("crdts"))?;
-    // They take whole sessions: their times are those of a hundred actions.
-    let ends: Vec<usize> = {
-        let sessions = workload.sessions();
-        let lengths = sessions.iter().flatten().map(|session| session.len());
-        lengths
-            .scan(0, |end, length| {
-                *end += length;
-                Some(*end)
-            })
-            .collect()
-    };
-    let first = ends.partition_point(|end| *end <= history);
-    let scaled = |samples: Vec<f64>| -> Vec<f64> {
-        let lengths = (first..ends.len()).map(|at| ends[at] - ends[at - 1]);
-        samples.into_iter().zip(lengths).map(|(sample, length)| sample * SIZE as f64 / length as f64).collect()
-    };
-    let note = "whole sessions, their time for a hundred actions";
-    let made = loro::history(workload)?.sessions;
-    let doc = loro::import(&made[..first])?;
-    let samples = each(&made[first..], |update| {
-        log.append(update)?;
-        doc.import(update)?;
-        Ok(())
-    })?;
-    table.push(Row::new(Who::Peer, "loro, append", scaled(samples)).noted(note));
-    let made = yrs::history(workload)?.sessions;
-    let peer = yrs::import(&made[..first])?;
-    let samples = each(&made[first..], |update| {
-        log.append(update)?;
-        peer.apply(update)
-    })?;
-    table.push(Row::new(Who::Peer, "yrs, append", scaled(samples)).noted(note));
-    let made = automerge::history(workload)?;
-    let mut doc = automerge::decode(&made.changes[..made.ends[first - 1]])?;
-    let samples = each(first..ends.len(), |at| {
-        let changes = &made.changes[made.ends[at - 1]..made.ends[at]];
-        log.append(&changes.concat())?;
-        automerge::more(&mut doc, changes)
-    })?;
-    table.push(Row::new(Who::Peer, "automerge, append", scaled(samples)).noted(note));
     Ok(())
 }

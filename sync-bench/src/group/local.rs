@@ -13,7 +13,6 @@ use crate::peer::limit::Log;
 use crate::peer::ours::{self, Canned};
 use crate::peer::raw_redb::RawRedb;
 use crate::peer::sqlite::Sqlite;
-use crate::peer::{automerge, loro, yrs};
 use crate::workload::{Action, Note, Patch, PlainAction, What};
 
 pub(crate) const OURS: &str = "ours: edit, wait";
@@ -106,35 +105,7 @@ impl Bench<'_> {
                 note: self.note(step),
                 what: What::Update(Patch { title: Some(title(step)), ..Patch::default() }),
             };
-            let doc = loro::import(std::slice::from_ref(&peers.loro.whole))?;
-            table.push(Row::new(
-                Who::Peer,
-                "loro, append",
-                each(steps(), |step| {
-                    let before = doc.oplog_vv();
-                    loro::write(&doc, &self.input.workload, &action(step))?;
-                    log.append(&loro::updates(&doc, &before)?)
-                })?,
-            ));
-            let peer = yrs::import(std::slice::from_ref(&peers.yrs.whole))?;
-            table.push(Row::new(
-                Who::Peer,
-                "yrs, append",
-                each(steps(), |step| {
-                    let before = peer.state();
-                    peer.write(&self.input.workload, &action(step))?;
-                    log.append(&peer.updates(&before))
-                })?,
-            ));
-            let mut doc = automerge::load(&peers.automerge.saved)?;
-            table.push(Row::new(
-                Who::Peer,
-                "automerge, append",
-                each(steps(), |step| {
-                    automerge::write(&mut doc, &self.input.workload, &action(step))?;
-                    log.append(doc.get_last_local_change().ok_or("automerge wrote nothing")?.raw_bytes())
-                })?,
-            ));
+            peers.edits(&mut table, &self.input.workload, &mut log, self.writes, &action)?;
         }
         Ok(table)
     }

@@ -5,10 +5,10 @@ use std::time::Instant;
 use super::Scale;
 use crate::input::{BATCH, Input};
 use crate::measure::{self, Result, Row, Table, Who, ms};
+use crate::peer::crdt;
 use crate::peer::ours::{self, Canned};
 use crate::peer::raw_redb::RawRedb;
 use crate::peer::sqlite::Sqlite;
-use crate::peer::{automerge, loro, yrs};
 use crate::workload::{Content, Notes};
 use sync_core::Uuid;
 
@@ -68,26 +68,11 @@ pub(crate) fn run(input: &Input, scale: Scale) -> Result<Table> {
             notes.into_iter().collect()
         })
     })?;
-    let Some(peers) = &input.peers else { return Ok(table) };
-    row(&mut table, Who::Peer, "loro, snapshot of the state", input, scale, || {
-        let doc = loro::import(std::slice::from_ref(&peers.loro.state))?;
-        let notes = loro::notes(&doc)?;
-        Ok(move || notes)
-    })?;
-    row(&mut table, Who::Peer, "loro, snapshot", input, scale, || {
-        let doc = loro::import(std::slice::from_ref(&peers.loro.snapshot))?;
-        let notes = loro::notes(&doc)?;
-        Ok(move || notes)
-    })?;
-    row(&mut table, Who::Peer, "yrs, one update", input, scale, || {
-        let peer = yrs::import(std::slice::from_ref(&peers.yrs.whole))?;
-        let notes = peer.read()?;
-        Ok(move || notes)
-    })?;
-    row(&mut table, Who::Peer, "automerge, load, autosurgeon", input, scale, || {
-        let notes = automerge::notes(&automerge::load(&peers.automerge.saved)?)?;
-        Ok(move || notes)
-    })?;
+    if let Some(peers) = &input.peers {
+        for (name, read) in crdt::OPENINGS {
+            row(&mut table, Who::Peer, name, input, scale, || read(peers).map(|notes| move || notes))?;
+        }
+    }
     Ok(table)
 }
 
@@ -105,7 +90,7 @@ fn row<N: FnOnce() -> Notes>(
         let notes = run()?;
         samples.push(ms(begin.elapsed()));
         let notes = notes();
-        match name.starts_with(['l', 'y']) || name.starts_with("automerge") {
+        match crdt::OPENINGS.iter().any(|(crdt, _)| *crdt == name) {
             true => measure::same_ids(name, &notes, &input.expected)?,
             false => measure::same(name, &notes, &input.expected)?,
         }

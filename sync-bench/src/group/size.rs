@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::input::{BATCH, Input};
 use crate::measure::{Result, Row, Table, Who};
+use crate::peer::crdt;
 use crate::peer::ours::{self, Canned};
 use crate::peer::raw_redb::RawRedb;
 use crate::peer::sqlite::Sqlite;
@@ -43,16 +44,10 @@ pub(crate) fn whole(input: &Input) -> Result<Table> {
     let whole = ours::batches(&input.entries, usize::MAX);
     table.push(Row::one(Who::Ours, "ours: encode_batch", each(whole[0].len())));
     table.push(Row::one(Who::Ours, "ours: encode_batch, zstd", packed(&whole[0])?));
-    if let Some(peers) = &input.peers {
-        table.push(Row::one(Who::Peer, "loro updates", each(peers.loro.whole.len())));
-        table.push(Row::one(Who::Peer, "loro updates, zstd", packed(&peers.loro.whole)?));
-        table.push(Row::one(Who::Peer, "loro snapshot", each(peers.loro.snapshot.len())).noted("with the state"));
-        table
-            .push(Row::one(Who::Peer, "yrs update", each(peers.yrs.whole.len())).noted("without what was overwritten"));
-        table.push(
-            Row::one(Who::Peer, "yrs update, zstd", packed(&peers.yrs.whole)?).noted("without what was overwritten"),
-        );
-        table.push(Row::one(Who::Peer, "automerge save", each(peers.automerge.saved.len())));
+    for (name, bytes, note) in input.peers.iter().flat_map(crdt::Histories::stored) {
+        let size = if name.ends_with("zstd") { packed(bytes)? } else { each(bytes.len()) };
+        let row = Row::one(Who::Peer, name, size);
+        table.push(if note.is_empty() { row } else { row.noted(note) });
     }
     Ok(table)
 }

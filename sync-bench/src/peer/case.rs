@@ -1,12 +1,13 @@
 //! Ways from a history in memory to the notes that it makes, each a row of the first table.
 
 use crate::measure::{Result, Who};
-use crate::peer::{automerge, limit, loro, ours, sqlite, yrs};
+use crate::peer::{limit, ours, sqlite};
 use crate::workload::{self, Content, Note, Notes};
 use sync_core::Uuid;
 
 /// In which form a history is handed over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(not(feature = "crdts"), expect(dead_code, reason = "some forms are only of the CRDTs"))]
 pub(crate) enum Form {
     Postcard,
     Lines,
@@ -25,7 +26,7 @@ pub(crate) trait Outcome {
     fn notes(&self) -> Result<Notes>;
 }
 
-type Made<'a> = Result<Box<dyn Outcome + 'a>>;
+pub(crate) type Made<'a> = Result<Box<dyn Outcome + 'a>>;
 
 pub(crate) struct Case {
     pub(crate) who: Who,
@@ -34,7 +35,7 @@ pub(crate) struct Case {
     pub(crate) run: for<'a> fn(&'a [Vec<u8>]) -> Made<'a>,
 }
 
-/// Binary forms.
+/// Binary forms; those of the CRDTs are beside them.
 pub(crate) const BINARY: &[Case] = &[
     Case {
         who: Who::Limit,
@@ -50,44 +51,6 @@ pub(crate) const BINARY: &[Case] = &[
     },
     Case { who: Who::Ours, name: OURS, form: Form::Entries, run: |batches| Ok(Box::new(ours::fold(batches)?)) },
     Case { who: Who::Peer, name: "sqlite in memory, state only", form: Form::Postcard, run: sqlite_in_memory },
-    Case { who: Who::Peer, name: LORO, form: Form::LoroWhole, run: |updates| Ok(Box::new(loro::import(updates)?)) },
-    Case {
-        who: Who::Peer,
-        name: "loro, one update, read typed",
-        form: Form::LoroWhole,
-        run: |updates| Ok(Box::new(loro::notes(&loro::import(updates)?)?)),
-    },
-    Case {
-        who: Who::Peer,
-        name: "loro, an update a session",
-        form: Form::LoroSessions,
-        run: |updates| Ok(Box::new(loro::import(updates)?)),
-    },
-    Case { who: Who::Peer, name: YRS, form: Form::YrsWhole, run: |updates| Ok(Box::new(yrs::import(updates)?)) },
-    Case {
-        who: Who::Peer,
-        name: "yrs, an update a session",
-        form: Form::YrsSessions,
-        run: |updates| Ok(Box::new(yrs::import(updates)?)),
-    },
-    Case {
-        who: Who::Peer,
-        name: AUTOMERGE,
-        form: Form::AutomergeChanges,
-        run: |changes| Ok(Box::new(automerge::decode(changes)?)),
-    },
-    Case {
-        who: Who::Peer,
-        name: "automerge, load what it saved",
-        form: Form::AutomergeSaved,
-        run: |saved| Ok(Box::new(automerge::load(&saved[0])?)),
-    },
-    Case {
-        who: Who::Peer,
-        name: "automerge, load, read with autosurgeon",
-        form: Form::AutomergeSaved,
-        run: |saved| Ok(Box::new(automerge::notes(&automerge::load(&saved[0])?)?)),
-    },
 ];
 
 /// Lines and pages of JSON.
@@ -163,23 +126,5 @@ impl Outcome for Vec<(Uuid, Content)> {
 impl Outcome for sqlite::Sqlite {
     fn notes(&self) -> Result<Notes> {
         Ok(self.list()?.into_iter().collect())
-    }
-}
-
-impl Outcome for ::loro::LoroDoc {
-    fn notes(&self) -> Result<Notes> {
-        loro::notes(self)
-    }
-}
-
-impl Outcome for yrs::Peer {
-    fn notes(&self) -> Result<Notes> {
-        self.read()
-    }
-}
-
-impl Outcome for ::automerge::AutoCommit {
-    fn notes(&self) -> Result<Notes> {
-        automerge::notes(self)
     }
 }

@@ -9,8 +9,8 @@ use sync_core::transport::{
     SnapshotRequest,
 };
 use sync_core::{
-    BoxFuture, Clock, Cursor, Digest, Entity, Entry, Family, Fields, Record, Replica, Snapshot, Store, StoreError,
-    SystemClock, Transport, TransportError, reconcile, reconcile_batches,
+    BoxFuture, Clock, Cursor, Entity, Entry, Family, Fields, Record, Replica, Snapshot, Store, StoreError, SystemClock,
+    Transport, TransportError, reconcile, reconcile_batches,
 };
 use sync_redb::RedbStore;
 

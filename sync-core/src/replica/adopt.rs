@@ -364,7 +364,7 @@ impl State {
         let mut stranded = BTreeSet::new();
         for (local, pending) in self.pending.iter() {
             let lacks = |dot: &Dot| if dot.is_local() { stranded.contains(&dot.n) } else { !vector.covers(dot) };
-            if self.resolved(&pending.entry).named().any(lacks) {
+            if self.names.resolved(&pending.entry).named().any(lacks) {
                 stranded.insert(local);
             }
         }

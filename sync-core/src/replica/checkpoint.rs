@@ -263,7 +263,7 @@ impl State {
         }
         // A replica that was wiped meanwhile has nothing in the map yet.
         if !self.wiped {
-            self.shown.keep_complete(&self.pending);
+            self.complete_kept();
             self.pending.let_go(written.next_local);
         }
     }

@@ -113,7 +113,7 @@ impl Replica {
             let state = self.state();
             if state.pending.cold.turn == turn {
                 all.extend(state.pending.iter().map(|(local, pending)| (local, pending.entry.clone())));
-                return Ok(all.into_iter().map(|(local, entry)| (local, state.resolved(&entry))).collect());
+                return Ok(all.into_iter().map(|(local, entry)| (local, state.names.resolved(&entry))).collect());
             }
         }
     }

@@ -302,6 +302,9 @@ impl Replica {
 
     /// An entity's record with the pending entries over it.
     fn visible(&self, key: &EntityKey) -> Result<Arc<Record>, Error> {
+        if let Some(kept) = self.state().kept(key) {
+            return Ok(kept);
+        }
         loop {
             let accepted = self.accepted(key)?;
             {

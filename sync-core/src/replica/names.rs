@@ -27,7 +27,7 @@ impl State {
     /// A pending entry was refused: later ones name what it had named.
     pub(super) fn set_aside(&mut self, local: u64, rejection: &Rejection) {
         let Some(pending) = self.remove_pending(local) else { return };
-        let entry = self.resolved(&pending.entry);
+        let entry = self.names.resolved(&pending.entry);
         let key = entry.key.clone();
         self.rename_refused(local, &entry);
         self.names.note_refused(local, &entry);
@@ -98,17 +98,6 @@ impl State {
             for other in over.collect::<Vec<u64>>() {
                 self.alter(other, |pending| also_replaces(Arc::make_mut(&mut pending.entry), name, dots));
             }
-        }
-    }
-
-    /// An entry with the names that those which it names have by now.
-    pub(crate) fn resolved(&self, entry: &Arc<Entry>) -> Arc<Entry> {
-        if entry.named().any(|dot| self.names.get(dot).is_some()) {
-            let mut entry = (**entry).clone();
-            self.names.resolve(&mut entry);
-            Arc::new(entry)
-        } else {
-            entry.clone()
         }
     }
 
@@ -238,6 +227,17 @@ impl Names {
         let (first, run) = self.runs.range(..=dot.n).next_back()?;
         let at = dot.n - first;
         (at < run.count).then(|| Dot::new(run.client.clone(), run.n + at))
+    }
+
+    /// An entry with the names that those which it names have by now.
+    pub(super) fn resolved(&self, entry: &Arc<Entry>) -> Arc<Entry> {
+        if entry.named().any(|dot| self.get(dot).is_some()) {
+            let mut entry = (**entry).clone();
+            self.resolve(&mut entry);
+            Arc::new(entry)
+        } else {
+            entry.clone()
+        }
     }
 
     fn resolve(&self, entry: &mut Entry) {

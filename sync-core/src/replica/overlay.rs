@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::cold::Read;
-use super::pending::Queue;
 use super::state::State;
-use crate::model::entry::EntityKey;
+use crate::model::entry::{EntityKey, Entry};
 use crate::model::record::Record;
 
 /// How many entities are kept.
@@ -17,22 +18,15 @@ const CACHED: usize = 8_192;
 pub(crate) struct Shown(HashMap<EntityKey, Over>);
 
 struct Over {
-    /// What lies below: another record makes this one worthless.
-    accepted: Arc<Record>,
     record: Arc<Record>,
     /// The last pending entry that is in it; 0 if there is none.
     last: u64,
 }
 
 impl Shown {
-    /// What was pending of an entity changed otherwise than by another write.
+    /// What was accepted of an entity changed, or what was pending otherwise than by another write.
     pub(crate) fn forget(&mut self, key: &EntityKey) {
         self.0.remove(key);
-    }
-
-    /// Pending entries are about to leave memory: what does not have all of its entity's could not be advanced any more.
-    pub(super) fn keep_complete(&mut self, pending: &Queue) {
-        self.0.retain(|key, over| pending.of(key).next_back().is_none_or(|last| last <= over.last));
     }
 
     /// Lets go of half of what is kept, whichever, where it is much.
@@ -52,47 +46,58 @@ impl Shown {
 }
 
 impl State {
+    /// What an entity shows, if that is kept: with what was written to it since.
+    pub(super) fn kept(&mut self, key: &EntityKey) -> Option<Arc<Record>> {
+        let Self { shown, pending, names, .. } = self;
+        let over = shown.0.get_mut(key)?;
+        let new = pending.of(key).rev().take_while(|local| *local > over.last);
+        let new: SmallVec<[(u64, &Arc<Entry>); 4]> =
+            new.filter_map(|local| Some((local, &pending.get(local)?.entry))).collect();
+        if let Some((last, _)) = new.first() {
+            over.last = *last;
+            // In place, if nobody else holds it.
+            let record = Arc::make_mut(&mut over.record);
+            new.iter().rev().for_each(|(_, entry)| record.apply_in_order(&names.resolved(entry)));
+        }
+        Some(over.record.clone())
+    }
+
+    /// Pending entries are about to leave memory: what is kept takes them in, for they could not be folded later.
+    pub(super) fn complete_kept(&mut self) {
+        let is_behind = |(key, over): (&EntityKey, &Over)| {
+            let last = self.pending.of(key).next_back();
+            last.is_some_and(|last| last > over.last).then(|| key.clone())
+        };
+        let behind: Vec<EntityKey> = self.shown.0.iter().filter_map(is_behind).collect();
+        for key in behind {
+            self.kept(&key);
+        }
+    }
+
     /// A record with the pending entries over it, as far as that follows from what is in memory.
     pub(super) fn shown(&mut self, key: &EntityKey, accepted: &Arc<Record>) -> Option<Arc<Record>> {
-        let last = self.pending.of(key).next_back();
-        let is_kept = self.shown.0.get(key).is_some_and(|over| Arc::ptr_eq(&over.accepted, accepted));
-        if !is_kept && self.pending.cold.count > 0 {
+        if self.pending.cold.count > 0 {
             return None;
         }
-        match last {
-            None if !is_kept => Some(accepted.clone()),
-            _ => Some(self.show(key, accepted.clone(), &Read::default())),
-        }
+        Some(if self.pending.of(key).len() == 0 {
+            accepted.clone()
+        } else {
+            self.show(key, accepted.clone(), &Read::default())
+        })
     }
 
     /// A record with the pending entries over it: those in memory, and those that were read. Kept, so that the next write to
     /// the entity folds only what is new.
     pub(super) fn show(&mut self, key: &EntityKey, accepted: Arc<Record>, read: &Read) -> Arc<Record> {
-        // Taken out, so that it is changed in place if nobody else holds it.
-        let over = self.shown.0.remove(key).filter(|over| Arc::ptr_eq(&over.accepted, &accepted));
-        let mut over = match over {
-            Some(over) => over,
-            None => {
-                let mut record = accepted.clone();
-                let entries: Vec<_> = self.over(key, read).collect();
-                if !entries.is_empty() {
-                    let record = Arc::make_mut(&mut record);
-                    entries.iter().for_each(|entry| record.apply_in_order(entry));
-                }
-                let last = self.pending.of(key).next_back().max(read.entries.keys().next_back().copied());
-                Over { record, accepted, last: last.unwrap_or(0) }
-            }
-        };
-        let new = self.pending.of(key).rev().take_while(|local| *local > over.last);
-        let new: Vec<_> = new.filter_map(|local| Some((local, self.pending.get(local)?.entry.clone()))).collect();
-        if let Some((last, _)) = new.first() {
-            over.last = *last;
-            let record = Arc::make_mut(&mut over.record);
-            new.iter().rev().for_each(|(_, entry)| record.apply_in_order(&self.resolved(entry)));
+        let mut record = accepted;
+        let entries: Vec<_> = self.over(key, read).collect();
+        if !entries.is_empty() {
+            let record = Arc::make_mut(&mut record);
+            entries.iter().for_each(|entry| record.apply_in_order(entry));
         }
-        let record = over.record.clone();
+        let last = self.pending.of(key).next_back().max(read.entries.keys().next_back().copied());
         self.shown.make_room();
-        self.shown.0.insert(key.clone(), over);
+        self.shown.0.insert(key.clone(), Over { record: record.clone(), last: last.unwrap_or(0) });
         record
     }
 

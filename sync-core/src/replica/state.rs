@@ -310,7 +310,7 @@ impl State {
 
     /// A pending entry under its final name.
     pub(crate) fn numbered(&self, local: u64, dot: Dot) -> Option<Entry> {
-        let mut entry = Arc::unwrap_or_clone(self.resolved(&self.pending.get(local)?.entry));
+        let mut entry = Arc::unwrap_or_clone(self.names.resolved(&self.pending.get(local)?.entry));
         if let Some(group) = &mut entry.group {
             *group = Group { first: dot.n - (local - group.first), count: group.count };
         }
@@ -343,6 +343,7 @@ impl State {
             *noted = Some(Link { dot: dot.clone(), hash, digest: self.vector.get(&dot.client).digest });
         }
         self.changed.push(entry.key.clone());
+        self.shown.forget(&entry.key);
         if let Some(local) = self.pending_as(&entry.key, &dot) {
             self.settle(local, &dot);
         }
@@ -428,6 +429,6 @@ impl State {
         let mut over = read.entries.clone();
         let resident = self.pending.of(key).filter_map(|local| Some((local, self.pending.get(local)?)));
         over.extend(resident.map(|(local, pending)| (local, pending.entry.clone())));
-        over.into_values().map(|entry| self.resolved(&entry))
+        over.into_values().map(|entry| self.names.resolved(&entry))
     }
 }
