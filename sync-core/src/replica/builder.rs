@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::row::Row;
 use super::state::State;
-use super::{Inner, Keep, Replica, cold, meta, single_flight, status, watch};
+use super::{Inner, Keep, Replica, cold, inbox, meta, single_flight, status};
 use crate::clock::{Clock, Random};
 use crate::entity::{Entity, Schema};
 use crate::error::Error;
@@ -150,7 +150,7 @@ impl ReplicaBuilder {
             clock,
             random,
             name,
-            watchers: watch::Watchers::default(),
+            watchers: inbox::Watchers::default(),
             syncing: single_flight::SingleFlight::default(),
             status: Mutex::new(status::Doings::default()),
             status_changed: status::Bell::default(),

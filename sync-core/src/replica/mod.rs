@@ -12,6 +12,7 @@ mod download;
 mod draft;
 mod explain;
 mod give_back;
+mod inbox;
 mod keep;
 mod log;
 mod lost;
@@ -45,6 +46,7 @@ pub use conflict::{Conflict, Contender, RawConflict};
 pub use cycle::{Report, SyncOptions};
 pub use draft::Draft;
 pub use explain::{Explanation, Part, Rule};
+pub use inbox::{Change, RawWatch};
 pub use keep::Keep;
 pub use log::{LogEntry, LogState};
 pub use portable::SnapshotSummary;
@@ -53,7 +55,7 @@ pub use raw::{RawEntity, RawReplica};
 pub use row::Account;
 pub use status::{EntityStatus, Phase, Progress, Status, StatusWatch};
 pub use verify::Verification;
-pub use watch::{Change, RawWatch, Watch};
+pub use watch::Watch;
 pub use write::Transaction;
 
 use crate::clock::{Clock, Random};
@@ -107,7 +109,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     name: builder::ClientName,
-    watchers: watch::Watchers,
+    watchers: inbox::Watchers,
     syncing: single_flight::SingleFlight<Result<Report, Error>>,
     status: Mutex<status::Doings>,
     status_changed: status::Bell,

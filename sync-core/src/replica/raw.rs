@@ -1,8 +1,8 @@
 //! The same replica by entity type name and JSON.
 
+use super::inbox::RawWatch;
 use super::query::{Scan, updated_at};
 use super::status::EntityStatus;
-use super::watch::RawWatch;
 use super::{Replica, Transaction};
 use crate::entity::Fields;
 use crate::error::Error;

@@ -1,5 +1,5 @@
-//! What threads share, under a scheduler that tries interleavings: the writer's queue with its tickets, and the single
-//! flight of syncs. The production files are compiled once more here, over shuttle's locks and threads.
+//! What threads share, under a scheduler that tries interleavings: the writer's queue with its tickets, the
+//! single flight of syncs, and the inboxes of those who watch. The production files are compiled once more here, over shuttle's locks and threads.
 //!
 //! `THREADS_SCHEDULES` is how many interleavings of each case are tried. A failing one is printed, to be replayed with
 //! `shuttle::replay`.
@@ -10,6 +10,12 @@
 
 mod error {
     pub(crate) use sync_core::Error;
+}
+
+mod model {
+    pub(crate) mod entry {
+        pub(crate) use sync_core::EntityKey;
+    }
 }
 
 mod seal {
@@ -31,6 +37,8 @@ mod threads {
     }
 }
 
+#[path = "../../src/replica/inbox.rs"]
+mod inbox;
 #[path = "../../src/journal.rs"]
 mod journal;
 #[path = "../../src/replica/single_flight.rs"]
@@ -38,6 +46,7 @@ mod single_flight;
 
 mod commits;
 mod flights;
+mod watches;
 
 /// Tries a case under many interleavings: half of them random, half of them with few and well-placed preemptions.
 fn under_every_schedule(case: impl Fn() + Send + Sync + Clone + 'static) {
