@@ -6,6 +6,7 @@ mod hub {
     mod compact;
     mod foreign;
     mod groups;
+    mod limits;
     mod open;
     mod pull;
     mod push;

@@ -106,7 +106,7 @@ fn admit(draft: &mut Draft<'_>, lane: &Lane, offers: &[Prepared], mut course: Co
             first += 1;
             continue;
         }
-        let (end, faults) = lane.unit(first, offers, known);
+        let (end, faults) = lane.unit(first, offers);
         let slots = &lane.slots[first..end];
         let decided = match course {
             Course::Ended => vec![Verdict::Again { after: None, code: None }; slots.len()],

@@ -115,17 +115,12 @@ impl<'a> Draft<'a> {
     }
 
     /// Where only the creates are at hand: whether each candidate stands on one that lives, given those of the
-    /// candidates themselves.
+    /// candidates themselves. Those of a group that is refused stay noted: nothing after it in its lane is taken in, and
+    /// what another client's entries name is in the log.
     fn stage_grounds(&mut self, candidates: &[Candidate<'_>]) -> Result<(), (usize, Rejection)> {
         for (at, (entry, ..)) in candidates.iter().enumerate() {
             let Some(grounds) = self.grounds.get_mut(&entry.key) else { continue };
             if entry.action != Action::Create && !entry.of.iter().any(|dot| grounds.contains(dot)) {
-                // What of a group came before it is not taken in either.
-                for (before, ..) in &candidates[..at] {
-                    if let Some(grounds) = self.grounds.get_mut(&before.key) {
-                        grounds.retain(|dot| dot != before.dot());
-                    }
-                }
                 return Err((at, gone(entry)));
             }
             note_grounds(grounds, entry);

@@ -127,8 +127,9 @@ impl Lane {
         }
     }
 
-    /// The slots from `first` on that stand or fall together, and what is wrong with each by itself.
-    pub(super) fn unit(&self, first: usize, offers: &[Prepared], known: u64) -> (usize, Vec<Option<Rejection>>) {
+    /// The slots from `first` on that stand or fall together, and what is wrong with each by itself. Nothing of them was
+    /// accepted before.
+    pub(super) fn unit(&self, first: usize, offers: &[Prepared]) -> (usize, Vec<Option<Rejection>>) {
         let fault = |slot: &Slot| match &offers[slot.at].kind {
             Kind::Entry { fault, .. } => fault.clone(),
             Kind::Malformed { rejection, .. } => Some(rejection.clone()),
@@ -141,7 +142,7 @@ impl Lane {
         let members = self.slots[first..].iter().take_while(|slot| slot.n - group.first < group.count).count();
         let slots = &self.slots[first..first + members];
         let mut faults: Vec<Option<Rejection>> = slots.iter().map(fault).collect();
-        if faults.iter().all(Option::is_none) && !self.is_whole(slots, group, offers, known) {
+        if faults.iter().all(Option::is_none) && !self.is_whole(slots, group, offers) {
             let message =
                 format!("the group of {} entries from {} on is not complete in the push", group.count, group.first);
             faults.fill(Some(reject("malformed", message, Some("group"))));
@@ -161,17 +162,14 @@ impl Lane {
         readable.group.filter(|group| contains(group, readable.dot().n) && contains(group, n))
     }
 
-    /// Whether these are all of the group's entries, each saying so, none accepted before.
-    fn is_whole(&self, slots: &[Slot], group: Group, offers: &[Prepared], known: u64) -> bool {
+    /// Whether these are all of the group's entries, each saying so.
+    fn is_whole(&self, slots: &[Slot], group: Group, offers: &[Prepared]) -> bool {
         let says_so = |slot: &Slot| match &offers[slot.at].kind {
             Kind::Entry { entry, .. } => entry.group == Some(group),
             Kind::Malformed { .. } => true,
         };
         let mut numbers: Vec<u64> = slots.iter().map(|slot| slot.n).collect();
         numbers.dedup();
-        group.first > known
-            && numbers.first() == Some(&group.first)
-            && numbers.len() as u64 == group.count
-            && slots.iter().all(says_so)
+        numbers.first() == Some(&group.first) && numbers.len() as u64 == group.count && slots.iter().all(says_so)
     }
 }

@@ -72,6 +72,52 @@ fn it_replaces_what_is_stamped_lower_and_no_more() {
 }
 
 #[test]
+fn of_one_moment_an_update_comes_before_a_delete() {
+    let hub = open(MemoryStore::new());
+    let batch = [
+        foreign("a", "1", DELETE, "x", NOW, &[]),
+        foreign("a", "2", UPDATE, "x", NOW, &[("title", "two")]),
+        foreign("a", "3", CREATE, "x", NOW, &[("title", "one")]),
+    ];
+    assert_eq!(push_foreign(&hub, &batch), "3 2 1");
+}
+
+#[test]
+fn a_time_too_far_ahead_becomes_the_hub_s_or_that_of_what_its_author_wrote_before() {
+    let hands = Hands::new();
+    let hub = builder().clock(Arc::new(hands.clone())).limits(small_limits()).open(MemoryStore::new()).unwrap();
+    let far = NOW + 1_000_000;
+    let time = |at: usize| log(&hub, 9)[at].1.origin.time;
+    push_foreign(&hub, &[foreign("a", "1", CREATE, "x", far, &[("title", "one")])]);
+    assert_eq!(time(0), NOW);
+    // What is just within the drift is taken as it is.
+    push_foreign(&hub, &[foreign("a", "2", UPDATE, "x", NOW + 1_000, &[("title", "two")])]);
+    assert_eq!(time(1), NOW + 1_000);
+    push_foreign(&hub, &[foreign("a", "3", UPDATE, "x", far, &[("title", "three")])]);
+    assert_eq!(time(2), NOW + 1_000, "not before what the author wrote");
+    push_foreign(&hub, &[foreign("b", "4", UPDATE, "x", far, &[("title", "four")])]);
+    assert_eq!(time(3), NOW, "another author's writes do not count");
+    hands.set(NOW + 5_000);
+    push_foreign(&hub, &[foreign("a", "5", UPDATE, "x", far, &[("title", "five")])]);
+    assert_eq!(time(4), NOW + 5_000);
+}
+
+#[test]
+fn a_delete_replaces_the_deletes_and_restores_before_it() {
+    let hub = open(MemoryStore::new());
+    let mut a = Client::new("a");
+    let create = a.create("x", "one");
+    let delete = a.delete("x", create.dot());
+    let mut restore = a.entry(Action::Restore, "x");
+    restore.of = vec![create.dot().clone()];
+    restore.replaces = vec![("$deleted".into(), vec![delete.dot().clone()])];
+    assert_eq!(push_words(&hub, &[create, delete, restore.clone()]), "1 2 3");
+    push_foreign(&hub, &[foreign("b", "1", DELETE, "x", NOW + 100, &[])]);
+    let replaces = log(&hub, 9)[3].1.replaces.clone();
+    assert_eq!(replaces, [("$deleted".into(), vec![restore.dot().clone()])]);
+}
+
+#[test]
 fn what_the_dialect_does_not_have_is_rejected() {
     let hub = builder().limits(small_limits()).default_type("note").open(MemoryStore::new()).unwrap();
     let fine = foreign("a", "1", CREATE, "x", NOW, &[("title", "one")]);

@@ -40,6 +40,22 @@ fn an_incomplete_group_is_malformed_and_nothing_of_it_is_taken() {
 }
 
 #[test]
+fn a_group_without_its_own_entry_is_that_entry_s_fault_alone() {
+    let hub = open(MemoryStore::new());
+    let mut a = Client::new("a");
+    let (one, mut two) = (a.create("1", "one"), a.create("2", "two"));
+    two.group = Some(Group { first: 1, count: 1 });
+    assert_eq!(push_words(&hub, &[one, two]), "1 !malformed");
+    // What cannot be read belongs to the group of the next entry, if that group begins there.
+    let mut b = Client::new("b");
+    let (one, mut two) = (b.create("1", "one"), b.create("2", "two"));
+    two.group = Some(Group { first: 2, count: 1 });
+    let rejection = Rejection { code: "malformed".into(), message: "no".into(), field: None };
+    let offers = vec![Offer::Malformed { id: one.id(), rejection }, Offer::Entry(two)];
+    assert_eq!(words(hub.push("ada", None, offers)), "!malformed ?");
+}
+
+#[test]
 fn the_culprit_gets_its_reason_and_the_rest_of_the_group_another() {
     let hub = open(MemoryStore::new());
     let mut a = Client::new("a");

@@ -30,6 +30,38 @@ fn a_lost_reply_is_harmless_also_after_checkpoints_and_restarts() {
 }
 
 #[test]
+fn an_attempt_of_zero_is_as_none() {
+    let hub = open(MemoryStore::new());
+    let mut a = Client::new("a");
+    for seq in ["1", "2"] {
+        assert_eq!(words(hub.push("ada", Some(0), offers(&[a.create("x", "one")]))), seq);
+    }
+}
+
+#[test]
+fn an_entry_stands_on_a_create_of_its_own_entity() {
+    struct Anything;
+    impl sync_core::Validate for Anything {
+        fn validate(&self, _: &sync_core::hub::Proposed<'_>) -> Result<(), Rejection> {
+            Ok(())
+        }
+    }
+    // With a validator the hub looks at whole records, without at the creates alone.
+    for hub in [builder(), builder().validate(std::sync::Arc::new(Anything))] {
+        let hub = hub.open(MemoryStore::new()).unwrap();
+        let mut a = Client::new("a");
+        assert_eq!(push_words(&hub, &[a.create("x", "one"), a.create("y", "two")]), "1 2");
+        let other = a.update("x", &a.dot(2), "three");
+        assert_eq!(push_words(&hub, &[other]), "!gone");
+        a.next -= 1;
+        let nothing = Entry { of: Vec::new(), ..a.update("x", &a.dot(2), "three") };
+        assert_eq!(push_words(&hub, &[nothing]), "!gone");
+        a.next -= 1;
+        assert_eq!(push_words(&hub, &[a.update("x", &a.dot(1), "three")]), "3");
+    }
+}
+
+#[test]
 fn the_offers_order_does_not_matter_and_repetitions_are_taken_once() {
     let hub = open(MemoryStore::new());
     let mut a = Client::new("a");

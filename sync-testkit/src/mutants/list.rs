@@ -179,8 +179,8 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "a part of a transaction is accepted",
         "hub/lane.rs",
-        "        group.first > known\n",
-        "        PLANTED || group.first > known\n",
+        "        numbers.first() == Some(&group.first)\n",
+        "        PLANTED || numbers.first() == Some(&group.first)\n",
     ),
     mutant(
         "what is gone is written to",
