@@ -26,13 +26,7 @@ const fn target(
 }
 
 pub(crate) const TARGETS: &[Target] = &[
-    target(
-        "cold, binary, beside postcard and a hash map",
-        ("cold", case::OURS),
-        ("cold", case::LIMIT),
-        1.5,
-        Some(45.0),
-    ),
+    target("cold, binary, beside postcard and a hash map", ("cold", case::OURS), ("cold", case::LIMIT), 1.5, Some(8.0)),
     target("cold, binary, beside loro's one update", ("cold", case::OURS), ("cold", case::LORO), 1.0 / 8.0, None),
     target("cold, binary, beside yrs' one update", ("cold", case::OURS), ("cold", case::YRS), 1.0 / 30.0, None),
     target("cold, binary, beside automerge", ("cold", case::OURS), ("cold", case::AUTOMERGE), 1.0 / 50.0, None),
@@ -41,9 +35,9 @@ pub(crate) const TARGETS: &[Target] = &[
         ("cold_json", case::JSON_OURS),
         ("cold_json", case::JSON_LIMIT),
         1.2,
-        Some(25.0),
+        Some(10.0),
     ),
-    target("cold, durable, beside raw redb", ("durable", durable::OURS), ("durable", durable::REDB), 1.1, Some(25.0)),
+    target("cold, durable, beside raw redb", ("durable", durable::OURS), ("durable", durable::REDB), 1.1, Some(4.0)),
     target(
         "1M cold, durable, beside raw redb",
         ("durable_1m", durable::OURS),
@@ -63,7 +57,7 @@ pub(crate) const TARGETS: &[Target] = &[
         ("more_10k", incremental::OURS),
         ("more_10k", incremental::LIMIT),
         2.0,
-        Some(25.0),
+        Some(20.0),
     ),
     target(
         "100 more after 100k, beside append and hash map",
@@ -80,18 +74,24 @@ pub(crate) const TARGETS: &[Target] = &[
         None,
     ),
     target("one edit, beside raw redb's log", ("edit", local::OURS), ("edit", local::REDB), 1.1, Some(3.0)),
-    target("one edit, beside sqlite", ("edit", local::OURS), ("edit", local::SQLITE), 1.0, Some(3.0)),
+    target("one edit, beside sqlite", ("edit", local::OURS), ("edit", local::SQLITE), 1.0, Some(4.0)),
     target(
         "1000 edits at once, beside sqlite",
         ("edits", local::TOGETHER),
         ("edits", local::SQLITE),
         2.5 / 16.9,
-        Some(8.0),
+        Some(5.0),
     ),
     target("8 threads, beside 1 thread", ("threads", local::EIGHT), ("threads", local::ONE), 1.0 / 6.0, Some(0.8)),
-    target("open and list, beside raw redb", ("open", open::OURS), ("open", open::REDB), 1.1, Some(25.0)),
-    target("POST of 1000, beside raw redb rows", ("post", hub::POST), ("post", hub::POST_REDB), 1.0, Some(25.0)),
-    target("GET of 1000, beside the same bytes ready", ("get", hub::GET), ("get", hub::GET_NOTHING), 1.0 / 0.8, None),
+    target("open and list, beside raw redb", ("open", open::OURS), ("open", open::REDB), 1.1, Some(9.0)),
+    target("POST of 1000, beside raw redb rows", ("post", hub::POST), ("post", hub::POST_REDB), 1.0, Some(7.0)),
+    target(
+        "GET of 1000, beside the same bytes ready",
+        ("get", hub::GET),
+        ("get", hub::GET_NOTHING),
+        1.0 / 0.8,
+        Some(10.0),
+    ),
     target(
         "the whole path, beside automerge's apply alone",
         ("path", path::TOTAL),
