@@ -179,8 +179,8 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "a part of a transaction is accepted",
         "hub/lane.rs",
-        "        numbers.first() == Some(&group.first)\n",
-        "        PLANTED || numbers.first() == Some(&group.first)\n",
+        "        numbers.first() == Some(&group.first) &&",
+        "        PLANTED || numbers.first() == Some(&group.first) &&",
     ),
     mutant(
         "what is gone is written to",

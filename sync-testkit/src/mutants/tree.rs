@@ -86,3 +86,17 @@ fn copy(from: &Path, to: &Path, tree: &Path, changed: &Changed) -> io::Result<()
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mutants::list::{ALL, CANARY};
+
+    #[test]
+    fn every_planted_bug_still_has_its_place() {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+        let all: Vec<&Mutant> = std::iter::once(&CANARY).chain(ALL).collect();
+        let (_, missing) = planted(workspace, &all).expect("the sources can be read");
+        assert!(missing.is_empty(), "these no longer apply: {missing:?}");
+    }
+}
