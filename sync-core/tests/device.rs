@@ -5,6 +5,7 @@ mod device {
     mod cold;
     mod crash;
     mod keep;
+    mod midway;
     mod names;
     mod snapshot;
     mod support;

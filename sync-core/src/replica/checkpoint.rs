@@ -64,7 +64,7 @@ impl Replica {
     }
 
     fn fold_checkpoint(&self, drop: bool) -> Result<(), Error> {
-        self.settle_doubt()?;
+        self.settle_checkpoint()?;
         let store = self.inner.journal.store().clone();
         if self.state().wiped {
             self.sweep_wiped()?;
@@ -75,21 +75,24 @@ impl Replica {
             let (position, bytes) = self.inner.journal.end();
             state.freeze(Mark { position, time, bytes })
         };
-        let checkpoint = match self.rows_of(&written, drop) {
-            Ok(checkpoint) => checkpoint,
-            Err(error) => {
-                self.state().give_back(written);
-                return Err(error);
+        let ended = self.rows_of(&written, drop).and_then(|checkpoint| {
+            store.checkpoint(&checkpoint)?;
+            Ok(checkpoint.drop_before)
+        });
+        match ended {
+            Ok(drop_before) => {
+                let mut state = self.state();
+                state.take_in(&written);
+                state.marks.dropped_before(drop_before);
+                Ok(())
             }
-        };
-        let Err(error) = store.checkpoint(&checkpoint) else {
-            let mut state = self.state();
-            state.take_in(&written);
-            state.marks.dropped_before(checkpoint.drop_before);
-            return Ok(());
-        };
-        self.state().doubt = Some(written);
-        if self.settle_doubt()? { Ok(()) } else { Err(error.into()) }
+            Err(error) => {
+                self.state().doubt(&written);
+                self.settle_checkpoint()?;
+                // It may have been carried out all the same.
+                if store.heads()?.covers >= written.mark.position { Ok(()) } else { Err(error) }
+            }
+        }
     }
 
     /// The rows of a checkpoint, made without holding up anybody.
@@ -127,22 +130,18 @@ impl Replica {
         Ok(checkpoint)
     }
 
-    /// Finds out whether a checkpoint that failed was carried out all the same. Until that is known nothing can be
-    /// read: what is in memory might lie over a map that contains it already.
-    pub(super) fn settle_doubt(&self) -> Result<bool, Error> {
-        if self.state().doubt.is_none() {
-            return Ok(true);
-        }
+    /// Finds out whether the checkpoint under way is in the store already: from then on what is read there contains what
+    /// memory would lay over it once more. Whoever read the store's map calls this before it puts the two together.
+    pub(super) fn settle_checkpoint(&self) -> Result<(), Error> {
+        let Some(Underway { written, has_failed }) = self.state().underway.clone() else { return Ok(()) };
         let covers = self.inner.journal.store().heads()?.covers;
         let mut state = self.state();
-        let Some(written) = state.doubt.take() else { return Ok(true) };
-        let is_done = covers >= written.mark.position;
-        if is_done {
+        if covers >= written.mark.position {
             state.take_in(&written);
-        } else {
-            state.give_back(written);
+        } else if has_failed {
+            state.give_back(&written);
         }
-        Ok(is_done)
+        Ok(())
     }
 
     /// What was wiped goes from the map before the checkpoint counts that says so.
@@ -208,7 +207,15 @@ impl Replica {
     }
 }
 
-/// A checkpoint that is being written, or was, or may have been.
+/// A checkpoint of which it is not known whether the store's map contains it.
+#[derive(Clone)]
+pub(super) struct Underway {
+    written: Arc<Written>,
+    /// The store gave an error: it will not be carried out any more, but may have been.
+    has_failed: bool,
+}
+
+/// What a checkpoint takes in.
 pub(super) struct Written {
     /// What it covers.
     mark: Mark,
@@ -226,7 +233,7 @@ pub(super) struct Written {
 
 impl State {
     /// What a checkpoint has to take in now. What changes from here on is for the next one.
-    fn freeze(&mut self, mark: Mark) -> Written {
+    fn freeze(&mut self, mark: Mark) -> Arc<Written> {
         self.marks.note(mark);
         let pending = self.pending.take_unstored().into_iter();
         let pending = pending.filter_map(|local| Some((local, self.pending.get(local)?.clone()))).collect();
@@ -238,7 +245,7 @@ impl State {
         let dropped = std::mem::take(&mut self.dropped);
         // Whatever has the place of one that is dropped is among what is put, or stands there as it is.
         let dropped = dropped.into_iter().filter(|(local, _)| !self.pending.contains(*local)).collect();
-        Written {
+        let written = Arc::new(Written {
             mark,
             next_local: self.next_local,
             table: self.table,
@@ -248,11 +255,28 @@ impl State {
             aside,
             dropped,
             local: self.local.iter().map(|(key, fields)| (key.clone(), fields.clone())).collect(),
+        });
+        self.underway = Some(Underway { written: written.clone(), has_failed: false });
+        written
+    }
+
+    /// The store gave an error for a checkpoint.
+    fn doubt(&mut self, written: &Arc<Written>) {
+        if let Some(underway) = self.underway.as_mut().filter(|underway| Arc::ptr_eq(&underway.written, written)) {
+            underway.has_failed = true;
         }
     }
 
+    /// Whether it was not known yet how this checkpoint ended. From now on it is.
+    fn learn_of(&mut self, written: &Arc<Written>) -> bool {
+        self.underway.take_if(|underway| Arc::ptr_eq(&underway.written, written)).is_some()
+    }
+
     /// The map contains a checkpoint now.
-    fn take_in(&mut self, written: &Written) {
+    fn take_in(&mut self, written: &Arc<Written>) {
+        if !self.learn_of(written) {
+            return;
+        }
         if self.table == written.table {
             self.records.thaw(&written.frozen);
         }
@@ -269,18 +293,21 @@ impl State {
     }
 
     /// A checkpoint was not written: the next one has to take in what it would have.
-    fn give_back(&mut self, written: Written) {
-        for (local, _) in written.pending {
-            if self.pending.contains(local) {
-                self.pending.is_new(local);
+    fn give_back(&mut self, written: &Arc<Written>) {
+        if !self.learn_of(written) {
+            return;
+        }
+        for (local, _) in &written.pending {
+            if self.pending.contains(*local) {
+                self.pending.is_new(*local);
             }
         }
-        for (local, _) in written.aside {
-            if let Some(aside) = self.aside.get_mut(&local) {
+        for (local, _) in &written.aside {
+            if let Some(aside) = self.aside.get_mut(local) {
                 aside.stored = false;
             }
         }
-        self.dropped.extend(written.dropped);
+        self.dropped.extend(written.dropped.iter().cloned());
     }
 }
 

@@ -284,7 +284,6 @@ impl Replica {
     /// An entity's record as its accepted entries make it.
     fn accepted(&self, key: &EntityKey) -> Result<Arc<Record>, Error> {
         loop {
-            self.settle_doubt()?;
             let (generation, table) = {
                 let mut state = self.state();
                 if let Some(record) = state.records.peek(key) {
@@ -294,6 +293,7 @@ impl Replica {
             };
             // Read without the lock: if a checkpoint comes in between, read again.
             let record = table.load(&**self.inner.journal.store(), key)?;
+            self.settle_checkpoint()?;
             let mut state = self.state();
             state.records.give(key, generation, record);
             if let Some(record) = state.records.peek(key) {

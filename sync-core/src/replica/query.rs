@@ -193,7 +193,6 @@ impl Scan {
     fn read(&mut self) -> Result<(), Error> {
         let store = self.replica.inner.journal.store().clone();
         loop {
-            self.replica.settle_doubt()?;
             let (generation, table, turn) = {
                 let state = self.replica.state();
                 (state.records.generation(), state.table, state.pending.cold.turn)
@@ -208,6 +207,7 @@ impl Scan {
                     cold.insert(key, read);
                 }
             }
+            self.replica.settle_checkpoint()?;
             let mut state = self.replica.state();
             let is_same = state.pending.cold.turn == turn && cold.values().all(|read| read.fits(&state));
             if !is_same || state.records.generation() != generation || state.table != table {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::checkpoint::Written;
+use super::checkpoint::Underway;
 use super::cold::Read;
 use super::keep::Marks;
 use super::names::Names;
@@ -65,8 +65,8 @@ pub(crate) struct State {
     pub(crate) marks: Marks,
     /// Whether the store's map still holds undecided entries of what was wiped.
     pub(crate) wiped: bool,
-    /// A checkpoint that failed, and may have been carried out.
-    pub(super) doubt: Option<Written>,
+    /// The checkpoint that may or may not be in the store's map by now.
+    pub(super) underway: Option<Underway>,
     /// Entries whose place in their client's sequence is noted as they are folded.
     pub(crate) asked: HashMap<Dot, Option<Link>>,
 }
@@ -118,7 +118,7 @@ impl State {
             dropped: Vec::new(),
             marks: Marks::default(),
             wiped: false,
-            doubt: None,
+            underway: None,
             asked: HashMap::new(),
         }
     }

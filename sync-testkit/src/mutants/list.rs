@@ -311,6 +311,12 @@ pub(crate) const ALL: &[Mutant] = &[
         "                self.hear_of(*cursor);\n                self.cursor.seq += u64::from(PLANTED && entries.len() > 2);\n            }\n            Row::Clock",
     ),
     mutant(
+        "whoever reads before a checkpoint is told of counts what is in it twice",
+        "replica/checkpoint.rs",
+        "if covers >= written.mark.position {\n            state",
+        "if covers >= written.mark.position && (has_failed || !PLANTED) {\n            state",
+    ),
+    mutant(
         "a checkpoint runs ahead of the journal",
         "replica/checkpoint.rs",
         "        self.inner.journal.wait(written.mark.position)?;",

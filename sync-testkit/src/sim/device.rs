@@ -76,6 +76,7 @@ impl Device {
         let Settings { checkpoint_after, pending_in_memory, .. } = self.settings;
         let builder = builder.checkpoint_after(checkpoint_after).pending_in_memory(pending_in_memory);
         let replica = builder.open(self.disk.clone())?;
+        self.disk.set_reader(Some(replica.clone()));
         self.replica = Some(replica);
         Ok(())
     }
@@ -89,6 +90,7 @@ impl Device {
     pub(super) fn stop(&mut self) {
         self.task = None;
         self.form = None;
+        self.disk.set_reader(None);
         self.replica = None;
     }
 
@@ -114,5 +116,12 @@ impl Device {
             self.trouble = Some(trip);
         }
         polled
+    }
+}
+
+impl Drop for Device {
+    /// The disk and who reads from it know of each other.
+    fn drop(&mut self) {
+        self.stop();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sync_core::{Checkpoint, Heads, MemoryStore, Position, Store, StoreError};
+use sync_core::{Checkpoint, EntityKey, Heads, MemoryStore, Position, Replica, Store, StoreError};
 
 /// What happens at the operation that was chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(super) enum Trip {
 pub(super) struct Disk {
     image: Arc<MemoryStore>,
     fuse: Arc<Mutex<Fuse>>,
+    /// Who reads something between a checkpoint and its reply, as another thread may.
+    reader: Arc<Mutex<Option<Replica>>>,
 }
 
 #[derive(Default)]
@@ -42,7 +44,7 @@ struct Fuse {
 
 impl Disk {
     pub(super) fn new(image: MemoryStore) -> Self {
-        Self { image: Arc::new(image), fuse: Arc::default() }
+        Self { image: Arc::new(image), fuse: Arc::default(), reader: Arc::default() }
     }
 
     /// What survives the loss of power now.
@@ -85,6 +87,23 @@ impl Disk {
         let seen = look();
         self.fuse().is_watched = before;
         seen
+    }
+
+    /// Has this replica read from time to time before it hears that a checkpoint was carried out.
+    pub(super) fn set_reader(&self, reader: Option<Replica>) {
+        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = reader;
+    }
+
+    /// Reads one of the records that a checkpoint puts, every third time.
+    fn read_midway(&self, checkpoint: &Checkpoint) {
+        let chance = checkpoint.covers;
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let keys: Vec<EntityKey> = checkpoint.puts.iter().filter_map(|(place, _)| key_of(place)).collect();
+        if let (Some(reader), 0, false) = (reader, chance % 3, keys.is_empty()) {
+            let key = &keys[chance as usize / 3 % keys.len()];
+            // What it shows is looked at after the step.
+            let _ = self.watched(|| reader.raw().record(key));
+        }
     }
 
     /// A hash of all that was ever appended through this disk.
@@ -144,6 +163,13 @@ impl Fuse {
     }
 }
 
+/// The entity whose record has this place in a replica's map.
+fn key_of(place: &[u8]) -> Option<EntityKey> {
+    let [b'r', _table, name @ ..] = place else { return None };
+    let (entity_type, id) = std::str::from_utf8(name).ok()?.split_once('\0')?;
+    Some(EntityKey::new(entity_type, id))
+}
+
 fn failed(message: &str) -> StoreError {
     StoreError::io("the simulated disk", message)
 }
@@ -167,7 +193,11 @@ impl Store for Disk {
     }
 
     fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
-        self.operate(true, |image| image.checkpoint(checkpoint))
+        let done = self.operate(true, |image| image.checkpoint(checkpoint));
+        if !self.is_dead() {
+            self.read_midway(checkpoint);
+        }
+        done
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {

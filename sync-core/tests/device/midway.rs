@@ -1,0 +1,108 @@
+//! Reads between the moment at which a checkpoint is in the store and the one at which the replica hears of it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sync_core::{Checkpoint, Heads, KeyValue, MemoryStore, Position, Replica, Store, StoreError};
+
+use super::support::{Note, Set, builder, hub_on, note, notes, run};
+
+/// How a checkpoint ends, as far as the replica is told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum End {
+    Told,
+    /// It is carried out, and an error comes back.
+    DoneAndFailed,
+    /// It is not carried out.
+    Failed,
+}
+
+/// What another thread does meanwhile.
+type Meanwhile = Box<dyn Fn() + Send>;
+
+/// A store in which something happens before a checkpoint returns.
+struct Midway {
+    store: MemoryStore,
+    end: Mutex<End>,
+    meanwhile: Mutex<Option<Meanwhile>>,
+}
+
+impl Store for Midway {
+    fn heads(&self) -> Result<Heads, StoreError> {
+        self.store.heads()
+    }
+    fn append(&self, expected: Position, commits: &[&[u8]]) -> Result<Position, StoreError> {
+        self.store.append(expected, commits)
+    }
+    fn journal(&self, from: Position, limit: usize) -> Result<Vec<(Position, Vec<u8>)>, StoreError> {
+        self.store.journal(from, limit)
+    }
+    fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+        let end = *self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        if end != End::Failed {
+            self.store.checkpoint(checkpoint)?;
+        }
+        if let Some(meanwhile) = self.meanwhile.lock().unwrap().take() {
+            meanwhile();
+        }
+        if end == End::Told { Ok(()) } else { Err(StoreError::io("the store", "the line went dead")) }
+    }
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.get(key)
+    }
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<KeyValue>, StoreError> {
+        self.store.range(from, to, limit)
+    }
+    fn reclaim(&self) -> Result<(), StoreError> {
+        self.store.reclaim()
+    }
+}
+
+/// How many views the one note has, read in one way or the other.
+fn by_id(replica: &Replica) -> i64 {
+    replica.get::<Note>(&"n".into()).unwrap().unwrap().views
+}
+
+fn by_list(replica: &Replica) -> i64 {
+    notes(replica)[0].views
+}
+
+#[test]
+fn what_a_checkpoint_took_in_counts_once_for_whoever_reads_at_that_moment() {
+    for end in [End::Told, End::DoneAndFailed, End::Failed] {
+        for read in [by_id, by_list] {
+            let clock = Set::new();
+            let hub = hub_on(MemoryStore::new(), &clock);
+            let store = Midway { store: MemoryStore::new(), end: Mutex::new(End::Told), meanwhile: Mutex::new(None) };
+            let store = Arc::new(store);
+            let open = || builder(&clock).open(store.clone()).unwrap();
+            let (other, device) = (builder(&clock).open(MemoryStore::new()).unwrap(), open());
+            other.create(note("n", "T")).unwrap().wait().unwrap();
+            run(other.sync(&hub.transport("tester"))).unwrap();
+            run(device.sync(&hub.transport("tester"))).unwrap();
+            device.checkpoint().unwrap();
+            drop(device);
+
+            // The device gets an entry of a note whose record it has not read.
+            other.edit::<Note, _>(&"n".into(), |note| note.views += 1).unwrap().wait().unwrap();
+            run(other.sync(&hub.transport("tester"))).unwrap();
+            let device = open();
+            run(device.sync(&hub.transport("tester"))).unwrap();
+            let (reader, seen) = (device.clone(), Arc::new(Mutex::new(None)));
+            let sees = seen.clone();
+            *store.meanwhile.lock().unwrap() = Some(Box::new(move || *sees.lock().unwrap() = Some(read(&reader))));
+            *store.end.lock().unwrap() = end;
+            assert_eq!(device.checkpoint().is_ok(), end != End::Failed, "{end:?}");
+            assert_eq!(*seen.lock().unwrap(), Some(1), "{end:?}: read before the checkpoint returned");
+            assert_eq!((by_id(&device), by_list(&device)), (1, 1), "{end:?}: after it");
+
+            *store.end.lock().unwrap() = End::Told;
+            other.edit::<Note, _>(&"n".into(), |note| note.views += 1).unwrap().wait().unwrap();
+            run(other.sync(&hub.transport("tester"))).unwrap();
+            run(device.sync(&hub.transport("tester"))).unwrap();
+            device.checkpoint().unwrap();
+            assert_eq!((by_id(&device), by_list(&device)), (2, 2), "{end:?}: after the next one");
+            drop(device);
+            assert_eq!(by_id(&open()), 2, "{end:?}: opened again");
+        }
+    }
+}
