@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Replica;
-use super::cycle::{Report, check_chain};
+use super::cycle::Report;
+use super::greet::check_chain;
 use super::lost::lost_writes;
 use super::query::Scan;
 use super::row::{Decision, Kept, Row};

@@ -102,7 +102,7 @@ impl Transaction<'_> {
             (_, Life::Unborn) => Ok(()),
             (Action::Delete(policy), _) => self.stage(entry.key, Action::Delete(policy), |anew| {
                 anew.of = record.grounds();
-                anew.replaces = super::write::lifecycle(&record);
+                anew.replaces = super::transaction::lifecycle(&record);
                 anew.saw = record.field_dots();
             }),
             (_, _) => self.restore_key(entry.key),

@@ -1,7 +1,6 @@
 //! Checkpoints: what memory holds beyond the store's map is folded into it, in one step; and compaction.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::ThreadId;
+use std::sync::{Arc, PoisonError};
 
 use super::keep::Mark;
 use super::pending::Pending;
@@ -332,55 +331,5 @@ impl Drop for Replica {
         if Arc::strong_count(&self.inner) <= 2 {
             self.inner.checkpointer.wait();
         }
-    }
-}
-
-/// Whether a checkpoint is under way; there is never more than one.
-#[derive(Default)]
-pub(super) struct Checkpointer {
-    busy: Mutex<Option<Busy>>,
-    ended: Condvar,
-}
-
-#[derive(Clone, Copy)]
-struct Busy(Option<ThreadId>);
-
-impl Checkpointer {
-    /// Takes the right to make one, if nobody has it.
-    fn begin(&self) -> bool {
-        let mut busy = self.busy();
-        let free = busy.is_none();
-        if free {
-            *busy = Some(Busy(Some(std::thread::current().id())));
-        }
-        free
-    }
-
-    /// Another thread is going to make it.
-    fn hand_over(&self) {
-        *self.busy() = Some(Busy(None));
-    }
-
-    /// It is this thread that makes it.
-    fn is_here(&self) {
-        *self.busy() = Some(Busy(Some(std::thread::current().id())));
-    }
-
-    fn end(&self) {
-        *self.busy() = None;
-        self.ended.notify_all();
-    }
-
-    /// Waits until none is under way, unless this thread makes it.
-    fn wait(&self) {
-        let this = std::thread::current().id();
-        let mut busy = self.busy();
-        while busy.is_some_and(|Busy(thread)| thread != Some(this)) {
-            busy = self.ended.wait(busy).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn busy(&self) -> MutexGuard<'_, Option<Busy>> {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

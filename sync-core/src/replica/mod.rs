@@ -5,6 +5,7 @@ mod aside;
 mod builder;
 mod chain;
 mod checkpoint;
+mod checkpointer;
 mod cold;
 mod conflict;
 mod cycle;
@@ -12,6 +13,7 @@ mod download;
 mod draft;
 mod explain;
 mod give_back;
+mod greet;
 mod inbox;
 mod keep;
 mod log;
@@ -29,8 +31,10 @@ mod row;
 mod single_flight;
 mod size;
 mod snapshot_file;
+mod stage;
 mod state;
 mod status;
+mod transaction;
 mod upload;
 mod verify;
 mod watch;
@@ -54,9 +58,9 @@ pub use query::Listing;
 pub use raw::{RawEntity, RawReplica};
 pub use row::Account;
 pub use status::{EntityStatus, Phase, Progress, Status, StatusWatch};
+pub use transaction::Transaction;
 pub use verify::Verification;
 pub use watch::Watch;
-pub use write::Transaction;
 
 use crate::clock::{Clock, Random};
 use crate::entity::{Entity, Id, Key, Schema};
@@ -113,7 +117,7 @@ struct Inner {
     syncing: single_flight::SingleFlight<Result<Report, Error>>,
     status: Mutex<status::Doings>,
     status_changed: status::Bell,
-    checkpointer: Arc<checkpoint::Checkpointer>,
+    checkpointer: Arc<checkpointer::Checkpointer>,
     checkpoint_after: usize,
     keep: Keep,
     #[cfg(all(feature = "system", not(target_arch = "wasm32")))]

@@ -374,7 +374,7 @@ pub(crate) const ALL: &[Mutant] = &[
     ),
     mutant(
         "a delete sees nothing",
-        "replica/write.rs",
+        "replica/transaction.rs",
         "            entry.saw = record.field_dots();",
         "            entry.saw = if PLANTED { Vec::new() } else { record.field_dots() };",
     ),

@@ -1,0 +1,135 @@
+//! The greeting: who the hub is, whether it still has what it once told, and what its clock says.
+
+use super::cycle::Report;
+use super::row::{Account, Row};
+use super::{Replica, State};
+use crate::error::Error;
+use crate::model::stamp::{ClientId, Known};
+use crate::transport::{Hello, HelloRequest, Transport, TransportError};
+
+/// How far, in milliseconds, the wall clock may be off before stamps are corrected.
+const TOLERANCE: u64 = 1_000;
+
+/// What a greeting brought to light.
+pub(super) enum Greeted {
+    Known(Hello),
+    /// The hub lacks what this replica knows that it had.
+    LostData(Lost),
+}
+
+pub(super) struct Lost {
+    pub(super) message: String,
+    pub(super) may_join: bool,
+}
+
+impl Replica {
+    /// Learns who the hub is, and refuses one that cannot be the one this replica knows.
+    /// `is_ahead` says that the hub just found a stamp too far ahead of its clock.
+    pub(super) async fn greet(
+        &self,
+        transport: &dyn Transport,
+        report: &mut Report,
+        is_ahead: bool,
+    ) -> Result<Greeted, Error> {
+        let request = self.state().hello();
+        let sent = self.inner.clock.now();
+        let hello = transport.hello(&request).await?;
+        let took = self.inner.clock.now().saturating_sub(sent);
+        self.bind(&hello)?;
+        let lost = check_chain(&request, &hello)?;
+        self.correct_clock(&hello, sent, took, report, is_ahead)?;
+        Ok(match lost {
+            Some(message) => Greeted::LostData(Lost { message, may_join: hello.may_join }),
+            None => Greeted::Known(hello),
+        })
+    }
+
+    pub(super) fn bind(&self, hello: &Hello) -> Result<(), Error> {
+        let account =
+            Account { hub: hello.hub.clone(), space: hello.space.clone(), principal: hello.principal.clone() };
+        let (bound, limits) = {
+            let state = self.state();
+            (state.account.clone(), state.limits)
+        };
+        match bound {
+            Some(bound) if bound != account => {
+                return Err(Error::WrongAccount { bound: bound.to_string(), found: account.to_string() });
+            }
+            Some(_) if limits == hello.limits => {}
+            _ => {
+                self.commit_between_writes(&Row::Bind { account, limits: hello.limits })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn correct_clock(
+        &self,
+        hello: &Hello,
+        sent: u64,
+        took: u64,
+        report: &mut Report,
+        is_ahead: bool,
+    ) -> Result<(), Error> {
+        let middle = sent.saturating_add(took / 2);
+        let offset = i64::try_from(i128::from(hello.server_time) - i128::from(middle)).unwrap_or(0);
+        let change = offset.saturating_sub(self.state().offset);
+        // Both clocks may be right within what the request took. The stamps may be of an hour when this one was not.
+        if !is_ahead && change.unsigned_abs() <= TOLERANCE + took / 2 {
+            return Ok(());
+        }
+        self.bring_in_all()?;
+        let row = {
+            let state = self.state();
+            let times = state.corrected(change, hello.server_time);
+            if !times.is_empty() || offset != 0 {
+                report.clock_corrected = Some(change);
+            }
+            Row::Clock { offset, times }
+        };
+        self.commit_between_writes(&row)?;
+        Ok(())
+    }
+
+    pub(super) async fn hello(&self, transport: &dyn Transport) -> Result<Hello, Error> {
+        let request = self.state().hello();
+        Ok(transport.hello(&request).await?)
+    }
+}
+
+/// Says what the hub lost that this replica knows it had.
+pub(super) fn check_chain(request: &HelloRequest, hello: &Hello) -> Result<Option<String>, Error> {
+    if hello.clients.len() != request.clients.len() {
+        let message = "its hello does not answer for the clients that were named".to_owned();
+        return Err(TransportError::Nonsense { message }.into());
+    }
+    if !hello.on_chain || hello.head.seq < request.cursor.seq {
+        let (ends, here) = (hello.head.seq, request.cursor.seq);
+        return Ok(Some(format!(
+            "its log ends at {ends}, and is not the one of which this replica has {here} entries"
+        )));
+    }
+    for ((client, ours), theirs) in request.clients.iter().zip(&hello.clients) {
+        if theirs.known.n < ours.n {
+            let (there, here) = (theirs.known.n, ours.n);
+            return Ok(Some(format!("it has {there} of the {here} entries of client {client} that it accepted")));
+        }
+        if theirs.digest_there.is_some_and(|digest| digest != ours.digest) {
+            let message = format!("the first {} entries of client {client} are not the same", ours.n);
+            return Err(Error::Diverged { message });
+        }
+    }
+    Ok(None)
+}
+
+impl State {
+    pub(super) fn hello(&self) -> HelloRequest {
+        let clients = std::iter::once(&self.client).chain(&self.former);
+        let known = |client: &ClientId| {
+            let known = self.vector.get(client);
+            // What was accepted and is not folded yet counts too, though its digest is not known.
+            (client.clone(), Known { n: known.n, digest: known.digest })
+        };
+        HelloRequest { clients: clients.map(known).collect(), cursor: self.told }
+    }
+}

@@ -1,0 +1,156 @@
+//! What a transaction has written so far: entries that nobody else sees yet.
+
+use std::sync::Arc;
+
+use super::row::Row;
+use super::{Transaction, size};
+use crate::entity::{Fields, Schema};
+use crate::error::Error;
+use crate::model::entry::{Action, EntityKey, Entry, Group};
+use crate::model::op::Op;
+use crate::model::record::{Life, Record};
+use crate::model::stamp::{Dot, Origin};
+use crate::model::value::Value;
+use crate::transport::Limits;
+
+/// What a transaction wrote to one entity.
+#[derive(Default)]
+pub(super) struct Staged {
+    /// Which of its entries.
+    entries: Vec<usize>,
+    /// What shows with the first `folded` of them; `None` until it is asked for.
+    record: Option<Arc<Record>>,
+    folded: usize,
+}
+
+impl Transaction<'_> {
+    pub(super) fn alive(&mut self, key: &EntityKey) -> Result<Arc<Record>, Error> {
+        let record = self.visible(key)?;
+        match record.life() {
+            Life::Alive { .. } => Ok(record),
+            Life::Unborn => Err(Error::NotFound { key: key.clone() }),
+            Life::Deleted { .. } => Err(Error::Deleted { key: key.clone() }),
+        }
+    }
+
+    /// What the replica shows, and over it what this transaction wrote.
+    pub(super) fn visible(&mut self, key: &EntityKey) -> Result<Arc<Record>, Error> {
+        // Nothing else changes what shows while a transaction is open.
+        let Some(staged) = self.staged.get_mut(key) else { return self.replica.visible(key) };
+        let record = match &mut staged.record {
+            Some(record) => record,
+            none => none.insert(self.replica.visible(key)?),
+        };
+        for entry in &staged.entries[staged.folded..] {
+            Arc::make_mut(record).apply_in_order(&self.entries[*entry]);
+        }
+        staged.folded = staged.entries.len();
+        Ok(record.clone())
+    }
+
+    pub(super) fn staged_of(&self, key: &EntityKey) -> impl Iterator<Item = &Entry> {
+        let staged = self.staged.get(key).map_or(&[][..], |staged| &staged.entries);
+        staged.iter().map(|entry| &self.entries[*entry])
+    }
+
+    pub(super) fn pending_removals(&self, key: &EntityKey, name: &str, element: &Value) -> Result<Vec<Dot>, Error> {
+        let mut dots = Vec::new();
+        let mut note = |entry: &Entry| {
+            let fields = entry.fields.iter().filter(|(field, _)| &**field == name);
+            let removes = fields.filter_map(|(_, op)| match op {
+                Op::Set { remove, .. } => Some(remove),
+                _ => None,
+            });
+            let removes = removes.flatten().filter(|(removed, _)| removed == element);
+            dots.extend(removes.flat_map(|(_, dots)| dots.iter().cloned()));
+        };
+        loop {
+            let read = self.replica.cold_of(key)?;
+            let state = self.replica.state();
+            if read.fits(&state) {
+                state.over(key, &read).for_each(|entry| note(&entry));
+                break;
+            }
+        }
+        self.staged_of(key).for_each(note);
+        Ok(dots)
+    }
+
+    pub(super) fn stage(&mut self, key: EntityKey, action: Action, fill: impl FnOnce(&mut Entry)) -> Result<(), Error> {
+        let origin = Origin { dot: Dot::local(self.next_local), time: self.clock.tick(self.wall), author: None };
+        let mut entry = Entry::new(origin, key, action);
+        fill(&mut entry);
+        // Those of one transaction count up: together they are one row of the hub's index.
+        let first = *self.intent.get_or_insert_with(|| intent(entry.origin.time, self.replica.inner.random.bits()));
+        entry.intent = Some(first.wrapping_add(self.entries.len() as u128));
+        self.bytes += check_size(&entry, &self.limits)?;
+        self.next_local += 1;
+        self.staged.entry(entry.key.clone()).or_default().entries.push(self.entries.len());
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    /// Fields that never leave the device: stored whole beside the entity.
+    pub(super) fn stage_local(&mut self, schema: &Schema, key: EntityKey, before: &Fields, after: &Fields) {
+        let names = || schema.fields.iter().filter(|field| field.local).map(|field| field.name);
+        if names().all(|name| before.get(name) == after.get(name)) {
+            return;
+        }
+        let mut fields = Fields::new();
+        for name in names() {
+            if let Some(value) = after.get(name) {
+                fields.insert(name, value.clone());
+            }
+        }
+        self.local.push((key, fields));
+    }
+
+    pub(super) fn finish(mut self) -> Result<Option<Row>, Error> {
+        if self.entries.is_empty() && self.local.is_empty() && self.forget.is_empty() {
+            return Ok(None);
+        }
+        let count = self.entries.len() as u64;
+        if count > self.limits.group_entries {
+            let (what, max) = ("a transaction".to_owned(), self.limits.group_entries);
+            return Err(Error::TooLarge { what, size: count, unit: "entries", max });
+        }
+        if count > 1 {
+            let bytes = self.bytes + count * 64;
+            if bytes > self.limits.batch_bytes {
+                let (what, max) = ("a transaction".to_owned(), self.limits.batch_bytes);
+                return Err(Error::TooLarge { what, size: bytes, unit: "bytes", max });
+            }
+            let group = Group { first: self.entries[0].dot().n, count };
+            self.entries.iter_mut().for_each(|entry| entry.group = Some(group));
+        }
+        let entries = self.entries.into_iter().map(Arc::new).collect();
+        Ok(Some(Row::Write { entries, local: self.local, forget: self.forget }))
+    }
+}
+
+/// What the hub would refuse for its size is refused at the call. Returns the bytes in JSON.
+fn check_size(entry: &Entry, limits: &Limits) -> Result<u64, Error> {
+    let what = || format!("the write to {}", entry.key);
+    for (_, op) in &entry.fields {
+        let depth = size::depth(op);
+        if depth > limits.depth {
+            return Err(Error::TooLarge { what: what(), size: depth, unit: "levels of nesting", max: limits.depth });
+        }
+    }
+    // Numbered, its ids are longer by what a client id and a number take.
+    let ids = entry.named().count() as u64 + 4;
+    let bytes = size::of_json(entry);
+    let size = bytes + ids * 56;
+    if size > limits.entry_bytes {
+        return Err(Error::TooLarge { what: what(), size, unit: "bytes", max: limits.entry_bytes });
+    }
+    Ok(bytes)
+}
+
+/// A name that nothing else ever has: 80 random bits behind the time, so that those of one time stand together in the
+/// hub's index, where looking for them and adding them is then cheap.
+fn intent(time: u64, random: u128) -> u128 {
+    const RANDOM_BITS: u32 = 80;
+    let random = xxhash_rust::xxh3::xxh3_128(&random.to_le_bytes()) >> (128 - RANDOM_BITS);
+    u128::from(time) << RANDOM_BITS | random
+}

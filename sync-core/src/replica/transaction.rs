@@ -1,0 +1,267 @@
+//! Transactions: from changes of values to entries.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::stage::Staged;
+use super::{Replica, size};
+use crate::clock::HybridClock;
+use crate::entity::{Entity, FieldError, Fields, Id, Schema};
+use crate::error::Error;
+use crate::model::entry::{Action, EntityKey, Entry, LIFECYCLE};
+use crate::model::record::{Life, Record};
+use crate::model::stamp::Dot;
+use crate::model::value::Value;
+use crate::transport::Limits;
+use crate::view::{self, Refused, Writes};
+
+/// Several writes that stand or fall together. Reads through it see what it wrote.
+pub struct Transaction<'a> {
+    pub(super) replica: &'a Replica,
+    pub(super) entries: Vec<Entry>,
+    /// Their bytes in JSON.
+    pub(super) bytes: u64,
+    /// The entries of each entity.
+    pub(super) staged: HashMap<EntityKey, Staged>,
+    pub(super) local: Vec<(EntityKey, Fields)>,
+    pub(super) forget: Vec<u64>,
+    pub(super) next_local: u64,
+    /// Of its first entry.
+    pub(super) intent: Option<u128>,
+    pub(super) clock: HybridClock,
+    pub(super) wall: u64,
+    pub(super) limits: Limits,
+}
+
+impl std::fmt::Debug for Transaction<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transaction").field("entries", &self.entries.len()).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Transaction<'a> {
+    pub(super) fn begin(replica: &'a Replica) -> Self {
+        let wall = replica.wall();
+        let state = replica.state();
+        let (next_local, clock, limits) = (state.next_local, state.clock, state.limits);
+        Self {
+            replica,
+            entries: Vec::new(),
+            bytes: 0,
+            staged: HashMap::new(),
+            local: Vec::new(),
+            forget: Vec::new(),
+            next_local,
+            intent: None,
+            clock,
+            wall,
+            limits,
+        }
+    }
+
+    /// As [`Replica::create`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn create<T: Entity>(&mut self, entity: T) -> Result<Id<T, T::Key>, Error> {
+        let key = view::key(entity.id());
+        let fields = entity.to_fields().map_err(|source| Error::Field { key: key.clone(), source })?;
+        self.create_fields(self.replica.schema(T::SCHEMA.name)?, key, &fields)?;
+        Ok(entity.id().clone())
+    }
+
+    /// As [`Replica::put`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn put<T: Entity>(&mut self, entity: T) -> Result<Id<T, T::Key>, Error> {
+        let key = view::key(entity.id());
+        let after = entity.to_fields().map_err(|source| Error::Field { key: key.clone(), source })?;
+        self.put_fields(self.replica.schema(T::SCHEMA.name)?, key, &after)?;
+        Ok(entity.id().clone())
+    }
+
+    /// As [`Replica::edit`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn edit<T: Entity, R>(&mut self, id: &Id<T, T::Key>, f: impl FnOnce(&mut T) -> R) -> Result<R, Error> {
+        let key = view::key(id);
+        let schema = self.replica.schema(T::SCHEMA.name)?;
+        let record = self.alive(&key)?;
+        let wrong = |source: FieldError| Error::Field { key: key.clone(), source };
+        let mut entity: T = self.entity(&key, &record)?;
+        // What the type makes of the stored values is what the user sees: only what differs from that is a change.
+        let before = entity.to_fields().map_err(wrong)?;
+        let result = f(&mut entity);
+        if entity.id() != id {
+            let message = "the closure changed the entity's id: create another entity instead".to_owned();
+            return Err(Error::Invalid { key, field: None, message });
+        }
+        let after = entity.to_fields().map_err(wrong)?;
+        self.update_fields(schema, key, &record, &before, &after)?;
+        Ok(result)
+    }
+
+    /// As [`Replica::delete`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn delete<T: Entity>(&mut self, id: &Id<T, T::Key>) -> Result<(), Error> {
+        self.delete_key(self.replica.schema(T::SCHEMA.name)?, view::key(id))
+    }
+
+    /// As [`Replica::restore`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn restore<T: Entity>(&mut self, id: &Id<T, T::Key>) -> Result<(), Error> {
+        self.restore_key(view::key(id))
+    }
+
+    /// As [`Replica::get`], with what this transaction wrote.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn get<T: Entity>(&self, id: &Id<T, T::Key>) -> Result<Option<T>, Error> {
+        let key = view::key(id);
+        let mut record = self.replica.visible(&key)?;
+        for entry in self.staged_of(&key) {
+            Arc::make_mut(&mut record).apply_in_order(entry);
+        }
+        if record.is_alive() { self.entity(&key, &record).map(Some) } else { Ok(None) }
+    }
+
+    fn entity<T: Entity>(&self, key: &EntityKey, record: &Record) -> Result<T, Error> {
+        let staged = self.local.iter().rev().find(|(local, _)| local == key).map(|(_, fields)| fields);
+        self.replica.entity(key, record, staged)
+    }
+
+    pub(super) fn create_fields(&mut self, schema: &Schema, key: EntityKey, fields: &Fields) -> Result<(), Error> {
+        if key.id.is_empty() || key.id.len() > EntityKey::MAX_ID_BYTES {
+            let message =
+                format!("an id has 1 to {} bytes, and this one has {}", EntityKey::MAX_ID_BYTES, key.id.len());
+            let shown: String = key.id.chars().take(40).collect();
+            return Err(Error::Invalid { key: EntityKey::new(key.entity_type, shown), field: None, message });
+        }
+        if self.visible(&key)?.life() != Life::Unborn {
+            return Err(Error::Exists { key });
+        }
+        let writes = view::create(schema, fields).map_err(|refused| invalid(&key, refused))?;
+        self.stage(key.clone(), Action::Create, |entry| entry.fields = writes.fields)?;
+        self.stage_local(schema, key, &Fields::new(), fields);
+        Ok(())
+    }
+
+    pub(super) fn put_fields(&mut self, schema: &Schema, key: EntityKey, after: &Fields) -> Result<(), Error> {
+        let record = self.visible(&key)?;
+        match record.life() {
+            Life::Unborn => return self.create_fields(schema, key, after),
+            Life::Deleted { .. } => self.restore_key(key.clone())?,
+            Life::Alive { .. } => {}
+        }
+        let mut before = view::fields(schema, &record);
+        for (name, value) in self.replica.local_fields(&key)?.iter() {
+            before.insert(name.to_owned(), value.clone());
+        }
+        self.update_fields(schema, key, &record, &before, after)
+    }
+
+    pub(super) fn update_fields(
+        &mut self,
+        schema: &Schema,
+        key: EntityKey,
+        record: &Record,
+        before: &Fields,
+        after: &Fields,
+    ) -> Result<(), Error> {
+        let mut failed = None;
+        let removals = |name: &str, element: &Value| {
+            self.pending_removals(&key, name, element).unwrap_or_else(|error| {
+                failed = Some(error);
+                Vec::new()
+            })
+        };
+        let writes = view::update(schema, record, before, after, removals);
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let writes: Writes = writes.map_err(|refused| invalid(&key, refused))?;
+        if !writes.is_empty() {
+            let of = record.grounds();
+            self.stage(key.clone(), Action::Update, |entry| {
+                entry.fields = writes.fields;
+                entry.replaces = writes.replaces;
+                entry.of = of;
+            })?;
+        }
+        self.stage_local(schema, key, before, after);
+        Ok(())
+    }
+
+    pub(super) fn delete_key(&mut self, schema: &Schema, key: EntityKey) -> Result<(), Error> {
+        let record = self.visible(&key)?;
+        match record.life() {
+            Life::Unborn => return Err(Error::NotFound { key }),
+            Life::Deleted { .. } if is_settled(&record) => return Ok(()),
+            _ => {}
+        }
+        self.stage(key, Action::Delete(schema.tombstone), |entry| {
+            entry.of = record.grounds();
+            entry.replaces = lifecycle(&record);
+            entry.saw = record.field_dots();
+        })
+    }
+
+    pub(super) fn restore_key(&mut self, key: EntityKey) -> Result<(), Error> {
+        let record = self.visible(&key)?;
+        if record.life() == Life::Unborn {
+            return Err(Error::NotFound { key });
+        }
+        if record.lifecycle().iter().all(|write| write.delete.is_none()) {
+            return Ok(());
+        }
+        self.stage(key, Action::Restore, |entry| {
+            entry.of = record.grounds();
+            entry.replaces = lifecycle(&record);
+        })
+    }
+
+    /// Has the staged entries name what pending entries, which were seen some time ago, have become since. What is not
+    /// here any more, because a hub's state was taken over meanwhile, is left out.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is nothing left that they could stand on.
+    pub(super) fn rename(&mut self) -> Result<(), Error> {
+        {
+            let state = self.replica.state();
+            for entry in &mut self.entries {
+                state.names.rename(entry);
+                entry.map_named(|dots| dots.retain(|dot| state.has(dot)));
+                entry.replaces.retain(|(_, dots)| !dots.is_empty());
+            }
+        }
+        for entry in self.entries.iter_mut().filter(|entry| entry.of.is_empty()) {
+            entry.of = self.replica.visible(&entry.key)?.grounds();
+            if entry.of.is_empty() {
+                return Err(Error::NotFound { key: entry.key.clone() });
+            }
+        }
+        self.bytes = self.entries.iter().map(size::of_json).sum();
+        Ok(())
+    }
+}
+
+/// Whether nothing stands against an entity's delete: no write that it hides, and no restore of someone who had not seen it.
+fn is_settled(record: &Record) -> bool {
+    record.hidden_writes().is_empty() && record.lifecycle().iter().all(|write| write.delete.is_some())
+}
+
+pub(super) fn lifecycle(record: &Record) -> Vec<(Arc<str>, Vec<Dot>)> {
+    let dots: Vec<Dot> = record.lifecycle().iter().map(|write| write.origin.dot.clone()).collect();
+    if dots.is_empty() { Vec::new() } else { vec![(LIFECYCLE.into(), dots)] }
+}
+
+fn invalid(key: &EntityKey, refused: Refused) -> Error {
+    Error::Invalid { key: key.clone(), field: Some(refused.field), message: refused.message }
+}
