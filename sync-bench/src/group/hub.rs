@@ -26,7 +26,8 @@ const MANY: usize = 64;
 pub(crate) const POST: &str = "ours: POST of 1000, as our client sends it";
 const POST_JSON: &str = "ours: POST of 1000, JSON";
 pub(crate) const POST_REDB: &str = "raw redb rows, commit each";
-pub(crate) const GET: &str = "ours: GET of 1000, as our client asks for it";
+pub(crate) const GET: &str = "ours: GET of 1000, as our client asks for it, again";
+const GET_FIRST: &str = "ours: GET of 1000, as our client asks for it, for the first time";
 pub(crate) const GET_NOTHING: &str = "GET of the same bytes, ready";
 
 /// What our client says of its requests: the compact form, compressed.
@@ -95,17 +96,26 @@ fn gets(
         paths.push(format!("/sync/actions?{}", sync_http::wire::query::pull(&pull)));
         since = hub.pull(&pull)?.cursor;
     }
+    let get = |at: usize, headers: &str| request("GET", &paths[at % paths.len()], headers, b"");
+    let once = |headers: &str| -> Vec<Vec<Vec<u8>>> {
+        (0..FEW).map(|first| (first..paths.len()).step_by(FEW).map(|at| get(at, headers)).collect()).collect()
+    };
     let repeated = |headers: &str| -> Vec<Vec<Vec<u8>>> {
-        let get = |at: usize| request("GET", &paths[at % paths.len()], headers, b"");
-        (0..FEW).map(|connection| (0..scale.writes / 5).map(|step| get(connection * 7 + step)).collect()).collect()
+        let of = |connection: usize| (0..scale.writes / 5).map(|step| get(connection * 7 + step, headers)).collect();
+        (0..FEW).map(of).collect()
     };
     // What is ready is what is sent: the first page in each form.
     let forms = [
-        (GET_NOTHING, GET, BATCH_WANTED),
-        ("GET of the same JSON, ready", "ours: GET of 1000, JSON", ""),
-        ("GET of the same JSON, zstd, ready", "ours: GET of 1000, JSON, zstd", "accept-encoding: zstd\r\n"),
+        (GET_NOTHING, GET_FIRST, GET, BATCH_WANTED),
+        ("GET of the same JSON, ready", "ours: JSON, for the first time", "ours: JSON, again", ""),
+        (
+            "GET of the same JSON, zstd, ready",
+            "ours: JSON, zstd, for the first time",
+            "ours: JSON, zstd, again",
+            "accept-encoding: zstd\r\n",
+        ),
     ];
-    for (limit, name, headers) in forms {
+    for (limit, first_time, again, headers) in forms {
         let first = exchange(
             &mut TcpStream::connect(ours.address)?,
             &request("GET", &paths[0], headers, b""),
@@ -117,7 +127,8 @@ fn gets(
         table.push(
             Row::one(Who::Limit, limit, rate(ready.address, &repeated(headers))?).noted(format!("{bytes} bytes")),
         );
-        table.push(Row::one(Who::Ours, name, rate(ours.address, &repeated(headers))?));
+        table.push(Row::one(Who::Ours, first_time, rate(ours.address, &once(headers))?));
+        table.push(Row::one(Who::Ours, again, rate(ours.address, &repeated(headers))?));
     }
     Ok(table)
 }
