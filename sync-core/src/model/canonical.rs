@@ -136,6 +136,7 @@ mod tests {
             changed(|e| e.fields[0].1 = assign("1.0")),
             changed(|e| e.fields[0].1 = assign("[ 1]")),
             changed(|e| e.fields[0].1 = assign("")),
+            changed(|e| e.origin.author = Some(ClientId::new("a"))),
             changed(|e| e.replaces.push(("body".into(), Vec::new()))),
             changed(|e| e.of[0].client = ClientId::new("")),
             changed(|e| e.unknown = Some(Value::from_canonical("ä\",\"x\":null}"))),

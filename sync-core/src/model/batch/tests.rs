@@ -78,6 +78,72 @@ fn what_json_could_not_carry_is_refused() {
     }
 }
 
+/// A batch as its header and its columns.
+struct Parts {
+    version: u8,
+    count: u64,
+    columns: Vec<Vec<u8>>,
+}
+
+impl Parts {
+    fn of(bytes: &[u8]) -> Self {
+        let mut r = codec::Reader::plain(bytes);
+        let (version, count) = (r.u8().unwrap(), r.u64().unwrap());
+        let lengths: Vec<u64> = (0..16).map(|_| r.u64().unwrap()).collect();
+        let columns = lengths.into_iter().map(|length| r.take(length as usize).unwrap().to_vec()).collect();
+        Self { version, count, columns }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let mut w = codec::Writer::plain();
+        w.u8(self.version);
+        w.u64(self.count);
+        self.columns.iter().for_each(|column| w.u64(column.len() as u64));
+        self.columns.iter().for_each(|column| w.bytes(column));
+        w.finish()
+    }
+}
+
+#[test]
+fn nothing_is_left_over() {
+    let strange = strange();
+    let bytes = encode_batch(&strange);
+    assert_eq!(Parts::of(&bytes).bytes(), bytes);
+    assert!(decode_trusted(&[&bytes[..], &[0]].concat()).is_err(), "behind the columns");
+    for at in 0..16 {
+        let mut longer = Parts::of(&bytes);
+        longer.columns[at].push(0);
+        assert!(decode_trusted(&longer.bytes()).is_err(), "a byte more in column {at}");
+        let mut shorter = Parts::of(&bytes);
+        if shorter.columns[at].pop().is_some() {
+            assert!(decode_trusted(&shorter.bytes()).is_err(), "a byte less in column {at}");
+        }
+    }
+}
+
+#[test]
+fn every_key_of_the_table_is_met_and_there_are_no_more_than_entries() {
+    const KEYS: usize = 4;
+    let (one, two) = (entry("a", 1, 1, "1", Action::Create), entry("a", 2, 2, "2", Action::Create));
+    let bytes = encode_batch([&one, &two]);
+    let mut parts = Parts::of(&bytes);
+    assert_eq!(parts.columns[KEYS], [0, 0], "each is the next key");
+    // The second entry is about the first one's entity.
+    parts.columns[KEYS][1] = 1;
+    assert!(decode_trusted(&parts.bytes()).is_err());
+    // One entry, two keys.
+    let mut parts = Parts::of(&bytes);
+    parts.count = 1;
+    assert!(decode_trusted(&parts.bytes()).is_err());
+}
+
+#[test]
+fn an_unknown_version_is_no_batch() {
+    let mut parts = Parts::of(&encode_batch(&strange()));
+    parts.version += 1;
+    assert!(decode_trusted(&parts.bytes()).is_err());
+}
+
 /// What is foreseen is a dot; a list of many must not be had again for a byte.
 #[test]
 fn memory_follows_the_bytes() {
