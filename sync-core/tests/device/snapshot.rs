@@ -1,6 +1,7 @@
 //! A snapshot as a file: another device takes it over without a hub.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use sync_core::{Hub, MemoryStore, Replica};
 
@@ -82,6 +83,31 @@ fn a_new_device_has_what_the_other_one_had_accepted() {
     pair.sync(&fresh);
     assert_eq!(notes(&fresh), notes(&pair.ahead));
     assert!(fresh.verify().unwrap().is_sound());
+}
+
+/// The clock of one who takes a snapshot goes on behind all that is in it, wherever in a record the latest time stands.
+#[test]
+fn what_is_written_after_a_snapshot_is_later_than_all_in_it() {
+    let late: [fn(&Replica); 4] = [
+        |ahead| drop(ahead.create(note("late", "created")).unwrap()),
+        |ahead| drop(ahead.edit::<Note, _>(&"05".into(), |note| note.title = "third".into()).unwrap()),
+        |ahead| drop(ahead.delete::<Note>(&"05".into()).unwrap()),
+        |ahead| drop(ahead.restore::<Note>(&"19".into()).unwrap()),
+    ];
+    for (at, late) in late.into_iter().enumerate() {
+        let pair = Pair::new();
+        let now = pair.clock.0.load(Ordering::Relaxed);
+        pair.clock.0.store(now + 60_000, Ordering::Relaxed);
+        late(&pair.ahead);
+        pair.sync(&pair.ahead);
+        let file = export(&pair.ahead);
+        // The other device's clock is a minute behind.
+        pair.clock.0.store(now, Ordering::Relaxed);
+        import(&pair.behind, file).unwrap();
+        pair.behind.create(note("new", "N")).unwrap().wait().unwrap();
+        let time = pair.behind.unsynced().unwrap()[0].origin.time;
+        assert!(time > now + 60_000, "{at}: {time} is not behind {}", now + 60_000);
+    }
 }
 
 #[test]

@@ -73,7 +73,9 @@ fn whatever_an_entry_holds_reads_back() {
 fn what_json_could_not_carry_is_refused() {
     let plain = entry("a", 1, 1, "1", Action::Create);
     assert!(decode_batch(&encode_batch([&plain])).is_ok());
-    for strange in strange().into_iter().filter(|entry| !entry.is_canonical()) {
+    let refused: Vec<Entry> = strange().into_iter().filter(|entry| !entry.is_canonical()).collect();
+    assert_eq!(refused.len(), 4);
+    for strange in refused {
         assert!(decode_batch(&encode_batch([&plain, &strange])).is_err(), "{strange:?}");
     }
 }

@@ -288,11 +288,28 @@ mod tests {
         }
     }
 
+    /// Its place in the log, and whether it was sent, say nothing about an entry.
+    #[test]
+    fn what_is_about_the_log_is_no_part_of_the_entry() {
+        let plain = Entry::parse_json(PLAIN, 8).expect("it is an entry");
+        for (member, seq) in [(r#""uploaded":true"#, None), (r#""uploaded":false"#, None), (r#""seq":9"#, Some(9))] {
+            let text = PLAIN.replacen(r#""n":1"#, &format!(r#""n":1,{member}"#), 1);
+            let parsed = Entry::parse_json(&text, 8).expect("it is an entry");
+            assert_eq!((&parsed.entry, parsed.seq), (&plain.entry, seq), "{member}");
+            assert_eq!(parsed.entry.unknown, None);
+        }
+        let written = plain.entry.to_json(Some(9));
+        assert_eq!(Entry::parse_json(&written, 8).map(|parsed| (parsed.entry, parsed.seq)), Ok((plain.entry, Some(9))));
+    }
+
     #[test]
     fn what_is_wrong_is_said() {
         assert_eq!(error(r#""n":1,"\u006e":1"#), "`n` stands there twice");
         assert!(error(r#""n":1,"x":1,"x":2"#).contains("\"x\""), "{}", error(r#""n":1,"x":1,"x":2"#));
-        assert_eq!(error(r#""n":1,"uploaded":true"#), "none");
+        assert_eq!(error(r#""n":1,"x":1"#), "none");
+        let long = |bytes: usize| PLAIN.replace(r#""1""#, &format!("\"{}\"", "1".repeat(bytes)));
+        assert!(Entry::parse_json(&long(EntityKey::MAX_ID_BYTES), 8).is_ok());
+        assert!(Entry::parse_json(&long(EntityKey::MAX_ID_BYTES + 1), 8).is_err());
         assert_eq!(error(r#""m":1"#), "none");
         for open in ["", "n", "\"n\"", "\"n\" 1", "\"n\":1,", "\"n\":1 \"m\":2", "\"n\":1}x", "\"n\":01"] {
             assert!(error(open).starts_with("this is not JSON"), "{open}: {}", error(open));
