@@ -185,3 +185,63 @@ impl Snapshot {
         &self.context
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::entry::Action;
+    use crate::model::stamp::{ClientId, Digest, Known, Origin, VersionVector};
+
+    fn entry(client: &str, n: u64, action: Action) -> Entry {
+        let dot = Dot::new(ClientId::new(client), n);
+        Entry::new(Origin { dot, time: n, author: None }, EntityKey::new("note", "1"), action)
+    }
+
+    fn addition(client: &str, n: u64) -> Entry {
+        let mut entry = entry(client, n, Action::Update);
+        entry.of = vec![Dot::new(ClientId::new("a"), 1)];
+        entry.fields = vec![("views".into(), Op::Add(1))];
+        entry
+    }
+
+    fn folded<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        for entry in entries {
+            assert_eq!(snapshot.apply(entry), Ok(true));
+        }
+        snapshot
+    }
+
+    /// All laws are about equal snapshots: what differs must not be.
+    #[test]
+    fn what_differs_is_not_equal() {
+        let (create, other) = (entry("a", 1, Action::Create), entry("b", 1, Action::Create));
+        let one = folded([&create]);
+        assert_eq!(one, folded([&create]));
+        assert_ne!(one, Snapshot::default());
+        assert_ne!(one, folded([&create, &other]), "other records");
+        let records = || one.records.iter().map(|(key, record)| (key.clone(), record.clone()));
+        let more = [("a", 1), ("b", 1)].map(|(client, n)| (ClientId::new(client), Known { n, digest: Digest(7) }));
+        let more = VersionVector::from_iter(more);
+        assert_eq!((more.len(), more.is_empty(), VersionVector::default().is_empty()), (2, false, true));
+        let elsewhere = Snapshot::new(records(), Context::new(more));
+        assert_ne!(one, elsewhere, "the same records of other entries");
+        assert_ne!(one, Snapshot::new([], one.context.clone()), "other records of the same entries");
+    }
+
+    /// An addition beyond a gap is counted apart until the gap is closed, also by who was handed the snapshot.
+    #[test]
+    fn what_waits_is_found_again_in_a_snapshot_that_is_put_together() {
+        let all = [entry("a", 1, Action::Create), addition("b", 1), addition("b", 2), addition("b", 3)];
+        let early = folded([&all[0], &all[2], &all[3]]);
+        assert_eq!(early.waiting.len(), 2);
+        let mut again = Snapshot::new(early.records.clone(), early.context.clone());
+        assert_eq!(again.waiting, early.waiting);
+        assert_eq!(again.apply(&all[1]), Ok(true));
+        let whole = folded(&all);
+        assert_eq!(again, whole);
+        for snapshot in [again, whole] {
+            assert!(snapshot.waiting.is_empty(), "{:?}", snapshot.waiting);
+        }
+    }
+}

@@ -362,10 +362,7 @@ impl Context {
                 return Err(Forked { dot: Dot::new(client.clone(), ours.n) });
             }
             if ours.n < theirs.n {
-                self.check_chain(client, ours, theirs)?;
                 joined.vector.set(client.clone(), theirs);
-            } else if theirs.n < ours.n {
-                other.check_chain(client, theirs, ours)?;
             }
         }
         for (dot, hash) in &other.early {
@@ -376,18 +373,6 @@ impl Context {
             joined.settle(&client);
         }
         Ok(joined)
-    }
-
-    /// Where the shorter side has single entries up to where the longer one ends, their hashes must lead there.
-    fn check_chain(&self, client: &ClientId, shorter: Known, longer: Known) -> Result<(), Forked> {
-        let mut digest = shorter.digest;
-        for n in shorter.n + 1..=longer.n {
-            match self.early.get(&Dot::new(client.clone(), n)) {
-                Some(hash) => digest = digest.then(*hash),
-                None => return Ok(()),
-            }
-        }
-        if digest == longer.digest { Ok(()) } else { Err(Forked { dot: Dot::new(client.clone(), longer.n) }) }
     }
 
     /// Moves entries that are no longer beyond a gap into the vector.

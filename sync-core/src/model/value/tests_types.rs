@@ -113,6 +113,9 @@ fn what_cannot_be_encoded() {
     assert_eq!(code(Value::encode(&BTreeMap::from([(None::<u8>, 3)]))), "value_encode");
     assert_eq!(Value::encode(&BTreeMap::from([(Some(1), 3)])).unwrap().as_str(), r#"{"1":3}"#);
 
+    // Many beside each other are not deep.
+    assert!(Value::encode(&vec![Vec::<u8>::new(); 2 * MAX_DEPTH]).is_ok());
+
     #[derive(Serialize)]
     struct Twice {
         b: u8,
@@ -123,6 +126,54 @@ fn what_cannot_be_encoded() {
     let twice = Twice { b: 1, a: 2, rest: BTreeMap::from([("b".to_owned(), 3)]) };
     assert_eq!(Value::encode(&twice), Err(ValueError::DuplicateKey { key: "b".to_owned() }));
     assert_eq!(parse("1").decode::<String>().unwrap_err().code(), "value_decode");
+}
+
+/// A map with one entry of this key.
+struct Keyed<T>(T);
+
+impl<T: Serialize> Serialize for Keyed<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([(&self.0, 1)])
+    }
+}
+
+#[test]
+fn what_is_a_key() {
+    #[derive(Serialize)]
+    struct Unit;
+    #[derive(Serialize)]
+    struct Wrapped(char);
+    #[derive(Serialize)]
+    enum Variants {
+        Plain,
+        Newtype(u8),
+        Tuple(u8, u8),
+        Struct { a: u8 },
+    }
+    fn key<T: Serialize>(key: T) -> String {
+        Value::encode(&Keyed(key)).map_or_else(|error| error.code().to_owned(), |value| value.as_str().to_owned())
+    }
+    assert_eq!(key("\""), r#"{"\"":1}"#);
+    assert_eq!(key('x'), r#"{"x":1}"#);
+    assert_eq!(key(Wrapped('y')), r#"{"y":1}"#);
+    assert_eq!(key(true), r#"{"true":1}"#);
+    assert_eq!(key(-7), r#"{"-7":1}"#);
+    assert_eq!(key(u128::MAX), format!("{{\"{}\":1}}", u128::MAX));
+    assert_eq!(key(Variants::Plain), r#"{"Plain":1}"#);
+    assert_eq!(key(Shown(Ok("shown"))), r#"{"shown":1}"#);
+    let refused = [
+        key(1.5_f32),
+        key(1.5_f64),
+        key(Bytes),
+        key(()),
+        key(Unit),
+        key(Variants::Newtype(1)),
+        key(Variants::Tuple(1, 2)),
+        key(Variants::Struct { a: 1 }),
+        key([1]),
+        key(Shown(Err(fmt::Error))),
+    ];
+    refused.iter().for_each(|refused| assert_eq!(refused, "value_encode"));
 }
 
 #[derive(Serialize, Deserialize, Debug)]
