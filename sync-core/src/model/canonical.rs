@@ -88,6 +88,7 @@ fn can_be_named(dot: &Dot) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::stamp::{ClientId, Origin};
+    use super::super::value::MAX_DEPTH;
     use super::*;
 
     fn plain() -> Entry {
@@ -113,6 +114,8 @@ mod tests {
     #[test]
     fn what_is_plain_reads_back() {
         assert!(plain().is_plainly_canonical() && plain().reads_back());
+        let deepest = "[".repeat(MAX_DEPTH) + &"]".repeat(MAX_DEPTH);
+        assert!(changed(|e| e.fields[0].1 = assign(&deepest)).reads_back());
     }
 
     #[test]
@@ -121,6 +124,7 @@ mod tests {
             changed(|e| e.origin.dot.n = 0),
             changed(|e| e.origin.dot.client = ClientId::new("")),
             changed(|e| e.origin.dot.client = ClientId::new("a\n")),
+            changed(|e| e.origin.dot.client = ClientId::new("\n")),
             changed(|e| e.key = EntityKey::new("", "1")),
             changed(|e| e.key = EntityKey::new("note", "")),
             changed(|e| e.key = EntityKey::new("note", "1".repeat(513))),

@@ -75,7 +75,15 @@ fn what_json_could_not_carry_is_refused() {
     assert!(decode_batch(&encode_batch([&plain])).is_ok());
     let refused: Vec<Entry> = strange().into_iter().filter(|entry| !entry.is_canonical()).collect();
     assert_eq!(refused.len(), 4);
-    for strange in refused {
+    // Nothing is wrong with these but a text in the tables.
+    let named = |client: &str, entity_type: &str, id: &str| Entry {
+        key: EntityKey::new(entity_type, id),
+        ..entry(client, 1, 1, "", Action::Create)
+    };
+    let (long_type, long_id) = ("t".repeat(129), "i".repeat(EntityKey::MAX_ID_BYTES + 1));
+    let texts = [("b\n", "note", "1"), ("", "note", "1"), ("b", "", "1"), ("b", "note", "")];
+    let texts = texts.into_iter().chain([("b", &*long_type, "1"), ("b", "note", &*long_id)]);
+    for strange in refused.into_iter().chain(texts.map(|(client, of, id)| named(client, of, id))) {
         assert!(decode_batch(&encode_batch([&plain, &strange])).is_err(), "{strange:?}");
     }
 }

@@ -4,6 +4,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::*;
+use crate::model::entry::Entry;
+use crate::model::json::NoEntry;
 
 pub(super) fn parse(text: &str) -> Value {
     Value::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -144,6 +146,18 @@ fn nesting_is_bounded() {
         assert_eq!(code(Value::parse(&deep)), "value_too_deep");
         assert_eq!(code(Value::parse_with_depth(&deep, usize::MAX)), "value_too_deep");
     }
+
+    let depths = [("1", 0), ("[]", 1), ("[[],[],{}]", 2), (r#"[["a"],["b"],{"c":[0]}]"#, 3), (r#"["[[[","{\"{"]"#, 1)];
+    for (text, depth) in depths {
+        assert_eq!(parse(text).depth(), depth, "{text}");
+    }
+    // What is wrong is told with its place.
+    let wrong = r#"{"id":"a-1","entityType":"note","x":[1 2]}"#;
+    let at = match Entry::parse_json(wrong, 9) {
+        Err(NoEntry::Json(ValueError::Syntax { at, .. })) => at,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(&wrong[at..], "2]}");
 
     // What is taken can be read, and written again.
     let deepest = parse(&nested(MAX_DEPTH));
