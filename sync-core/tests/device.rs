@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod device {
+    mod alias;
     mod cold;
     mod crash;
     mod keep;
