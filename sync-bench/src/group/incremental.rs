@@ -79,6 +79,8 @@ fn ours(table: &mut Table, workload: &Workload, history: usize, batches: usize, 
         let replica = ours::on_disk(&dir.join(name.replace(|c: char| !c.is_ascii_alphanumeric(), "")))?;
         canned.serve(pages);
         ours::sync(&replica, &canned)?;
+        // As SQLite settles: what the download before left to do is not this one's.
+        replica.checkpoint()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let samples = each(0..batches, |batch| {
             canned.serve(pages + batch + 1);
