@@ -6,6 +6,7 @@ mod hub {
     mod compact;
     mod foreign;
     mod groups;
+    mod join;
     mod limits;
     mod open;
     mod pull;
