@@ -58,8 +58,11 @@ pub(crate) const CASES: &[Case] = &[
     },
 ];
 
+/// What opens what a peer saved, and its name.
+type Opening = (&'static str, fn(&Histories) -> Result<Notes>);
+
 /// What each reads at a start, as it is stored.
-pub(crate) const OPENINGS: &[(&str, fn(&Histories) -> Result<Notes>)] = &[
+pub(crate) const OPENINGS: &[Opening] = &[
     ("loro, snapshot of the state", |peers| loro::notes(&loro::import(std::slice::from_ref(&peers.loro.state))?)),
     ("loro, snapshot", |peers| loro::notes(&loro::import(std::slice::from_ref(&peers.loro.snapshot))?)),
     ("yrs, one update", |peers| yrs::import(std::slice::from_ref(&peers.yrs.whole))?.read()),

@@ -11,7 +11,10 @@ use crate::workload::{Action, Notes, Workload};
 pub(crate) enum Histories {}
 
 pub(crate) const CASES: &[Case] = &[];
-pub(crate) const OPENINGS: &[(&str, fn(&Histories) -> Result<Notes>)] = &[];
+pub(crate) const OPENINGS: &[Opening] = &[];
+
+/// What opens what a peer saved, and its name.
+type Opening = (&'static str, fn(&Histories) -> Result<Notes>);
 
 impl Histories {
     pub(crate) fn new(_: &Workload) -> Result<Self> {

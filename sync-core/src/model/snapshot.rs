@@ -244,4 +244,40 @@ mod tests {
             assert!(snapshot.waiting.is_empty(), "{:?}", snapshot.waiting);
         }
     }
+
+    /// Batches are folded in another way where all is as usual: what is not must be seen.
+    #[test]
+    fn what_is_unusual_in_a_batch_makes_the_same() {
+        let named = |client: &str, n: u64| Dot::new(ClientId::new(client), n);
+        let titled = |mut entry: Entry, of: &[Dot]| {
+            entry.of = of.to_vec();
+            entry.fields = vec![("title".into(), Op::Assign(entry.origin.dot.client.as_str().into()))];
+            entry
+        };
+        let (ours, theirs) = (named("a", 1), named("b", 1));
+        let create = |client: &str| titled(entry(client, 1, Action::Create), &[]);
+        let update = |of: &[Dot]| titled(entry("c", 1, Action::Update), of);
+        let delete = |of: &[Dot], saw: &[Dot]| {
+            let mut delete = entry("d", 1, Action::Delete(crate::Tombstone::DeleteWins));
+            (delete.of, delete.saw) = (of.to_vec(), saw.to_vec());
+            delete
+        };
+        let all = [
+            vec![create("a"), update(std::slice::from_ref(&ours)), delete(std::slice::from_ref(&ours), &[])],
+            vec![create("a"), update(&[]), delete(&[], &[])],
+            vec![create("a"), update(std::slice::from_ref(&theirs)), delete(std::slice::from_ref(&theirs), &[])],
+            vec![create("a"), delete(std::slice::from_ref(&theirs), &[]), create("b")],
+            vec![create("a"), create("b"), update(&[ours.clone(), theirs.clone()]), delete(&[ours.clone()], &[])],
+            vec![create("a"), delete(&[ours.clone()], &[ours.clone()]), update(std::slice::from_ref(&ours))],
+            vec![create("a"), delete(&[ours.clone()], &[named("e", 7)])],
+            vec![update(std::slice::from_ref(&ours)), create("a")],
+        ];
+        for entries in all {
+            let batch = crate::model::batch::encode_batch(&entries);
+            let folded = reconcile(Snapshot::default(), &entries);
+            let of_batch = reconcile_batches(Snapshot::default(), [&batch[..]]);
+            assert_eq!(of_batch.ok().as_ref(), folded.as_ref().ok(), "{entries:#?}");
+            assert!(folded.is_ok());
+        }
+    }
 }

@@ -1,54 +1,16 @@
-//! The paths that every entry takes. `cargo bench -p sync-core`; beside other systems: `sync-bench`.
+//! The paths that every entry takes, in time: `cargo bench -p sync-bench --no-default-features --bench hot`.
+
+mod log;
 
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use log::{NOTES, Note, written};
 use sync_core::model::entry::{decode_batch, encode_batch};
-use sync_core::transport::PullRequest;
-use sync_core::{Entry, Hub, Id, MemoryStore, Record, Replica, Snapshot, Syncable, reconcile};
-
-#[derive(Syncable, Clone)]
-struct Note {
-    #[sync(id)]
-    id: Id<Note>,
-    title: String,
-    body: String,
-    pinned: bool,
-}
-
-const NOTES: usize = 100;
-const EDITS: usize = 900;
-
-fn written() -> (Replica, Vec<Id<Note>>) {
-    let replica = Replica::builder().register::<Note>().open(MemoryStore::new()).expect("an empty store opens");
-    let body = "the quick brown fox jumps over the lazy dog ".repeat(5);
-    let create = |_| {
-        let note = Note { id: replica.new_id(), title: "Shopping".into(), body: body.clone(), pinned: false };
-        replica.create(note).and_then(|commit| commit.wait()).expect("a new id can be created")
-    };
-    let ids: Vec<Id<Note>> = (0..NOTES).map(create).collect();
-    for step in 0..EDITS {
-        let edited = replica.edit(&ids[step % NOTES], |note| match step % 3 {
-            0 => note.title = format!("Groceries {step}"),
-            1 => note.pinned = !note.pinned,
-            _ => note.body = format!("{body}{step}"),
-        });
-        edited.and_then(|commit| commit.wait()).expect("what was created can be edited");
-    }
-    (replica, ids)
-}
-
-/// A thousand entries, as a hub's log has them.
-fn log() -> Vec<Entry> {
-    let hub = Hub::builder().open(MemoryStore::new()).expect("an empty store opens");
-    pollster::block_on(written().0.sync(&hub.transport("ada"))).expect("the hub takes it");
-    let pull = PullRequest { since: Default::default(), limit: 10_000, ..PullRequest::default() };
-    let page = hub.pull(&pull).expect("the log can be read");
-    page.entries.iter().map(|(_, entry)| (**entry).clone()).collect()
-}
+use sync_core::{Id, Record, Replica, Snapshot, reconcile};
 
 fn entries(c: &mut Criterion) {
-    let log = log();
+    let log = log::log();
     let batch = encode_batch(&log);
     let snapshot = reconcile(Snapshot::default(), &log).expect("no name is given twice");
     let records: Vec<Record> = snapshot.records().map(|(_, record)| record.clone()).collect();
