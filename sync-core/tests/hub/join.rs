@@ -51,6 +51,22 @@ fn what_is_given_back_is_there_and_known_by_what_was_meant() {
     }
 }
 
+/// Of what was given back the hub has no entries, only their hashes and intents: it knows them again by these.
+#[test]
+fn what_is_given_back_is_known_again_when_its_device_sends_it() {
+    let hub = open(MemoryStore::new());
+    let mut a = Client::new("a");
+    let entries = [with_intent(a.create("1", "one"), 77), with_intent(a.create("2", "two"), 79)];
+    let mut page = offered(&entries);
+    page.links = vec![link(&entries[..1]), link(&entries)];
+    assert_eq!(joined(&hub, &page), "joined");
+    for _ in 0..2 {
+        assert_eq!(push_words(&hub, &entries[..1]), "1");
+        assert_eq!(push_words(&hub, &[with_intent(entries[0].clone(), 79)]), "error forked", "a copy wrote it");
+        hub.checkpoint().unwrap();
+    }
+}
+
 /// What was lost came again under another name meanwhile: joined, it would be there twice.
 #[test]
 fn what_was_accepted_under_another_name_is_not_taken_back() {
