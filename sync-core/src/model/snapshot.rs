@@ -267,9 +267,18 @@ mod tests {
             vec![create("a"), update(&[]), delete(&[], &[])],
             vec![create("a"), update(std::slice::from_ref(&theirs)), delete(std::slice::from_ref(&theirs), &[])],
             vec![create("a"), delete(std::slice::from_ref(&theirs), &[]), create("b")],
-            vec![create("a"), create("b"), update(&[ours.clone(), theirs.clone()]), delete(&[ours.clone()], &[])],
-            vec![create("a"), delete(&[ours.clone()], &[ours.clone()]), update(std::slice::from_ref(&ours))],
-            vec![create("a"), delete(&[ours.clone()], &[named("e", 7)])],
+            vec![
+                create("a"),
+                create("b"),
+                update(&[ours.clone(), theirs.clone()]),
+                delete(std::slice::from_ref(&ours), &[]),
+            ],
+            vec![
+                create("a"),
+                delete(std::slice::from_ref(&ours), std::slice::from_ref(&ours)),
+                update(std::slice::from_ref(&ours)),
+            ],
+            vec![create("a"), delete(std::slice::from_ref(&ours), &[named("e", 7)])],
             vec![update(std::slice::from_ref(&ours)), create("a")],
         ];
         for entries in all {
