@@ -17,14 +17,17 @@ use group::{Scale, cold, durable, hub, incremental, local, open, path, size};
 use input::Input;
 use measure::{Result, Table};
 
+/// What can be asked for alone.
+const GROUPS: [&str; 9] = ["cold", "cold_json", "durable", "open", "local", "size", "more", "hub", "path"];
+
 /// Measures this project beside its peers and the physical limits, prints tables, and writes a JSON and a chart.
 #[derive(Parser)]
 struct Args {
     /// How many actions the history has.
     #[arg(long, default_value_t = 100_000)]
     actions: usize,
-    /// Which of the tables, by their keys; all without any.
-    #[arg(long, value_delimiter = ',')]
+    /// Which of the tables, in groups; all without any.
+    #[arg(long, value_delimiter = ',', value_parser = GROUPS)]
     only: Vec<String>,
     /// Leaves out the CRDTs, whose histories take long to make.
     #[arg(long)]
