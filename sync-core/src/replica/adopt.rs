@@ -108,6 +108,10 @@ impl Replica {
 
     /// What came of a snapshot that cannot be used goes.
     pub(super) fn give_up_snapshot(&self, table: Table) -> Result<(), Error> {
+        // What failed may have failed after the switch: then these are the records.
+        if self.state().table == table {
+            return Ok(());
+        }
         self.sweep(table)?;
         self.change_map(Checkpoint { drops: vec![RESUME.to_vec()], ..Checkpoint::default() })
     }

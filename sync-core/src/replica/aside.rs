@@ -57,6 +57,10 @@ impl Replica {
             }
         }
         self.write(|tx| {
+            // Another thread may have sent it again since.
+            if !self.state().aside.contains_key(&number) {
+                return Err(Error::NoSuchEntry { number });
+            }
             tx.forget.push(number);
             tx.write_anew(entry)
         })

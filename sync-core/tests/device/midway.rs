@@ -1,10 +1,11 @@
 //! Reads between the moment at which a checkpoint is in the store and the one at which the replica hears of it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sync_core::{Checkpoint, Heads, KeyValue, MemoryStore, Position, Replica, Store, StoreError};
 
-use super::support::{Note, Set, builder, hub_on, note, notes, run};
+use super::support::{Note, Set, builder, export, hub_on, import, note, notes, run};
 
 /// How a checkpoint ends, as far as the replica is told.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,7 +24,16 @@ type Meanwhile = Box<dyn Fn() + Send>;
 struct Midway {
     store: MemoryStore,
     end: Mutex<End>,
+    /// How many checkpoints go well before one does not, if any.
+    good: AtomicUsize,
     meanwhile: Mutex<Option<Meanwhile>>,
+}
+
+impl Midway {
+    fn new() -> Self {
+        let (store, end, meanwhile) = (MemoryStore::new(), Mutex::new(End::Told), Mutex::new(None));
+        Self { store, end, meanwhile, good: AtomicUsize::new(usize::MAX) }
+    }
 }
 
 impl Store for Midway {
@@ -37,6 +47,9 @@ impl Store for Midway {
         self.store.journal(from, limit)
     }
     fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+        if self.good.fetch_sub(1, Ordering::Relaxed) == 0 {
+            return Err(StoreError::io("the store", "it failed once"));
+        }
         let end = *self.end.lock().unwrap_or_else(PoisonError::into_inner);
         if end != End::Failed {
             self.store.checkpoint(checkpoint)?;
@@ -72,8 +85,7 @@ fn what_a_checkpoint_took_in_counts_once_for_whoever_reads_at_that_moment() {
         for read in [by_id, by_list] {
             let clock = Set::new();
             let hub = hub_on(MemoryStore::new(), &clock);
-            let store = Midway { store: MemoryStore::new(), end: Mutex::new(End::Told), meanwhile: Mutex::new(None) };
-            let store = Arc::new(store);
+            let store = Arc::new(Midway::new());
             let open = || builder(&clock).open(store.clone()).unwrap();
             let (other, device) = (builder(&clock).open(MemoryStore::new()).unwrap(), open());
             other.create(note("n", "T")).unwrap().wait().unwrap();
@@ -103,6 +115,34 @@ fn what_a_checkpoint_took_in_counts_once_for_whoever_reads_at_that_moment() {
             assert_eq!((by_id(&device), by_list(&device)), (2, 2), "{end:?}: after the next one");
             drop(device);
             assert_eq!(by_id(&open()), 2, "{end:?}: opened again");
+        }
+    }
+}
+
+#[test]
+fn an_import_that_fails_at_any_step_leaves_what_was_there_or_what_comes() {
+    let clock = Set::new();
+    let hub = hub_on(MemoryStore::new(), &clock);
+    let other = builder(&clock).open(MemoryStore::new()).unwrap();
+    for id in ["a", "b", "c"] {
+        other.create(note(id, "T")).unwrap().wait().unwrap();
+    }
+    run(other.sync(&hub.transport("tester"))).unwrap();
+    let file = export(&other);
+    for good in 0.. {
+        let store = Arc::new(Midway::new());
+        let device = builder(&clock).open(store.clone()).unwrap();
+        store.good.store(good, Ordering::Relaxed);
+        let imported = import(&device, file.clone());
+        store.good.store(usize::MAX, Ordering::Relaxed);
+        for device in [device, builder(&clock).open(store).unwrap()] {
+            let shown = notes(&device).len();
+            let expected = if device.cursor().seq == 0 { 0 } else { 3 };
+            assert_eq!(shown, expected, "{good} went well: {imported:?}");
+        }
+        if imported.is_ok() {
+            assert!(good > 2);
+            return;
         }
     }
 }
