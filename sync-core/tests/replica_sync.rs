@@ -348,7 +348,10 @@ fn one_refused_entry_among_many_holds_up_none() {
     let mended =
         a.replica.resubmit(rejected[0].number, |fields| fields.insert("title", sync_core::Value::from("mended")));
     mended.unwrap().wait().unwrap();
-    a.replica.resubmit(rejected[1].number, |_| ()).unwrap().wait().unwrap();
+    // Sent again by somebody else while it is being mended, it is sent once.
+    let number = rejected[1].number;
+    let meanwhile = |_: &mut sync_core::Fields| a.replica.resubmit(number, |_| ()).unwrap().wait().unwrap();
+    assert_eq!(a.replica.resubmit(number, meanwhile).unwrap_err().code(), "no_such_entry");
     assert_eq!(a.sync().rejected, 0);
     b.sync();
     let mended = b.replica.get::<Note>(&"00700".into()).unwrap().unwrap();
