@@ -113,6 +113,10 @@ pub enum Error {
         /// How many.
         entries: u64,
     },
+    /// The replica was wiped while this was under way. Nothing more of it counts: what the replica holds now is not
+    /// what this was about.
+    #[error("the replica was wiped meanwhile: what it held is gone, and nothing of this came into what it is now")]
+    Wiped,
     /// A snapshot's file cannot be written, or cannot be taken in. Nothing was changed.
     #[error("the snapshot's file cannot be used: {message}")]
     SnapshotFile {
@@ -165,6 +169,7 @@ impl Error {
             Self::HubLostData { .. } => "hub_lost_data",
             Self::Diverged { .. } => "diverged",
             Self::Unsynced { .. } => "unsynced",
+            Self::Wiped => "wiped",
             Self::SnapshotFile { .. } => "snapshot_file",
             Self::NoSuchEntry { .. } => "no_such_entry",
             Self::Config { .. } => "config",

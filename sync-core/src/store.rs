@@ -19,6 +19,8 @@ pub type KeyValue = (Vec<u8>, Vec<u8>);
 ///   all of it, and the caller will reopen before it writes again if [`StoreError::is_retryable`] says no.
 /// - `append` and `checkpoint` are atomic: after a crash all of one call is there or nothing of it.
 /// - Positions are dense, from 1, and never reused, not even when rows were dropped.
+/// - A [`Replica`](crate::Replica) has its store for itself: a backend that others could open as well says
+///   [`StoreError::Locked`] to them. [`Hub`](crate::Hub)s may share one.
 /// - Many threads may call at once; reads see every call that returned before they began, and no half of any.
 ///
 /// `sync-testkit`'s `store_tests!` tries all of it on your backend.

@@ -6,8 +6,10 @@ mod device {
     mod cold;
     mod crash;
     mod keep;
+    mod local;
     mod midway;
     mod names;
+    mod session;
     mod snapshot;
     mod support;
 }

@@ -9,7 +9,9 @@
 //! 3. **`checkpoint` is one transaction**: keys dropped, keys put, old commits dropped, what it covers.
 //! 4. **Errors say what they mean.** "Somebody else is writing" is [`StoreError::Locked`], which callers try again; a
 //!    file that is none of ours is [`StoreError::Damaged`]; all else is [`StoreError::Io`].
-//! 5. **Run the kit**, which tries all of it, a named test a case, and random histories:
+//! 5. **A device has its store for itself.** [`SqliteStore::open`] keeps everybody else out; hubs that share a log open
+//!    it with [`SqliteStore::open_shared`].
+//! 6. **Run the kit**, which tries all of it, a named test a case, and random histories:
 //!
 //! ```no_run
 //! # use std::sync::Arc;
@@ -60,13 +62,29 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file, which is made if there is none. Other processes may have it open as well.
+    /// Opens the file, which is made if there is none, for itself alone: what a replica needs.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] if it is no SQLite file, [`StoreError::Newer`] if a newer version made it.
+    /// [`StoreError::Locked`] if it is open elsewhere, [`StoreError::Damaged`] if it is no SQLite file,
+    /// [`StoreError::Newer`] if a newer version made it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let what = path.as_ref().display().to_string();
-        let connection = Self::connect(path.as_ref()).map_err(|error| told(&what, error))?;
+        Self::open_as(path.as_ref(), "EXCLUSIVE")
+    }
+
+    /// Opens the file so that other processes may have it open as well: for hubs that share a log.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); [`StoreError::Locked`] if another process has it for itself.
+    pub fn open_shared(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let store = Self::open_as(path.as_ref(), "NORMAL")?;
+        // Others write as well, one after the other.
+        store.read(|connection| connection.busy_timeout(Duration::from_secs(10)))?;
+        Ok(store)
+    }
+
+    fn open_as(path: &Path, locking: &str) -> Result<Self, StoreError> {
+        let what = path.display().to_string();
+        let connection = Self::connect(path, locking).map_err(|error| told(&what, error))?;
         let store = Self { path: what, connection: Mutex::new(connection) };
         match store.write(prepare)? {
             LAYOUT => Ok(store),
@@ -74,9 +92,11 @@ impl SqliteStore {
         }
     }
 
-    fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    fn connect(path: &Path, locking: &str) -> rusqlite::Result<Connection> {
         let connection = Connection::open(path)?;
-        connection.busy_timeout(Duration::from_secs(10))?;
+        connection.busy_timeout(Duration::from_millis(200))?;
+        // Set before the first look at the file, which takes the lock and keeps it.
+        connection.pragma_update(None, "locking_mode", locking)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // Without it, WAL mode forgets commits when power is lost.
         connection.pragma_update(None, "synchronous", "FULL")?;

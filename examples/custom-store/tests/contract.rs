@@ -16,11 +16,26 @@ sync_testkit::store_tests!(sqlite, || {
 fn two_connections_share_one_journal() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store.sqlite");
-    let (one, other) = (SqliteStore::open(&path).unwrap(), SqliteStore::open(&path).unwrap());
+    let (one, other) = (SqliteStore::open_shared(&path).unwrap(), SqliteStore::open_shared(&path).unwrap());
     one.append(0, &[b"one's"]).unwrap();
     assert!(matches!(other.append(0, &[b"other's"]), Err(StoreError::Moved { last: 1 })));
     other.append(1, &[b"other's"]).unwrap();
     assert_eq!(one.journal(0, 10).unwrap().len(), 2);
+}
+
+#[test]
+fn a_device_has_its_file_for_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.sqlite");
+    let store = SqliteStore::open(&path).unwrap();
+    for other in [SqliteStore::open(&path), SqliteStore::open_shared(&path)] {
+        assert!(matches!(other.unwrap_err(), StoreError::Locked { .. }));
+    }
+    store.append(0, &[b"one"]).unwrap();
+    drop(store);
+    let shared = SqliteStore::open_shared(&path).unwrap();
+    assert_eq!(shared.heads().unwrap().last, 1);
+    assert!(matches!(SqliteStore::open(&path).unwrap_err(), StoreError::Locked { .. }));
 }
 
 #[test]

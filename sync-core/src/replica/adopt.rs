@@ -4,40 +4,34 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Replica;
 use super::cycle::Report;
 use super::greet::check_chain;
 use super::lost::lost_writes;
 use super::query::Scan;
 use super::row::{Decision, Kept, Row};
+use super::session::Session;
 use super::state::State;
+use super::table::Begun;
+use super::write::Writing;
 use crate::error::Error;
-use crate::model::codec::{Reader, Writer};
-use crate::model::entry::EntityKey;
-use crate::model::record::Record;
 use crate::model::stamp::{ClientId, Dot, Known, VersionVector};
 use crate::records::Table;
-use crate::seal;
-use crate::store::{Checkpoint, KeyValue};
 use crate::transport::{Rejection, SnapshotPage, SnapshotRequest, Transport, TransportError};
 
-/// Where the token of the next page is kept while a snapshot is being taken in; an empty one if it cannot be gone on with.
-const RESUME: &[u8] = b"b";
-/// How many rows are dropped at a time.
-const SWEEP: usize = 1_024;
-
-impl Replica {
+impl Session {
     /// Takes the hub's snapshot as this replica's records. Entries that are pending stay pending, but for those that
     /// name what the snapshot does not contain. Where the hub's history is another one, this replica goes on under a new
     /// client id, and what only it held is set aside.
     pub(super) async fn take_snapshot(&self, transport: &dyn Transport, history: History) -> Result<(), Error> {
-        let (table, mut token, mut latest) = self.offload(|replica| replica.resume_snapshot()).await?;
+        let begun = self.offload(|session| session.resume_snapshot()).await?;
+        let Begun { table, mut token, mut latest } = begun;
         let mut taken = 0;
         let last = loop {
+            self.check()?;
             let page = match transport.snapshot(&SnapshotRequest { page: token.clone() }).await {
                 // The hub no longer knows where this was: begin anew.
                 Err(TransportError::Expired) if !token.is_empty() => {
-                    self.offload(move |replica| replica.sweep(table)).await?;
+                    self.offload(move |session| session.sweep(table)).await?;
                     (token, latest) = (String::new(), 0);
                     continue;
                 }
@@ -46,7 +40,7 @@ impl Replica {
             let next = page.next.clone();
             taken += page.records.len() as u64;
             latest = page.records.iter().map(|(_, record)| record.latest()).fold(latest, u64::max);
-            let page = self.offload(move |replica| replica.store_page(table, page, latest)).await?;
+            let page = self.offload(move |session| session.store_page(table, page, latest)).await?;
             self.progress(|status| status.snapshot(taken, page.total));
             match next {
                 Some(next) if next == token => {
@@ -68,7 +62,7 @@ impl Replica {
                 Some(self.compare(transport, Some(&theirs)).await?.distrusted)
             }
         };
-        self.offload(move |replica| replica.switch_to(table, &last, latest, other)).await
+        self.offload(move |session| session.switch_to(table, &last, latest, other)).await
     }
 
     /// The hub may have been put back to an older state while its snapshot came, or before: then the snapshot does not
@@ -85,64 +79,6 @@ impl Replica {
         }
     }
 
-    /// The table that a snapshot goes into, the page to go on with, and the greatest logical time before it.
-    fn resume_snapshot(&self) -> Result<(Table, String, u64), Error> {
-        let table = self.state().table.next();
-        match self.begun_snapshot()? {
-            Some((begun, token, latest)) if begun == table && !token.is_empty() => Ok((table, token, latest)),
-            _ => Ok((self.begin_snapshot(Source::Hub)?, String::new(), 0)),
-        }
-    }
-
-    /// Empties the table that a snapshot goes into.
-    pub(super) fn begin_snapshot(&self, source: Source) -> Result<Table, Error> {
-        let table = self.state().table.next();
-        self.sweep(table)?;
-        // Whoever finds this knows that what is in the table is not to be gone on with.
-        self.change_map(match source {
-            Source::File => Checkpoint { puts: vec![resume_row(table, "", 0)], ..Checkpoint::default() },
-            Source::Hub => Checkpoint { drops: vec![RESUME.to_vec()], ..Checkpoint::default() },
-        })?;
-        Ok(table)
-    }
-
-    /// What came of a snapshot that cannot be used goes.
-    pub(super) fn give_up_snapshot(&self, table: Table) -> Result<(), Error> {
-        // What failed may have failed after the switch: then these are the records.
-        if self.state().table == table {
-            return Ok(());
-        }
-        self.sweep(table)?;
-        self.change_map(Checkpoint { drops: vec![RESUME.to_vec()], ..Checkpoint::default() })
-    }
-
-    fn begun_snapshot(&self) -> Result<Option<(Table, String, u64)>, Error> {
-        let Some(row) = self.inner.journal.store().get(RESUME)? else { return Ok(None) };
-        let body = seal::open(RESUME, &row)?;
-        let mut r = Reader::plain(body);
-        let begun = r.u8().and_then(|table| Ok((Table(table), r.text()?.to_owned(), r.u64()?)));
-        Ok(Some(begun.map_err(|error| seal::unreadable(RESUME, &error))?))
-    }
-
-    /// Drops what was left by a process that ended in the middle of taking a snapshot in, or of leaving a table.
-    pub(super) fn sweep_leftovers(&self) -> Result<(), Error> {
-        let current = self.state().table;
-        let resumed = self.begun_snapshot()?.filter(|(_, token, _)| !token.is_empty()).map(|(table, ..)| table);
-        let store = self.inner.journal.store();
-        let (mut from, end) = Table::all();
-        while let Some((place, _)) = store.range(&from, &end, 1)?.first() {
-            let Some(table) = Table::of(place) else { break };
-            if table != current && Some(table) != resumed {
-                self.sweep(table)?;
-            }
-            from = table.bounds(None).1;
-            if from >= end {
-                break;
-            }
-        }
-        Ok(())
-    }
-
     /// Before the hub is given back what it lost: it has lost which entries it had from other copies of this file, too.
     pub(super) fn doubt_copies(&self, report: &mut Report) -> Result<(), Error> {
         self.bring_in_all()?;
@@ -153,57 +89,9 @@ impl Replica {
         if !doubtful.is_empty() {
             report.rejected += doubtful.len() as u64;
             let decisions = doubtful.into_iter().map(|(local, rejection)| (local, Decision::Rejected(rejection)));
-            self.commit_between_writes(&Row::decided_here(decisions.collect()))?;
+            self.commit(&Row::decided_here(decisions.collect()))?;
         }
         Ok(())
-    }
-
-    /// Drops what a table holds.
-    pub(super) fn sweep(&self, table: Table) -> Result<(), Error> {
-        let store = self.inner.journal.store();
-        let (from, to) = table.bounds(None);
-        loop {
-            let rows = store.range(&from, &to, SWEEP)?;
-            if rows.is_empty() {
-                return Ok(());
-            }
-            let drops = rows.into_iter().map(|(place, _)| place).collect();
-            self.change_map(Checkpoint { drops, ..Checkpoint::default() })?;
-        }
-    }
-
-    fn store_page(&self, table: Table, page: SnapshotPage, latest: u64) -> Result<SnapshotPage, Error> {
-        self.store_records(table, &page.records, page.next.as_deref().map(|next| (next, latest)))?;
-        Ok(SnapshotPage { records: Vec::new(), ..page })
-    }
-
-    /// Puts records into a table, with the token of the page that comes next and the greatest logical time before it.
-    pub(super) fn store_records(
-        &self,
-        table: Table,
-        records: &[(EntityKey, Record)],
-        next: Option<(&str, u64)>,
-    ) -> Result<(), Error> {
-        let mut change = Checkpoint::default();
-        for (key, record) in records {
-            let (place, row) = table.row(key, record);
-            if record.is_empty() {
-                change.drops.push(place);
-            } else {
-                change.puts.push((place, row));
-            }
-        }
-        change.puts.extend(next.map(|(next, latest)| resume_row(table, next, latest)));
-        self.change_map(change)
-    }
-
-    /// Changes the map beside the records that are in use: what it covers stays as it is.
-    fn change_map(&self, change: Checkpoint) -> Result<(), Error> {
-        self.with_checkpointer(|| {
-            let store = self.inner.journal.store();
-            let covers = store.heads()?.covers;
-            Ok(store.checkpoint(&Checkpoint { covers, ..change })?)
-        })
     }
 
     /// The snapshot is complete: from here on it is what this replica shows. `other` says that its history is another
@@ -217,19 +105,45 @@ impl Replica {
     ) -> Result<(), Error> {
         self.bring_in_all()?;
         let vector: VersionVector = last.vector.iter().cloned().collect();
-        if other.is_none() {
-            self.state().check_contained(&vector)?;
-        }
-        let before = self.state().table;
         let mut trusted = vector.clone();
         for (client, same) in other.iter().flatten() {
             trusted.set(client.clone(), Known { n: *same, ..Known::default() });
         }
+        // Nobody else changes what was accepted while this session lasts.
         let kept = if other.is_some() { self.only_here(&trusted, table)? } else { Vec::new() };
+        let (before, position) = {
+            // What is pending is looked at and decided about in one step: nobody writes anything that builds on what
+            // is not here any more.
+            let writing = self.between_writes()?;
+            if other.is_none() {
+                self.state().check_contained(&vector)?;
+            }
+            let before = self.state().table;
+            let aside = self.leave_history(&writing, &vector, &trusted, other.is_some())?;
+            let vector = last.vector.clone();
+            let row = Row::Adopted { table: table.0, cursor: last.cursor, latest, vector, aside, kept };
+            (before, writing.commit(&row)?)
+        };
+        self.inner.journal.wait(position)?;
+        self.checkpoint()?;
+        self.end_snapshot()?;
+        self.inner.watchers.resync();
+        self.sweep(before)
+    }
+
+    /// Another state is about to take the place of the records: this replica goes on under a new client id if its
+    /// entries do not go on from there. Returns what of them is to be set aside.
+    fn leave_history(
+        &self,
+        writing: &Writing<'_>,
+        vector: &VersionVector,
+        trusted: &VersionVector,
+        is_other: bool,
+    ) -> Result<Vec<(u64, Rejection)>, Error> {
         let (goes_on, before_copy) = {
             let state = self.state();
-            let goes_on = match state.own_chain(&vector) {
-                OwnChain::Ours(n) => other.is_none() || state.may_go_on_from(n),
+            let goes_on = match state.own_chain(vector) {
+                OwnChain::Ours(n) => !is_other || state.may_go_on_from(n),
                 OwnChain::Forked => false,
             };
             (goes_on, state.copied)
@@ -237,24 +151,18 @@ impl Replica {
         if !goes_on {
             let before = self.state().client.clone();
             let client = self.inner.name.fresh(&*self.inner.random, Some(&before));
-            self.commit_between_writes(&Row::Client(client))?;
+            writing.commit(&Row::Client(client))?;
         }
         // What may have been accepted under another name, by way of a copy or before the hub lost it, is not offered
         // again: the hub may no longer know its intent, and it would count twice.
-        let mut aside = self.state().doubtful(if goes_on { before_copy } else { u64::MAX });
+        let state = self.state();
+        let mut aside = state.doubtful(if goes_on { before_copy } else { u64::MAX });
         if goes_on {
             let doubtful: BTreeSet<u64> = aside.iter().map(|(local, _)| *local).collect();
-            let stranded = self.state().stranded(&trusted);
+            let stranded = state.stranded(trusted);
             aside.extend(stranded.into_iter().filter(|(local, _)| !doubtful.contains(local)));
         }
-        let vector = last.vector.clone();
-        let row = Row::Adopted { table: table.0, cursor: last.cursor, latest, vector, aside, kept };
-        let position = self.commit_between_writes(&row)?;
-        self.inner.journal.wait(position)?;
-        self.checkpoint()?;
-        self.change_map(Checkpoint { drops: vec![RESUME.to_vec()], ..Checkpoint::default() })?;
-        self.inner.watchers.resync();
-        self.sweep(before)
+        Ok(aside)
     }
 
     /// What this replica's records hold and the snapshot does not: written anew from the records.
@@ -282,23 +190,6 @@ pub(super) enum History {
     GivenBack,
     /// It is another one, for all that can be proven.
     Another,
-}
-
-/// Where a snapshot comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
-    /// In pages, which can be gone on with after an interruption.
-    Hub,
-    /// From its beginning, every time.
-    File,
-}
-
-fn resume_row(table: Table, token: &str, latest: u64) -> KeyValue {
-    let mut w = Writer::plain();
-    w.u8(table.0);
-    w.text(token);
-    w.u64(latest);
-    (RESUME.to_vec(), seal::seal(RESUME, &w.finish()))
 }
 
 /// How a snapshot's entries of this client stand to those that this file issued.

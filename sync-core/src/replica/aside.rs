@@ -71,10 +71,11 @@ impl Replica {
     /// # Errors
     /// [`Error::NoSuchEntry`].
     pub fn discard(&self, number: u64) -> Result<Commit<()>, Error> {
+        let writing = self.between_writes()?;
         if !self.state().aside.contains_key(&number) {
             return Err(Error::NoSuchEntry { number });
         }
-        let position = self.commit_between_writes(&Row::Forget(vec![number]))?;
+        let position = writing.commit(&Row::Forget(vec![number]))?;
         Ok(self.inner.journal.ticket(position, ()))
     }
 }

@@ -109,7 +109,8 @@ impl ReplicaBuilder {
         self
     }
 
-    /// Opens the replica that the store holds, or makes one. Replays what the last checkpoint lacks.
+    /// Opens the replica that the store holds, or makes one. Replays what the last checkpoint lacks. The store is this
+    /// replica's alone: one that another brings forward as well fails with [`StoreError::Moved`].
     ///
     /// # Errors
     /// [`Error::Store`] if the store cannot be read or is damaged; [`Error::Config`] if a type was registered twice,
@@ -249,6 +250,7 @@ fn replay(store: &dyn Store, front: Option<usize>, client: impl FnOnce() -> Clie
         }
     }
     state.changed.clear();
+    state.covers = heads.covers;
     Ok(Replayed { state, last: heads.last, bytes: read, fresh })
 }
 

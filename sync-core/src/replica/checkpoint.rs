@@ -14,7 +14,7 @@ use crate::model::codec::Writer;
 use crate::model::entry::EntityKey;
 use crate::records::{Frozen, Table};
 use crate::seal;
-use crate::store::{Checkpoint, KeyValue};
+use crate::store::{Checkpoint, KeyValue, Position, StoreError};
 
 /// How many pending entries weigh as much as one that was accepted: they are written into the map as they are, and
 /// while there are more they cost memory and time at the next opening.
@@ -63,8 +63,9 @@ impl Replica {
     }
 
     fn fold_checkpoint(&self, drop: bool) -> Result<(), Error> {
-        self.settle_checkpoint()?;
+        self.covers()?;
         let store = self.inner.journal.store().clone();
+        // A wipe waits for whoever makes a checkpoint: there is none between this and what is taken in.
         if self.state().wiped {
             self.sweep_wiped()?;
         }
@@ -87,9 +88,8 @@ impl Replica {
             }
             Err(error) => {
                 self.state().doubt(&written);
-                self.settle_checkpoint()?;
                 // It may have been carried out all the same.
-                if store.heads()?.covers >= written.mark.position { Ok(()) } else { Err(error) }
+                if written.is_seen_at(self.covers()?) { Ok(()) } else { Err(error) }
             }
         }
     }
@@ -135,7 +135,7 @@ impl Replica {
         let Some(Underway { written, has_failed }) = self.state().underway.clone() else { return Ok(()) };
         let covers = self.inner.journal.store().heads()?.covers;
         let mut state = self.state();
-        if covers >= written.mark.position {
+        if written.is_seen_at(covers) {
             state.take_in(&written);
         } else if has_failed {
             state.give_back(&written);
@@ -143,26 +143,19 @@ impl Replica {
         Ok(())
     }
 
-    /// What was wiped goes from the map before the checkpoint counts that says so.
-    fn sweep_wiped(&self) -> Result<(), Error> {
-        let store = self.inner.journal.store();
-        self.inner.journal.flush()?;
-        for prefix in meta::WIPED {
-            loop {
-                let rows = store.range(prefix, &[prefix[0] + 1], 1_024)?;
-                if rows.is_empty() {
-                    break;
-                }
-                let drops = rows.into_iter().map(|(place, _)| place).collect();
-                let covers = store.heads()?.covers;
-                store.checkpoint(&Checkpoint { covers, drops, ..Checkpoint::default() })?;
-            }
+    /// What the store's map covers. Only for whoever makes a checkpoint, or sees to it that nobody does.
+    ///
+    /// # Errors
+    /// [`StoreError::Moved`] if another replica on this store, which a replica must have for itself, brought it there:
+    /// what is in memory was not taken in, or twice.
+    pub(super) fn covers(&self) -> Result<Position, Error> {
+        self.settle_checkpoint()?;
+        let heads = self.inner.journal.store().heads()?;
+        if heads.covers == self.state().covers {
+            Ok(heads.covers)
+        } else {
+            Err(StoreError::Moved { last: heads.last }.into())
         }
-        let mut state = self.state();
-        state.wiped = false;
-        state.pending.all_are_new();
-        state.aside.values_mut().for_each(|aside| aside.stored = false);
-        Ok(())
     }
 
     /// Makes a checkpoint if one is due: beside the caller where there are threads.
@@ -218,6 +211,8 @@ pub(super) struct Underway {
 pub(super) struct Written {
     /// What it covers.
     mark: Mark,
+    /// What the one before covers.
+    before: Position,
     /// The number of the first entry that was written after it.
     next_local: u64,
     table: Table,
@@ -228,6 +223,13 @@ pub(super) struct Written {
     aside: Vec<(u64, Aside)>,
     dropped: Vec<(u64, EntityKey)>,
     local: Vec<(EntityKey, Fields)>,
+}
+
+impl Written {
+    /// Whether a store that covers this shows that it was carried out.
+    fn is_seen_at(&self, covers: Position) -> bool {
+        covers == self.mark.position && covers != self.before
+    }
 }
 
 impl State {
@@ -246,6 +248,7 @@ impl State {
         let dropped = dropped.into_iter().filter(|(local, _)| !self.pending.contains(*local)).collect();
         let written = Arc::new(Written {
             mark,
+            before: self.covers,
             next_local: self.next_local,
             table: self.table,
             frozen: self.records.freeze(),
@@ -276,6 +279,7 @@ impl State {
         if !self.learn_of(written) {
             return;
         }
+        self.covers = written.mark.position;
         if self.table == written.table {
             self.records.thaw(&written.frozen);
         }

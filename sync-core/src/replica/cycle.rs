@@ -7,6 +7,7 @@ use super::adopt::History;
 use super::download::Pulled;
 use super::greet::{Greeted, Lost};
 use super::row::Row;
+use super::session::Session;
 use super::single_flight::Entered;
 use super::status::Phase;
 use super::upload::Pushed;
@@ -60,6 +61,7 @@ impl Replica {
     /// durable; the next sync goes on where it was.
     ///
     /// # Errors
+    /// [`Error::Wiped`] if the replica was [wiped](Self::wipe) meanwhile: nothing came into what it is since.
     /// [`Error::Transport`] if the hub was not reached or refused; what is pending stays pending.
     /// [`Error::WrongAccount`], [`Error::HubLostData`], [`Error::Diverged`]: nothing was changed. [`Error::Store`].
     pub async fn sync(&self, transport: &dyn Transport) -> Result<Report, Error> {
@@ -71,21 +73,44 @@ impl Replica {
     /// # Errors
     /// As there.
     pub async fn sync_with(&self, transport: &dyn Transport, options: SyncOptions) -> Result<Report, Error> {
+        let wipes = self.state().wipes;
         loop {
             match self.inner.syncing.enter().await {
                 Entered::Alone(flight) => {
-                    self.progress(|status| status.begin());
-                    let result = self.cycle(transport, options).await;
-                    let now = self.inner.clock.now();
-                    self.progress(|status| status.end(&result, now, &*self.inner.random));
-                    flight.land(result.clone());
-                    return result;
+                    let session = Session::begin(self, flight, wipes)?;
+                    return session.told(session.cycle(transport, options)).await;
                 }
+                // The one that was joined was given up, or was for what was wiped: this one takes its place.
+                Entered::Joined(None | Some(Err(Error::Wiped))) => {}
                 Entered::Joined(Some(result)) => return result,
-                // The one that was joined was given up: this one takes its place.
-                Entered::Joined(None) => {}
             }
         }
+    }
+
+    /// The way out where hub and replica hold what cannot be proven to be one history, or where the hub lost data
+    /// and this replica may not give it back: the hub's state becomes this replica's. What this replica held and the
+    /// hub lacks, pending or once accepted, is set aside: listed by [`rejected`](Self::rejected), and written anew by
+    /// [`resubmit`](Self::resubmit). A sync that runs is waited for, and one that begins meanwhile joins this.
+    ///
+    /// # Errors
+    /// As [`sync`](Self::sync).
+    pub async fn adopt_hub(&self, transport: &dyn Transport) -> Result<Report, Error> {
+        let session = self.session().await?;
+        session.told(session.adopt(transport)).await
+    }
+}
+
+impl Session {
+    /// Does what a program sees the progress of, and those who join are given the result of.
+    async fn told(&self, work: impl Future<Output = Result<Report, Error>>) -> Result<Report, Error> {
+        self.progress(|status| status.begin());
+        let result = work.await;
+        // However it went on: it was for what is not here any more.
+        let result = self.check().and(result);
+        let now = self.inner.clock.now();
+        self.progress(|status| status.end(&result, now, &*self.inner.random));
+        self.land(result.clone());
+        result
     }
 
     async fn cycle(&self, transport: &dyn Transport, options: SyncOptions) -> Result<Report, Error> {
@@ -141,7 +166,7 @@ impl Replica {
         }
         report.pending = self.state().pending.len();
         if upload.is_ok() {
-            self.commit_between_writes(&Row::Synced(self.wall()))?;
+            self.commit(&Row::Synced(self.wall()))?;
         }
         // What came last and that it did are appended together. That nothing came nobody waits for.
         match came_last {
@@ -228,7 +253,7 @@ impl Replica {
                 Err(Error::Transport(TransportError::Superseded)) if *patience > 0 => {
                     *patience -= 1;
                     let attempt = self.state().attempt.saturating_mul(2).saturating_add(64);
-                    self.commit_between_writes(&Row::Offer { attempt, numbers: Vec::new() })?;
+                    self.commit(&Row::Offer { attempt, numbers: Vec::new() })?;
                 }
                 Err(Error::Transport(TransportError::Forked { .. })) if *patience > 0 => {
                     let hello = self.hello(transport).await?;
@@ -266,21 +291,13 @@ impl Replica {
         }
     }
 
-    /// The way out where hub and replica hold what cannot be proven to be one history, or where the hub lost data
-    /// and this replica may not give it back: the hub's state becomes this replica's. What this replica held and the
-    /// hub lacks, pending or once accepted, is set aside: listed by [`rejected`](Self::rejected), and written anew by
-    /// [`resubmit`](Self::resubmit).
-    ///
-    /// # Errors
-    /// As [`sync`](Self::sync).
-    pub async fn adopt_hub(&self, transport: &dyn Transport) -> Result<Report, Error> {
-        let request = self.state().hello();
-        let hello = transport.hello(&request).await?;
+    async fn adopt(&self, transport: &dyn Transport) -> Result<Report, Error> {
+        let hello = self.hello(transport).await?;
         self.bind(&hello)?;
         let (mut settled, mut patience) = (Report::default(), PATIENCE);
         self.settle_issued(transport, &hello, &mut settled, &mut patience).await?;
         self.take_snapshot(transport, History::Another).await?;
-        let mut report = self.sync(transport).await?;
+        let mut report = self.cycle(transport, SyncOptions::default()).await?;
         report.uploaded += settled.uploaded;
         report.rejected += settled.rejected;
         report.forked |= settled.forked;
@@ -295,11 +312,11 @@ impl Replica {
         *patience = patience.saturating_sub(1);
         report.forked = true;
         if hello.on_chain {
-            self.commit_between_writes(&Row::Told(hello.head))?;
+            self.commit(&Row::Told(hello.head))?;
         }
         let before = self.state().client.clone();
         let client = self.inner.name.fresh(&*self.inner.random, Some(&before));
-        self.commit_between_writes(&Row::Client(client))?;
+        self.commit(&Row::Client(client))?;
         Ok(())
     }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Replica;
 use super::cycle::Report;
 use super::row::Row;
+use super::session::Session;
 use super::state::PageFault;
 use crate::error::Error;
 use crate::model::entry::Entry;
@@ -27,7 +27,7 @@ pub(super) enum Pulled {
     Undecided,
 }
 
-impl Replica {
+impl Session {
     /// Takes one page of the hub's log.
     pub(super) async fn pull(
         &self,
@@ -52,6 +52,7 @@ impl Replica {
         settles: bool,
         report: &mut Report,
     ) -> Result<Pulled, Error> {
+        self.check()?;
         let request = {
             let state = self.state();
             let own = Dot::new(state.client.clone(), state.vector.get(&state.client).n);
@@ -77,7 +78,7 @@ impl Replica {
         report.downloaded += entries.len() as u64;
         let gone = self.stranded_by(&entries)?;
         report.rejected += gone.len() as u64;
-        let position = self.commit_between_writes(&Row::Page { entries, cursor: page.cursor, gone })?;
+        let position = self.commit(&Row::Page { entries, cursor: page.cursor, gone })?;
         if page.has_more {
             // The row holds the cursor too: a page that is lost is one that comes again. It is appended while the next
             // ones come; nobody waits for it.

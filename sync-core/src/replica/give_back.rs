@@ -1,7 +1,7 @@
 //! Giving back: a hub that lost data is offered this replica's snapshot.
 
-use super::Replica;
 use super::query::Scan;
+use super::session::Session;
 use crate::error::Error;
 use crate::model::stamp::Dot;
 use crate::transport::{Link, SnapshotPage, Transport, TransportError};
@@ -9,7 +9,7 @@ use crate::transport::{Link, SnapshotPage, Transport, TransportError};
 /// How many records are offered in one page.
 const PAGE: usize = 256;
 
-impl Replica {
+impl Session {
     /// Offers this replica's records, as its accepted entries make them, for joining. What the hub has beyond them
     /// stays; what it lacks comes back. Pending entries are no part of it: they are pushed as ever. `proofs` say where the
     /// hub's entries end here.
@@ -18,6 +18,7 @@ impl Replica {
         let mut scan = Scan::accepted(self, None);
         let mut total = 0;
         loop {
+            self.check()?;
             let (rest, records) = self.offload(move |_| page(scan)).await;
             scan = rest;
             let records = records?;
@@ -25,8 +26,8 @@ impl Replica {
             let is_last = records.len() < PAGE;
             let mut page = SnapshotPage { records, transfer: transfer.clone(), ..SnapshotPage::default() };
             if is_last {
-                page.intents = self.offload(|replica| replica.known_intents()).await?;
-                page.links = self.offload(|replica| replica.latest_links()).await?;
+                page.intents = self.offload(|session| session.known_intents()).await?;
+                page.links = self.offload(|session| session.latest_links()).await?;
                 page.links.extend_from_slice(&proofs);
                 let state = self.state();
                 page.vector = state.vector.iter().map(|(client, known)| (client.clone(), known)).collect();

@@ -2,7 +2,8 @@
 
 use super::cycle::Report;
 use super::row::{Account, Row};
-use super::{Replica, State};
+use super::session::Session;
+use super::state::State;
 use crate::error::Error;
 use crate::model::stamp::{ClientId, Known};
 use crate::transport::{Hello, HelloRequest, Transport, TransportError};
@@ -22,7 +23,7 @@ pub(super) struct Lost {
     pub(super) may_join: bool,
 }
 
-impl Replica {
+impl Session {
     /// Learns who the hub is, and refuses one that cannot be the one this replica knows.
     /// `is_ahead` says that the hub just found a stamp too far ahead of its clock.
     pub(super) async fn greet(
@@ -57,7 +58,7 @@ impl Replica {
             }
             Some(_) if limits == hello.limits => {}
             _ => {
-                self.commit_between_writes(&Row::Bind { account, limits: hello.limits })?;
+                self.commit(&Row::Bind { account, limits: hello.limits })?;
             }
         }
         Ok(())
@@ -87,7 +88,7 @@ impl Replica {
             }
             Row::Clock { offset, times }
         };
-        self.commit_between_writes(&row)?;
+        self.commit(&row)?;
         Ok(())
     }
 

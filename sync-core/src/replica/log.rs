@@ -150,7 +150,9 @@ impl Reading {
                 settled.into_iter().for_each(|(local, dot)| self.accept(local, dot));
                 aside.iter().for_each(|(local, rejection)| self.reject(*local, rejection));
             }
-            _ => {}
+            // What was before is another's.
+            Row::Wiped { client, .. } => *self = Self { client, ..Self::default() },
+            Row::Clock { .. } | Row::Bind { .. } | Row::Forget(_) | Row::Synced(_) | Row::Told(_) => {}
         }
     }
 

@@ -28,16 +28,19 @@ mod purge;
 mod query;
 mod raw;
 mod row;
+mod session;
 mod single_flight;
 mod size;
 mod snapshot_file;
 mod stage;
 mod state;
 mod status;
+mod table;
 mod transaction;
 mod upload;
 mod verify;
 mod watch;
+mod wipe;
 mod write;
 
 use std::collections::BTreeMap;
@@ -68,8 +71,6 @@ use crate::error::Error;
 use crate::journal::{Commit, Journal};
 use crate::model::entry::EntityKey;
 use crate::model::record::Record;
-use crate::store::Position;
-use row::Row;
 use state::State;
 
 /// One device's copy of one space.
@@ -106,8 +107,9 @@ pub struct Replica {
 struct Inner {
     journal: Arc<Journal>,
     state: Mutex<State>,
-    /// Held from before a write reads what it changes until its entries are queued. Never held by readers.
+    /// Never held by readers.
     writing: Mutex<()>,
+    /// Who holds it.
     writer: Mutex<Option<ThreadId>>,
     schemas: BTreeMap<&'static str, &'static Schema>,
     clock: Arc<dyn Clock>,
@@ -221,31 +223,6 @@ impl Replica {
         RawReplica::new(self)
     }
 
-    /// Forgets everything that this replica holds, for a logout: it is a new and empty one afterwards, belongs to
-    /// nobody, and its space on the disk is given back. What the hub has accepted stays there.
-    ///
-    /// # Errors
-    /// [`Error::Unsynced`] if entries were never accepted or are set aside, unless `even_unsynced`: nothing was
-    /// forgotten then. [`Error::Store`].
-    pub fn wipe(&self, even_unsynced: bool) -> Result<(), Error> {
-        let (unsynced, before) = {
-            let state = self.state();
-            (state.pending.len() + state.aside.len() as u64, state.table)
-        };
-        if unsynced > 0 && !even_unsynced {
-            return Err(Error::Unsynced { entries: unsynced });
-        }
-        // A snapshot that was not taken in to its end stands where the new replica's records will.
-        self.give_up_snapshot(before.next())?;
-        let client = crate::model::stamp::ClientId::from_random(self.inner.random.bits());
-        let position = self.commit_between_writes(&Row::Wiped { client, table: before.next().0 })?;
-        self.inner.journal.wait(position)?;
-        self.sweep(before)?;
-        self.compact()?;
-        self.inner.watchers.resync();
-        Ok(())
-    }
-
     /// Appends whatever waits. Without the `system` feature's thread, this and waiting for commits are all that does.
     ///
     /// # Errors
@@ -269,20 +246,6 @@ impl Replica {
     fn schema(&self, entity_type: &str) -> Result<&'static Schema, Error> {
         let schema = self.inner.schemas.get(entity_type).copied();
         schema.ok_or_else(|| Error::Unregistered { entity_type: entity_type.to_owned() })
-    }
-
-    /// Queues a row and takes its effect, in one step.
-    fn commit(&self, row: &Row) -> Result<Position, Error> {
-        let body = row.encode();
-        let changed = {
-            let mut state = self.state();
-            let position = self.inner.journal.push(&body)?;
-            state.apply(row);
-            (position, std::mem::take(&mut state.changed))
-        };
-        self.inner.watchers.publish(&changed.1);
-        self.inner.status_changed.ring();
-        Ok(changed.0)
     }
 
     /// An entity's record as its accepted entries make it.

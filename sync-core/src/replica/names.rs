@@ -189,6 +189,11 @@ struct Run {
 }
 
 impl Names {
+    /// The drafts that are open stay open.
+    pub(super) fn go_on_from(&mut self, before: &Names) {
+        self.holders = before.holders;
+    }
+
     fn note(&mut self, local: u64, dot: &Dot, until: u64) {
         if let Some((first, run)) = self.runs.range_mut(..local).next_back()
             && *first + run.count == local

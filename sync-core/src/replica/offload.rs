@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
-use super::Replica;
+use super::session::Session;
 
 /// What comes back from the thread.
 struct Slot<T> {
@@ -11,19 +11,20 @@ struct Slot<T> {
     waker: Option<Waker>,
 }
 
-impl Replica {
-    /// Runs `work` on a thread of its own where there are threads, else here.
-    pub(super) async fn offload<T: Send + 'static>(&self, work: impl FnOnce(&Replica) -> T + Send + 'static) -> T {
+impl Session {
+    /// Runs `work` on a thread of its own where there are threads, else here. Where nobody waits for it any more it is
+    /// carried to its end all the same, and the session with it.
+    pub(super) async fn offload<T: Send + 'static>(&self, work: impl FnOnce(&Session) -> T + Send + 'static) -> T {
         #[cfg(all(feature = "system", not(target_arch = "wasm32")))]
         if self.inner.flusher.is_some() {
             let slot = Arc::new(Mutex::new(Slot { result: None, waker: None }));
-            let (theirs, replica) = (slot.clone(), self.clone());
+            let (theirs, session) = (slot.clone(), self.clone());
             let work = Arc::new(Mutex::new(Some(work)));
             let kept = work.clone();
             let run = move || {
                 let Some(work) = take(&work) else { return };
-                let result = work(&replica);
-                drop(replica);
+                let result = work(&session);
+                drop(session);
                 let mut slot = theirs.lock().unwrap_or_else(PoisonError::into_inner);
                 slot.result = Some(result);
                 if let Some(waker) = slot.waker.take() {

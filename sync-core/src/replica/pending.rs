@@ -167,6 +167,11 @@ impl Queue {
         Some(pending)
     }
 
+    /// What is read of another queue does not fit this one, which takes its place.
+    pub(super) fn go_on_from(&mut self, before: &Queue) {
+        (self.cold.turn, self.cold.front) = (before.cold.turn + 1, before.cold.front);
+    }
+
     /// Takes one out of memory.
     pub(super) fn drop_resident(&mut self, local: u64) -> Option<Pending> {
         let pending = self.entries.remove(&local)?;

@@ -3,11 +3,12 @@
 use std::io::{Read, Write};
 
 use super::Replica;
-use super::adopt::Source;
 use super::query::Scan;
 use super::row::Row;
+use super::session::Session;
 use super::snapshot_file::{FileReader, FileWriter, Head, Records, unusable};
 use super::status::Phase;
+use super::table::Source;
 use crate::error::Error;
 use crate::model::stamp::VersionVector;
 use crate::transport::SnapshotPage;
@@ -59,11 +60,12 @@ impl Replica {
     /// ```
     ///
     /// # Errors
-    /// [`Error::SnapshotFile`] if it cannot be written; [`Error::Store`].
+    /// [`Error::SnapshotFile`] if it cannot be written; [`Error::Wiped`] if the replica was wiped meanwhile;
+    /// [`Error::Store`]. The file cannot be read then.
     pub async fn export_snapshot(&self, writer: impl Write + Send + 'static) -> Result<SnapshotSummary, Error> {
-        let _alone = self.inner.syncing.enter_alone().await;
+        let session = self.session().await?;
         let _working = self.working(Phase::Exporting);
-        self.offload(move |replica| replica.write_snapshot(writer)).await
+        session.offload(move |session| session.write_snapshot(writer)).await
     }
 
     /// Takes the state from a file that [`export_snapshot`](Self::export_snapshot) wrote, without a hub: for a replica that
@@ -73,13 +75,15 @@ impl Replica {
     /// # Errors
     /// [`Error::SnapshotFile`] if it is damaged, cut off, of another kind or older than what is here;
     /// [`Error::WrongAccount`] if it is another space's; [`Error::Diverged`] if it holds another history;
-    /// [`Error::Store`]. Nothing was changed then.
+    /// [`Error::Wiped`] if the replica was wiped meanwhile; [`Error::Store`]. Nothing was changed then.
     pub async fn import_snapshot(&self, reader: impl Read + Send + 'static) -> Result<SnapshotSummary, Error> {
-        let _alone = self.inner.syncing.enter_alone().await;
+        let session = self.session().await?;
         let _working = self.working(Phase::Importing);
-        self.offload(move |replica| replica.read_snapshot(reader)).await
+        session.offload(move |session| session.read_snapshot(reader)).await
     }
+}
 
+impl Session {
     fn write_snapshot(&self, writer: impl Write) -> Result<SnapshotSummary, Error> {
         let head = {
             let state = self.state();
@@ -108,14 +112,9 @@ impl Replica {
         if !block.is_empty() {
             file.records(&block)?;
         }
-        // Only a sync takes in what was accepted, and none ran; but the replica may have been wiped.
-        let pending = {
-            let state = self.state();
-            if head.vector.iter().any(|(client, known)| state.vector.get(client) != *known) {
-                return Err(unusable("the replica was wiped while it was written"));
-            }
-            state.pending.len()
-        };
+        // Nothing else takes in what was accepted; but the replica may have been wiped.
+        self.check()?;
+        let pending = self.state().pending.len();
         let (records, bytes) = file.end()?;
         Ok(SnapshotSummary { records, bytes, pending })
     }
@@ -146,7 +145,7 @@ impl Replica {
             return Err(error);
         }
         // The file may be older than the last push.
-        self.commit_between_writes(&Row::Told(told))?;
+        self.commit(&Row::Told(told))?;
         Ok(SnapshotSummary { records, bytes: file.bytes, pending: self.state().pending.len() })
     }
 

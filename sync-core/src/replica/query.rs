@@ -77,8 +77,15 @@ impl Replica {
 
     /// The fields of an entity that never leave the device.
     pub(super) fn local_fields(&self, key: &EntityKey) -> Result<Fields, Error> {
-        if let Some(fields) = self.state().local.get(key) {
-            return Ok(fields.clone());
+        {
+            let state = self.state();
+            if let Some(fields) = state.local.get(key) {
+                return Ok(fields.clone());
+            }
+            // What the map has is of what the replica was before.
+            if state.wiped {
+                return Ok(Fields::new());
+            }
         }
         let place = local_place(key);
         match self.inner.journal.store().get(&place)? {

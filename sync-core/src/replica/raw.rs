@@ -68,7 +68,7 @@ impl<'a> RawReplica<'a> {
         self.replica.write(|tx: &mut Transaction<'_>| {
             let record = tx.alive(&key)?;
             let mut before = view::fields(schema, &record);
-            for (name, value) in self.replica.local_fields(&key)?.iter() {
+            for (name, value) in tx.local_fields(&key)?.iter() {
                 before.insert(name.to_owned(), value.clone());
             }
             let mut after = before.clone();

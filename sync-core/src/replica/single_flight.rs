@@ -1,13 +1,13 @@
 //! One at a time: whoever comes meanwhile waits for the one under way, and is given its result.
 
 use std::future::poll_fn;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::task::{Poll, Waker};
 
 use crate::threads::{Mutex, MutexGuard};
 
 /// Lets one run at a time; the others join it.
-pub(crate) struct SingleFlight<T>(Mutex<Flight<T>>);
+pub(crate) struct SingleFlight<T>(Arc<Mutex<Flight<T>>>);
 
 struct Flight<T> {
     running: bool,
@@ -16,28 +16,28 @@ struct Flight<T> {
     wakers: Vec<Waker>,
 }
 
-pub(crate) enum Entered<'a, T> {
-    Alone(InFlight<'a, T>),
+pub(crate) enum Entered<T> {
+    Alone(InFlight<T>),
     /// What the one came to that was joined; `None` if it was given up.
     Joined(Option<T>),
 }
 
-/// The one that runs; given up, it lets another run.
-pub(crate) struct InFlight<'a, T>(&'a SingleFlight<T>);
+/// The one that runs; ended or given up, it lets another run.
+pub(crate) struct InFlight<T>(SingleFlight<T>);
 
 impl<T> Default for SingleFlight<T> {
     fn default() -> Self {
-        Self(Mutex::new(Flight { running: false, landed: 0, result: None, wakers: Vec::new() }))
+        Self(Arc::new(Mutex::new(Flight { running: false, landed: 0, result: None, wakers: Vec::new() })))
     }
 }
 
 impl<T: Clone> SingleFlight<T> {
-    pub(crate) async fn enter(&self) -> Entered<'_, T> {
+    pub(crate) async fn enter(&self) -> Entered<T> {
         let joined = {
             let mut flight = self.flight();
             if !flight.running {
                 flight.running = true;
-                return Entered::Alone(InFlight(self));
+                return Entered::Alone(InFlight(Self(self.0.clone())));
             }
             flight.landed
         };
@@ -58,7 +58,7 @@ impl<T: Clone> SingleFlight<T> {
 
 impl<T: Clone> SingleFlight<T> {
     /// Keeps others waiting, who run when this is dropped. One that runs is waited for.
-    pub(crate) async fn enter_alone(&self) -> InFlight<'_, T> {
+    pub(crate) async fn enter_alone(&self) -> InFlight<T> {
         loop {
             if let Entered::Alone(flight) = self.enter().await {
                 return flight;
@@ -73,16 +73,16 @@ impl<T> SingleFlight<T> {
     }
 }
 
-impl<T> InFlight<'_, T> {
-    pub(crate) fn land(self, result: T) {
+impl<T> InFlight<T> {
+    /// What it came to. Those who joined hear of it when it is dropped.
+    pub(crate) fn land(&self, result: T) {
         let mut flight = self.0.flight();
         flight.landed += 1;
         flight.result = Some(result);
-        // Dropping `self` wakes those who joined.
     }
 }
 
-impl<T> Drop for InFlight<'_, T> {
+impl<T> Drop for InFlight<T> {
     fn drop(&mut self) {
         let wakers = {
             let mut flight = self.0.flight();

@@ -90,19 +90,35 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Fields that never leave the device: stored whole beside the entity.
-    pub(super) fn stage_local(&mut self, schema: &Schema, key: EntityKey, before: &Fields, after: &Fields) {
-        let names = || schema.fields.iter().filter(|field| field.local).map(|field| field.name);
-        if names().all(|name| before.get(name) == after.get(name)) {
-            return;
+    /// Fields that never leave the device, of an entity as this transaction shows it.
+    pub(super) fn local_fields(&self, key: &EntityKey) -> Result<Fields, Error> {
+        match self.local.iter().rev().find(|(staged, _)| staged == key) {
+            Some((_, fields)) => Ok(fields.clone()),
+            None => self.replica.local_fields(key),
         }
-        let mut fields = Fields::new();
-        for name in names() {
-            if let Some(value) = after.get(name) {
-                fields.insert(name, value.clone());
+    }
+
+    /// Fields that never leave the device are stored whole beside the entity: over what is there go those that changed.
+    pub(super) fn stage_local(
+        &mut self,
+        schema: &Schema,
+        key: EntityKey,
+        before: &Fields,
+        after: &Fields,
+    ) -> Result<(), Error> {
+        let names = schema.fields.iter().filter(|field| field.local).map(|field| field.name);
+        let changed: Vec<&str> = names.filter(|name| before.get(name) != after.get(name)).collect();
+        if !changed.is_empty() {
+            let mut fields = self.local_fields(&key)?;
+            for name in changed {
+                match after.get(name) {
+                    Some(value) => fields.insert(name, value.clone()),
+                    None => drop(fields.remove(name)),
+                }
             }
+            self.local.push((key, fields));
         }
-        self.local.push((key, fields));
+        Ok(())
     }
 
     pub(super) fn finish(mut self) -> Result<Option<Row>, Error> {

@@ -15,6 +15,7 @@ use crate::entity::Fields;
 use crate::model::entry::{EntityKey, Entry, Group};
 use crate::model::stamp::{ClientId, Dot, VersionVector};
 use crate::records::{Records, Table};
+use crate::store::Position;
 use crate::transport::{Cursor, Limits, Link, Rejection};
 
 /// The state of one replica. Changed by [`apply`](State::apply) alone, alike when a row is written and when it
@@ -65,6 +66,10 @@ pub(crate) struct State {
     pub(crate) marks: Marks,
     /// Whether the store's map still holds undecided entries of what was wiped.
     pub(crate) wiped: bool,
+    /// How often the replica was wiped, as far as this process knows.
+    pub(crate) wipes: u64,
+    /// What the store's map covers, as far as this replica brought it there.
+    pub(super) covers: Position,
     /// The checkpoint that may or may not be in the store's map by now.
     pub(super) underway: Option<Underway>,
     /// Entries whose place in their client's sequence is noted as they are folded.
@@ -118,6 +123,8 @@ impl State {
             dropped: Vec::new(),
             marks: Marks::default(),
             wiped: false,
+            wipes: 0,
+            covers: 0,
             underway: None,
             asked: HashMap::new(),
         }
@@ -173,14 +180,7 @@ impl State {
             Row::Forget(locals) => self.forget(locals),
             Row::Told(told) => self.hear_of(*told),
             Row::Synced(at) => self.last_synced = Some(*at),
-            Row::Wiped { client, table } => {
-                let (next_local, generation) = (self.next_local, self.records.generation());
-                let (marks, front) = (std::mem::take(&mut self.marks), self.pending.cold.front);
-                *self = Self::new(client.clone());
-                (self.next_local, self.table, self.wiped, self.marks) = (next_local, Table(*table), true, marks);
-                self.pending.cold.front = front;
-                self.records.go_on_from(generation);
-            }
+            Row::Wiped { client, table } => self.wipe(client.clone(), Table(*table)),
             Row::Adopted { table, cursor, latest, vector, aside, kept } => {
                 self.clock.see(*latest);
                 self.table = Table(*table);
@@ -207,6 +207,17 @@ impl State {
                 }
             }
         }
+    }
+
+    /// Becomes a new one, but for what others compare with what they knew before.
+    fn wipe(&mut self, client: ClientId, table: Table) {
+        let mut new = Self::new(client);
+        (new.next_local, new.table, new.wiped, new.wipes) = (self.next_local, table, true, self.wipes + 1);
+        (new.marks, new.covers) = (std::mem::take(&mut self.marks), self.covers);
+        new.pending.go_on_from(&self.pending);
+        new.names.go_on_from(&self.names);
+        new.records.go_on_from(self.records.generation());
+        *self = new;
     }
 
     /// Keeps the furthest cursor.

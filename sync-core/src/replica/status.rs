@@ -152,6 +152,11 @@ impl Doings {
         self.work = Progress { done, total: total.filter(|total| *total >= done).or(self.work.total) };
     }
 
+    /// The replica was wiped: what was shown was another's. What is under way still is.
+    pub(super) fn forget(&mut self) {
+        *self = Self { phase: self.phase, work: self.work, ..Self::default() };
+    }
+
     fn progress(&self, state: &State) -> Progress {
         match self.phase {
             Phase::Uploading => {
@@ -169,6 +174,9 @@ impl Doings {
 
     pub(super) fn end(&mut self, result: &Result<Report, Error>, now: u64, random: &dyn Random) {
         self.enter(Phase::Idle);
+        if matches!(result, Err(Error::Wiped)) {
+            return self.forget();
+        }
         self.last_error = result.as_ref().err().cloned();
         let least = match result {
             Ok(report) if report.pending > 0 => Some(self.put_off),

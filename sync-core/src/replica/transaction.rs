@@ -149,8 +149,7 @@ impl<'a> Transaction<'a> {
         }
         let writes = view::create(schema, fields).map_err(|refused| invalid(&key, refused))?;
         self.stage(key.clone(), Action::Create, |entry| entry.fields = writes.fields)?;
-        self.stage_local(schema, key, &Fields::new(), fields);
-        Ok(())
+        self.stage_local(schema, key, &Fields::new(), fields)
     }
 
     pub(super) fn put_fields(&mut self, schema: &Schema, key: EntityKey, after: &Fields) -> Result<(), Error> {
@@ -161,7 +160,7 @@ impl<'a> Transaction<'a> {
             Life::Alive { .. } => {}
         }
         let mut before = view::fields(schema, &record);
-        for (name, value) in self.replica.local_fields(&key)?.iter() {
+        for (name, value) in self.local_fields(&key)?.iter() {
             before.insert(name.to_owned(), value.clone());
         }
         self.update_fields(schema, key, &record, &before, after)
@@ -195,8 +194,7 @@ impl<'a> Transaction<'a> {
                 entry.of = of;
             })?;
         }
-        self.stage_local(schema, key, before, after);
-        Ok(())
+        self.stage_local(schema, key, before, after)
     }
 
     pub(super) fn delete_key(&mut self, schema: &Schema, key: EntityKey) -> Result<(), Error> {

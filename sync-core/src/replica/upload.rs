@@ -1,8 +1,8 @@
 //! Upload: pending entries are offered in order, and each gets its verdict.
 
-use super::Replica;
 use super::cycle::Report;
 use super::row::{Decision, Row};
+use super::session::Session;
 use super::size;
 use super::state::State;
 use crate::error::Error;
@@ -32,14 +32,15 @@ struct Offer {
     entries: Vec<(u64, u64, Entry)>,
 }
 
-impl Replica {
+impl Session {
     /// Offers one batch of pending entries and takes the verdicts.
     pub(super) async fn push(&self, transport: &dyn Transport, report: &mut Report) -> Result<Pushed, Error> {
+        self.check()?;
         self.fill_front()?;
         let oversized = self.state().oversized();
         if !oversized.is_empty() {
             let aside = oversized.len() as u64;
-            self.commit_between_writes(&Row::decided_here(oversized))?;
+            self.commit(&Row::decided_here(oversized))?;
             report.rejected += aside;
             return Ok(Pushed::More);
         }
@@ -51,7 +52,7 @@ impl Replica {
         // The numbers are durable before anyone hears of them, and the entries, which were queued before, too.
         let numbers = offer.entries.iter().map(|(local, n, _)| (*local, *n)).collect();
         let row = Row::Offer { attempt: offer.attempt, numbers };
-        let position = self.commit_between_writes(&row)?;
+        let position = self.commit(&row)?;
         self.inner.journal.ticket(position, ()).await?;
         let locals: Vec<u64> = offer.entries.iter().map(|(local, _, _)| *local).collect();
         let entries = offer.entries.into_iter().map(|(_, _, entry)| entry).collect();
@@ -117,7 +118,7 @@ impl Replica {
         }
         let aside = self.state().aside.len();
         let gone = self.with_content(&decisions)?;
-        let position = self.commit_between_writes(&Row::Verdicts { decisions, gone, told: reply.head })?;
+        let position = self.commit(&Row::Verdicts { decisions, gone, told: reply.head })?;
         // With a refused create go the entries that stand on it.
         report.rejected += self.state().aside.len().saturating_sub(aside) as u64;
         self.inner.journal.ticket(position, ()).await?;

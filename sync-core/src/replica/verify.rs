@@ -54,17 +54,22 @@ impl Replica {
     /// The state that the whole journal makes, if it has all.
     fn verify_journal(&self, found: &mut Verification) -> Result<Option<State>, Error> {
         let store = self.inner.journal.store();
-        let mut whole = (store.heads()?.first == 1).then(|| State::new(self.state().client.clone()));
-        let mut from = 0;
+        let mut whole = Some(State::new(self.state().client.clone()));
+        let (mut from, mut next) = (0, 1);
         let heads = store.heads()?;
         self.progress(|status| status.work.total = Some((heads.last + 1).saturating_sub(heads.first)));
         loop {
             let rows = store.journal(from, 256)?;
             self.progress(|status| status.work.done = found.journal_rows);
-            let Some((last, _)) = rows.last() else { return Ok(whole) };
+            let Some((last, _)) = rows.last() else { return Ok(whole.filter(|_| next > 1)) };
             from = last + 1;
             for (position, bytes) in rows {
                 found.journal_rows += 1;
+                // Rows were dropped, before or meanwhile: the rest does not make the whole.
+                if position != next {
+                    whole = None;
+                }
+                next = position + 1;
                 match (read_row(position, &bytes), &mut whole) {
                     // What was taken over from a snapshot does not follow from the journal.
                     (Ok(Row::Adopted { .. }), _) => whole = None,

@@ -4,18 +4,21 @@ use std::sync::{MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
 use super::row::Row;
-use super::{Inner, Replica, Transaction};
+use super::{Replica, Transaction};
 use crate::error::Error;
 use crate::journal::Commit;
+use crate::store::Position;
 
-/// The right to write, held by one thread at a time.
-struct Writing<'a> {
-    inner: &'a Inner,
+/// The right to write, held by one thread at a time: from before a write reads what it changes until its entries are
+/// queued.
+pub(super) struct Writing<'a> {
+    replica: &'a Replica,
     _lock: MutexGuard<'a, ()>,
 }
 
 impl<'a> Writing<'a> {
-    fn begin(inner: &'a Inner) -> Result<Self, Error> {
+    fn begin(replica: &'a Replica) -> Result<Self, Error> {
+        let inner = &replica.inner;
         let this: ThreadId = std::thread::current().id();
         if *inner.writer.lock().unwrap_or_else(PoisonError::into_inner) == Some(this) {
             return Err(Error::Nested);
@@ -23,13 +26,28 @@ impl<'a> Writing<'a> {
         // A panic in a user's closure leaves nothing behind: its entries were not queued.
         let lock = inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
         *inner.writer.lock().unwrap_or_else(PoisonError::into_inner) = Some(this);
-        Ok(Self { inner, _lock: lock })
+        Ok(Self { replica, _lock: lock })
+    }
+
+    /// Queues a row and takes its effect, in one step.
+    pub(super) fn commit(&self, row: &Row) -> Result<Position, Error> {
+        let body = row.encode();
+        let inner = &self.replica.inner;
+        let (position, changed) = {
+            let mut state = self.replica.state();
+            let position = inner.journal.push(&body)?;
+            state.apply(row);
+            (position, std::mem::take(&mut state.changed))
+        };
+        inner.watchers.publish(&changed);
+        inner.status_changed.ring();
+        Ok(position)
     }
 }
 
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
-        *self.inner.writer.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.replica.inner.writer.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -38,19 +56,18 @@ impl Replica {
         &self,
         f: impl FnOnce(&mut Transaction<'_>) -> Result<R, Error>,
     ) -> Result<Commit<R>, Error> {
-        let _writing = Writing::begin(&self.inner)?;
+        let writing = self.between_writes()?;
         let mut tx = Transaction::begin(self);
         let result = f(&mut tx)?;
         let Some(row) = tx.finish()? else { return Ok(Commit::nothing(result)) };
-        let position = self.commit(&row)?;
+        let position = writing.commit(&row)?;
         self.checkpoint_if_due();
         Ok(self.inner.journal.ticket(position, result))
     }
 
-    /// Rows that are no writes of the user's, but must not come between what a write reads and what it queues.
-    pub(super) fn commit_between_writes(&self, row: &Row) -> Result<crate::store::Position, Error> {
-        self.bring_in_for(row)?;
-        let _writing = Writing::begin(&self.inner)?;
-        self.commit(row)
+    /// Waits until nobody writes. What is committed until the result is dropped does not come between what a write
+    /// reads and what it queues.
+    pub(super) fn between_writes(&self) -> Result<Writing<'_>, Error> {
+        Writing::begin(self)
     }
 }

@@ -18,21 +18,48 @@ enum End {
 }
 
 /// What another thread does meanwhile.
-type Meanwhile = Box<dyn Fn() + Send>;
+type Meanwhile = Box<dyn FnOnce() + Send>;
 
 /// A store in which something happens before a checkpoint returns.
-struct Midway {
+pub(super) struct Midway {
     store: MemoryStore,
     end: Mutex<End>,
     /// How many checkpoints go well before one does not, if any.
     good: AtomicUsize,
     meanwhile: Mutex<Option<Meanwhile>>,
+    /// What comes before a change, and how many changes come before that.
+    before: Mutex<Option<(usize, Meanwhile)>>,
 }
 
 impl Midway {
-    fn new() -> Self {
-        let (store, end, meanwhile) = (MemoryStore::new(), Mutex::new(End::Told), Mutex::new(None));
-        Self { store, end, meanwhile, good: AtomicUsize::new(usize::MAX) }
+    pub(super) fn new() -> Self {
+        let (store, end) = (MemoryStore::new(), Mutex::new(End::Told));
+        Self { store, end, meanwhile: Mutex::default(), before: Mutex::default(), good: AtomicUsize::new(usize::MAX) }
+    }
+
+    /// Does something after so many changes of the store, before the next one.
+    pub(super) fn before_change(&self, changes: usize, deed: impl FnOnce() + Send + 'static) {
+        *self.before.lock().unwrap() = Some((changes, Box::new(deed)));
+    }
+
+    /// So many checkpoints go well, and then one does not.
+    pub(super) fn fails_after(&self, good: usize) {
+        self.good.store(good, Ordering::Relaxed);
+    }
+
+    fn change(&self) {
+        let deed = {
+            let mut before = self.before.lock().unwrap();
+            match &mut *before {
+                Some((0, _)) => before.take(),
+                Some((left, _)) => {
+                    *left -= 1;
+                    None
+                }
+                None => None,
+            }
+        };
+        deed.into_iter().for_each(|(_, deed)| deed());
     }
 }
 
@@ -41,12 +68,14 @@ impl Store for Midway {
         self.store.heads()
     }
     fn append(&self, expected: Position, commits: &[&[u8]]) -> Result<Position, StoreError> {
+        self.change();
         self.store.append(expected, commits)
     }
     fn journal(&self, from: Position, limit: usize) -> Result<Vec<(Position, Vec<u8>)>, StoreError> {
         self.store.journal(from, limit)
     }
     fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+        self.change();
         if self.good.fetch_sub(1, Ordering::Relaxed) == 0 {
             return Err(StoreError::io("the store", "it failed once"));
         }
@@ -132,9 +161,9 @@ fn an_import_that_fails_at_any_step_leaves_what_was_there_or_what_comes() {
     for good in 0.. {
         let store = Arc::new(Midway::new());
         let device = builder(&clock).open(store.clone()).unwrap();
-        store.good.store(good, Ordering::Relaxed);
+        store.fails_after(good);
         let imported = import(&device, file.clone());
-        store.good.store(usize::MAX, Ordering::Relaxed);
+        store.fails_after(usize::MAX);
         for device in [device, builder(&clock).open(store).unwrap()] {
             let shown = notes(&device).len();
             let expected = if device.cursor().seq == 0 { 0 } else { 3 };
@@ -145,4 +174,21 @@ fn an_import_that_fails_at_any_step_leaves_what_was_there_or_what_comes() {
             return;
         }
     }
+}
+
+#[test]
+fn a_checkpoint_of_another_replica_on_the_same_store_is_refused_and_nothing_counts_twice() {
+    let clock = Set::new();
+    let hub = hub_on(MemoryStore::new(), &clock);
+    let store = Arc::new(MemoryStore::new());
+    let views = |replica: &Replica| replica.get::<Note>(&"n".into()).unwrap().map(|note| note.views);
+    let device = builder(&clock).open(store.clone()).unwrap();
+    device.create(Note { views: 1, ..note("n", "T") }).unwrap().wait().unwrap();
+    run(device.sync(&hub.transport("tester"))).unwrap();
+    builder(&clock).open(store.clone()).unwrap().checkpoint().unwrap();
+    assert_eq!(device.checkpoint().unwrap_err().code(), "store_moved");
+    drop(device);
+    let again = builder(&clock).open(store).unwrap();
+    again.checkpoint().unwrap();
+    assert_eq!(views(&again), Some(1));
 }

@@ -1,0 +1,182 @@
+//! Tables of the store's map: the one that is in use, the one that a snapshot goes into, and what is left of others.
+
+use super::Replica;
+use super::session::Session;
+use crate::error::Error;
+use crate::model::codec::{Reader, Writer};
+use crate::model::entry::EntityKey;
+use crate::model::record::Record;
+use crate::records::Table;
+use crate::seal;
+use crate::store::{Checkpoint, KeyValue};
+use crate::transport::SnapshotPage;
+
+/// Where the token of the next page is kept while a snapshot is being taken in; an empty one if it cannot be gone on with.
+const BEGUN: &[u8] = b"b";
+/// How many rows are dropped at a time.
+const SWEEP: usize = 1_024;
+
+/// Where a snapshot comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// In pages, which can be gone on with after an interruption.
+    Hub,
+    /// From its beginning, every time.
+    File,
+}
+
+/// A snapshot that is being taken in: into which table, which page is next, and the greatest logical time before that.
+pub(super) struct Begun {
+    pub(super) table: Table,
+    pub(super) token: String,
+    pub(super) latest: u64,
+}
+
+impl Session {
+    /// Where the hub's snapshot goes on, or begins.
+    pub(super) fn resume_snapshot(&self) -> Result<Begun, Error> {
+        let table = self.state().table.next();
+        match self.begun_snapshot()? {
+            Some(begun) if begun.table == table && !begun.token.is_empty() => Ok(begun),
+            _ => Ok(Begun { table: self.begin_snapshot(Source::Hub)?, token: String::new(), latest: 0 }),
+        }
+    }
+
+    /// Empties the table that a snapshot goes into.
+    pub(super) fn begin_snapshot(&self, source: Source) -> Result<Table, Error> {
+        let table = self.state().table.next();
+        self.sweep(table)?;
+        // Whoever finds this knows that what is in the table is not to be gone on with.
+        self.change_map(match source {
+            Source::File => {
+                let begun = Begun { table, token: String::new(), latest: 0 };
+                Checkpoint { puts: vec![begun.row()], ..Checkpoint::default() }
+            }
+            Source::Hub => none_begun(),
+        })?;
+        Ok(table)
+    }
+
+    /// What came of a snapshot that cannot be used goes.
+    pub(super) fn give_up_snapshot(&self, table: Table) -> Result<(), Error> {
+        // What failed may have failed after the switch: then these are the records.
+        if self.state().table == table {
+            return Ok(());
+        }
+        self.sweep(table)?;
+        self.change_map(none_begun())
+    }
+
+    /// No snapshot is being taken in any more.
+    pub(super) fn end_snapshot(&self) -> Result<(), Error> {
+        self.change_map(none_begun())
+    }
+
+    pub(super) fn store_page(&self, table: Table, page: SnapshotPage, latest: u64) -> Result<SnapshotPage, Error> {
+        let begun = page.next.clone().map(|token| Begun { table, token, latest });
+        self.store_records(table, &page.records, begun)?;
+        Ok(SnapshotPage { records: Vec::new(), ..page })
+    }
+
+    /// Puts records into a table, and where it goes on.
+    pub(super) fn store_records(
+        &self,
+        table: Table,
+        records: &[(EntityKey, Record)],
+        begun: Option<Begun>,
+    ) -> Result<(), Error> {
+        let mut change = Checkpoint::default();
+        for (key, record) in records {
+            let (place, row) = table.row(key, record);
+            if record.is_empty() {
+                change.drops.push(place);
+            } else {
+                change.puts.push((place, row));
+            }
+        }
+        change.puts.extend(begun.map(|begun| begun.row()));
+        self.change_map(change)
+    }
+
+    /// Drops what a table holds.
+    pub(super) fn sweep(&self, table: Table) -> Result<(), Error> {
+        self.sweep_table(table, |change| self.change_map(change))
+    }
+}
+
+impl Replica {
+    /// Drops what was left by a process that ended in the middle of taking a snapshot in, or of leaving a table.
+    pub(super) fn sweep_leftovers(&self) -> Result<(), Error> {
+        let current = self.state().table;
+        let resumed = self.begun_snapshot()?.filter(|begun| !begun.token.is_empty()).map(|begun| begun.table);
+        let store = self.inner.journal.store();
+        let (mut from, end) = Table::all();
+        while let Some((place, _)) = store.range(&from, &end, 1)?.first() {
+            let Some(table) = Table::of(place) else { break };
+            if table != current && Some(table) != resumed {
+                self.with_checkpointer(|| self.sweep_table(table, |change| self.change_map_now(change)))?;
+            }
+            from = table.bounds(None).1;
+            if from >= end {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn begun_snapshot(&self) -> Result<Option<Begun>, Error> {
+        let Some(row) = self.inner.journal.store().get(BEGUN)? else { return Ok(None) };
+        let body = seal::open(BEGUN, &row)?;
+        let mut r = Reader::plain(body);
+        let begun =
+            r.u8().and_then(|table| Ok(Begun { table: Table(table), token: r.text()?.to_owned(), latest: r.u64()? }));
+        Ok(Some(begun.map_err(|error| seal::unreadable(BEGUN, &error))?))
+    }
+
+    /// Drops what a table holds, some of it at a time.
+    pub(super) fn sweep_table(
+        &self,
+        table: Table,
+        change: impl Fn(Checkpoint) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let (from, to) = table.bounds(None);
+        self.sweep_range(&from, &to, change)
+    }
+
+    pub(super) fn sweep_range(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        change: impl Fn(Checkpoint) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        loop {
+            let rows = self.inner.journal.store().range(from, to, SWEEP)?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            change(Checkpoint { drops: rows.into_iter().map(|(place, _)| place).collect(), ..Checkpoint::default() })?;
+        }
+    }
+
+    /// Changes the map beside the records that are in use: what it covers stays as it is. Only for whoever makes a
+    /// checkpoint, or sees to it that nobody does.
+    pub(super) fn change_map_now(&self, change: Checkpoint) -> Result<(), Error> {
+        let covers = self.covers()?;
+        Ok(self.inner.journal.store().checkpoint(&Checkpoint { covers, ..change })?)
+    }
+}
+
+impl Begun {
+    fn row(&self) -> KeyValue {
+        let mut w = Writer::plain();
+        w.u8(self.table.0);
+        w.text(&self.token);
+        w.u64(self.latest);
+        (BEGUN.to_vec(), seal::seal(BEGUN, &w.finish()))
+    }
+}
+
+/// The change that says that no snapshot is being taken in.
+pub(super) fn none_begun() -> Checkpoint {
+    Checkpoint { drops: vec![BEGUN.to_vec()], ..Checkpoint::default() }
+}

@@ -1,0 +1,63 @@
+//! Wiping: a replica forgets all that it holds, and is another one from then on.
+
+use super::row::Row;
+use super::table::none_begun;
+use super::{Replica, meta};
+use crate::error::Error;
+use crate::model::stamp::ClientId;
+
+impl Replica {
+    /// Forgets everything that this replica holds, for a logout: it is a new and empty one afterwards, belongs to
+    /// nobody, and its space on the disk is given back. What the hub has accepted stays there. A sync that runs ends
+    /// with [`Error::Wiped`], and nothing that it asked for comes into what the replica is then.
+    ///
+    /// # Errors
+    /// [`Error::Unsynced`] if entries were never accepted or are set aside, unless `even_unsynced`: nothing was
+    /// forgotten then. [`Error::Nested`] inside the closure of a write. [`Error::Store`].
+    pub fn wipe(&self, even_unsynced: bool) -> Result<(), Error> {
+        self.check_unsynced(even_unsynced)?;
+        // A snapshot that was not taken in to its end stands where the new replica's records will. What it may still
+        // get until the wipe counts goes then, and that is little.
+        let next = self.state().table.next();
+        self.with_checkpointer(|| self.sweep_table(next, |change| self.change_map_now(change)))?;
+        let (before, position) = {
+            let writing = self.between_writes()?;
+            self.check_unsynced(even_unsynced)?;
+            let before = self.state().table;
+            // No checkpoint begins before the wipe and ends behind it, and no page of a snapshot comes between.
+            let position = self.with_checkpointer(|| {
+                self.sweep_table(before.next(), |change| self.change_map_now(change))?;
+                self.change_map_now(none_begun())?;
+                let client = ClientId::from_random(self.inner.random.bits());
+                writing.commit(&Row::Wiped { client, table: before.next().0 })
+            })?;
+            (before, position)
+        };
+        self.inner.watchers.resync();
+        self.progress(|status| status.forget());
+        self.inner.journal.wait(position)?;
+        self.with_checkpointer(|| self.sweep_table(before, |change| self.change_map_now(change)))?;
+        self.compact()
+    }
+
+    fn check_unsynced(&self, even_unsynced: bool) -> Result<(), Error> {
+        let entries = {
+            let state = self.state();
+            state.pending.len() + state.aside.len() as u64
+        };
+        if entries > 0 && !even_unsynced { Err(Error::Unsynced { entries }) } else { Ok(()) }
+    }
+
+    /// What was wiped goes from the map before the checkpoint counts that says so.
+    pub(super) fn sweep_wiped(&self) -> Result<(), Error> {
+        self.inner.journal.flush()?;
+        for prefix in meta::WIPED {
+            self.sweep_range(prefix, &[prefix[0] + 1], |change| self.change_map_now(change))?;
+        }
+        let mut state = self.state();
+        state.wiped = false;
+        state.pending.all_are_new();
+        state.aside.values_mut().for_each(|aside| aside.stored = false);
+        Ok(())
+    }
+}

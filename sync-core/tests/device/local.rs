@@ -1,0 +1,110 @@
+//! Fields that never leave the device.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use sync_core::{Fields, Id, MemoryStore, Replica, Syncable, Value};
+
+use super::midway::Midway;
+use super::support::{Set, builder, note, title};
+
+#[derive(Syncable, Debug, PartialEq, Clone)]
+struct View {
+    #[sync(id)]
+    id: Id<View, String>,
+    title: String,
+    #[sync(local, default)]
+    scroll: u32,
+    #[sync(local, default)]
+    zoom: u32,
+}
+
+fn view(scroll: u32, zoom: u32) -> View {
+    View { id: "v".into(), title: "T".into(), scroll, zoom }
+}
+
+fn open() -> Replica {
+    let replica = Replica::builder().register::<View>().threadless().open(MemoryStore::new()).unwrap();
+    replica.create(view(1, 1)).unwrap().wait().unwrap();
+    replica
+}
+
+fn shown(replica: &Replica) -> (u32, u32) {
+    let view = replica.get::<View>(&"v".into()).unwrap().unwrap();
+    (view.scroll, view.zoom)
+}
+
+#[test]
+fn a_put_within_a_transaction_sets_what_the_transaction_had_changed() {
+    let replica = open();
+    let written = replica.transaction(|tx| {
+        tx.edit(&"v".into(), |view: &mut View| view.scroll = 7)?;
+        tx.put(view(1, 1))?;
+        tx.edit(&"v".into(), |view: &mut View| view.title = "U".into())
+    });
+    written.unwrap().wait().unwrap();
+    assert_eq!(shown(&replica), (1, 1));
+}
+
+#[test]
+fn a_draft_changes_only_what_was_changed_in_it() {
+    for stored in [false, true] {
+        let replica = open();
+        let mut draft = replica.draft::<View>(&"v".into()).unwrap();
+        draft.scroll = 7;
+        replica.edit(&"v".into(), |view: &mut View| view.zoom = 9).unwrap().wait().unwrap();
+        if stored {
+            replica.checkpoint().unwrap();
+        }
+        draft.save().unwrap().wait().unwrap();
+        assert_eq!(shown(&replica), (7, 9));
+    }
+}
+
+#[test]
+fn those_of_a_wiped_replica_do_not_show_where_it_could_not_give_back_their_space() {
+    let clock = Set::new();
+    for good in 1.. {
+        let store = Arc::new(Midway::new());
+        let replica = builder(&clock).open(store.clone()).unwrap();
+        replica.create(super::support::Note { scroll: 99, ..note("n", "of the old user") }).unwrap().wait().unwrap();
+        replica.checkpoint().unwrap();
+        store.fails_after(good);
+        let wiped = replica.wipe(true);
+        store.fails_after(usize::MAX);
+        if wiped.is_ok() {
+            assert!(good > 2, "{good}");
+            return;
+        }
+        // As far as it is wiped.
+        if title(&replica, "n").is_none() {
+            let mut fields = Fields::new();
+            fields.insert("title", Value::from("of the new user"));
+            replica.raw().create("note", "n", &fields).unwrap().wait().unwrap();
+        }
+        let is_new = |replica: &Replica| {
+            let shown = replica.raw().get("note", "n").unwrap().unwrap();
+            let is_new = shown.fields.get("title") == Some(&Value::from("of the new user"));
+            let logged = replica.log().unwrap().iter().any(|line| format!("{line:?}").contains("of the old user"));
+            assert_eq!((shown.fields.get("scroll").is_none(), logged), (is_new, !is_new), "{good}");
+            is_new
+        };
+        let before = is_new(&replica);
+        drop(replica);
+        assert_eq!(is_new(&builder(&clock).open(store).unwrap()), before);
+    }
+}
+
+#[test]
+fn they_are_kept_through_checkpoints() {
+    let clock = Set::new();
+    let store = Arc::new(Midway::new());
+    let replica = builder(&clock).open(store.clone()).unwrap();
+    replica.create(note("n", "T")).unwrap().wait().unwrap();
+    replica.edit(&"n".into(), |note: &mut super::support::Note| note.scroll = 3).unwrap().wait().unwrap();
+    replica.checkpoint().unwrap();
+    clock.0.fetch_add(1, Ordering::Relaxed);
+    replica.edit(&"n".into(), |note: &mut super::support::Note| note.title = "U".into()).unwrap().wait().unwrap();
+    let again = builder(&clock).open(store).unwrap();
+    assert_eq!(again.get::<super::support::Note>(&"n".into()).unwrap().map(|note| note.scroll), Some(3));
+}

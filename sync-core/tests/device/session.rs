@@ -1,0 +1,333 @@
+//! What happens while entries are exchanged or the records are replaced: the replica is wiped, another exchange begins, a
+//! transaction is open.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use sync_core::hub::InProcess;
+use sync_core::transport::{
+    BoxFuture, Hello, HelloRequest, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest,
+};
+use sync_core::{Hub, MemoryStore, Replica, Transport, TransportError};
+
+use super::support::{Set, builder, export, hub_on, import, note, notes, run, title};
+
+type Deed = Box<dyn FnOnce() + Send>;
+
+/// A hub that answers at the second look, and something else happens at one of its answers.
+struct Meddled {
+    hub: InProcess,
+    /// How many answers come before that.
+    left: AtomicI64,
+    deed: Mutex<Option<Deed>>,
+}
+
+impl Meddled {
+    fn new(hub: InProcess, left: i64, deed: impl FnOnce() + Send + 'static) -> Self {
+        Self { hub, left: AtomicI64::new(left), deed: Mutex::new(Some(Box::new(deed))) }
+    }
+
+    fn slow(hub: InProcess) -> Self {
+        Self::new(hub, i64::MAX, || {})
+    }
+
+    fn happened(&self) -> bool {
+        self.deed.lock().unwrap().is_none()
+    }
+}
+
+async fn look_twice() {
+    let mut seen = false;
+    std::future::poll_fn(|_| if std::mem::replace(&mut seen, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+}
+
+macro_rules! passing {
+    ($($method:ident($request:ty) -> $reply:ty),*) => {
+        impl Transport for Meddled {
+            $(fn $method<'a>(&'a self, request: &'a $request) -> BoxFuture<'a, Result<$reply, TransportError>> {
+                Box::pin(async move {
+                    let reply = self.hub.$method(request).await;
+                    look_twice().await;
+                    if self.left.fetch_sub(1, Ordering::Relaxed) == 0 {
+                        let deed = self.deed.lock().unwrap().take();
+                        deed.into_iter().for_each(|deed| deed());
+                    }
+                    reply
+                })
+            })*
+            fn live(&self, since: u64) -> BoxFuture<'_, Result<u64, TransportError>> {
+                self.hub.live(since)
+            }
+        }
+    };
+}
+passing!(
+    hello(HelloRequest) -> Hello, push(PushRequest) -> PushReply, pull(PullRequest) -> Page,
+    snapshot(SnapshotRequest) -> SnapshotPage, join(SnapshotPage) -> ()
+);
+
+/// Looks at both futures in turn until both are done.
+fn run_both<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
+    let (mut a, mut b) = (std::pin::pin!(a), std::pin::pin!(b));
+    let mut cx = Context::from_waker(Waker::noop());
+    let (mut ended_a, mut ended_b) = (None, None);
+    loop {
+        if ended_a.is_none()
+            && let Poll::Ready(ended) = a.as_mut().poll(&mut cx)
+        {
+            ended_a = Some(ended);
+        }
+        if ended_b.is_none()
+            && let Poll::Ready(ended) = b.as_mut().poll(&mut cx)
+        {
+            ended_b = Some(ended);
+        }
+        match (ended_a.take(), ended_b.take()) {
+            (Some(a), Some(b)) => return (a, b),
+            (a, b) => (ended_a, ended_b) = (a, b),
+        }
+    }
+}
+
+/// What a user's devices and hub hold before one of them syncs, and is wiped meanwhile.
+#[derive(Debug, Clone, Copy)]
+enum Before {
+    /// The device has something pending, and another one's entries to take.
+    Ordinary,
+    /// The hub's log was cut: the device takes a snapshot.
+    Snapshot,
+    /// The hub lost everything: the device gives it back.
+    HubLost,
+}
+
+struct Stage {
+    clock: Set,
+    hub: Hub,
+    device: Replica,
+}
+
+impl Stage {
+    fn new(before: Before) -> Self {
+        let clock = Set::new();
+        let mut hub = hub_on(MemoryStore::new(), &clock);
+        let device = builder(&clock).open(MemoryStore::new()).unwrap();
+        device.create(note("old", "T")).unwrap().wait().unwrap();
+        let other = builder(&clock).open(MemoryStore::new()).unwrap();
+        for n in 0..3 {
+            other.create(note(&format!("theirs{n}"), "T")).unwrap().wait().unwrap();
+        }
+        run(other.sync(&hub.transport("old user"))).unwrap();
+        match before {
+            Before::Ordinary => {}
+            Before::Snapshot => hub.compact(0).unwrap(),
+            Before::HubLost => {
+                run(device.sync(&hub.transport("old user"))).unwrap();
+                hub = hub_on(MemoryStore::new(), &clock);
+                device.create(note("pending", "T")).unwrap().wait().unwrap();
+            }
+        }
+        Self { clock, hub, device }
+    }
+}
+
+#[test]
+fn a_sync_that_is_overtaken_by_a_wipe_brings_nothing_into_what_the_replica_is_then() {
+    for before in [Before::Ordinary, Before::Snapshot, Before::HubLost] {
+        let mut overtaken = 0;
+        for left in 0.. {
+            let stage = Stage::new(before);
+            let device = stage.device.clone();
+            let meddled = Meddled::new(stage.hub.transport("old user"), left, {
+                let device = device.clone();
+                move || {
+                    device.wipe(true).unwrap();
+                    device.create(note("new", "of the new user")).unwrap().wait().unwrap();
+                }
+            });
+            let synced = run(device.sync(&meddled));
+            if !meddled.happened() {
+                synced.unwrap();
+                break;
+            }
+            overtaken += 1;
+            assert_eq!(synced.unwrap_err().code(), "wiped", "{before:?} {left}");
+            let shown = notes(&device);
+            assert_eq!(shown, [note("new", "of the new user")], "{before:?} {left}");
+            let status = device.status();
+            assert_eq!((status.cursor, status.account, status.pending), (0, None, 1), "{before:?} {left}");
+            assert!(status.last_error.is_none());
+            let taken = builder(&stage.clock).open(MemoryStore::new()).unwrap();
+            run(taken.sync(&stage.hub.transport("old user"))).unwrap();
+            assert_eq!(title(&taken, "new"), None, "{before:?} {left}: the old user's hub has it");
+            let hub = hub_on(MemoryStore::new(), &stage.clock);
+            run(device.sync(&hub.transport("new user"))).unwrap();
+            assert_eq!(hub.head().seq, 1, "{before:?} {left}: the new user's hub has more");
+            device.checkpoint().unwrap();
+            assert_eq!(notes(&device), shown, "{before:?} {left}");
+            assert!(device.verify().unwrap().is_sound());
+        }
+        assert!(overtaken > 2, "{before:?}: {overtaken}");
+    }
+}
+
+#[test]
+fn a_sync_for_the_new_user_does_not_join_the_one_for_the_old() {
+    let stage = Stage::new(Before::Ordinary);
+    let device = &stage.device;
+    let hub = hub_on(MemoryStore::new(), &stage.clock);
+    let old = Meddled::slow(stage.hub.transport("old user"));
+    let both = run_both(device.sync(&old), async {
+        look_twice().await;
+        device.wipe(true).unwrap();
+        device.create(note("new", "T")).unwrap().wait().unwrap();
+        device.sync(&hub.transport("new user")).await
+    });
+    assert_eq!(both.0.unwrap_err().code(), "wiped");
+    assert_eq!(both.1.unwrap().uploaded, 1);
+    assert_eq!(device.status().account.map(|account| account.principal), Some("new user".into()));
+    assert_eq!(notes(device).len(), 1);
+}
+
+#[test]
+fn a_file_is_not_taken_in_by_what_the_replica_is_after_a_wipe() {
+    let stage = Stage::new(Before::Ordinary);
+    run(stage.device.sync(&stage.hub.transport("old user"))).unwrap();
+    let file = export(&stage.device);
+    /// Wipes when it is read the second time.
+    struct Wiping(std::io::Cursor<Vec<u8>>, Replica, usize);
+    impl std::io::Read for Wiping {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            if self.2 == 0 {
+                self.1.wipe(true).unwrap();
+            }
+            self.2 = self.2.wrapping_sub(1);
+            self.0.read(buffer)
+        }
+    }
+    let mut wiped = 0;
+    for reads in 0.. {
+        let device = builder(&stage.clock).open(MemoryStore::new()).unwrap();
+        let reader = Wiping(std::io::Cursor::new(file.clone()), device.clone(), reads);
+        match run(device.import_snapshot(reader)) {
+            Ok(_) => break,
+            Err(error) => assert_eq!(error.code(), "wiped", "{reads}"),
+        }
+        wiped += 1;
+        assert_eq!((notes(&device), device.cursor().seq), (vec![], 0), "{reads}");
+        import(&device, file.clone()).unwrap();
+        assert_eq!(notes(&device).len(), 4);
+    }
+    assert!(wiped > 4, "{wiped}");
+}
+
+#[test]
+fn two_that_adopt_at_once_and_a_sync_beside_keep_everything() {
+    let clock = Set::new();
+    let (hub, elsewhere) = (hub_on(MemoryStore::new(), &clock), hub_on(MemoryStore::new(), &clock));
+    let other = builder(&clock).open(MemoryStore::new()).unwrap();
+    for n in 0..4 {
+        other.create(note(&format!("there{n}"), "T")).unwrap().wait().unwrap();
+    }
+    run(other.sync(&elsewhere.transport("tester"))).unwrap();
+    let first = |device: &Replica| {
+        device.create(note("here", "T")).unwrap().wait().unwrap();
+        run(device.sync(&hub.transport("tester"))).unwrap();
+    };
+    let expected = ["there0", "there1", "there2", "there3"];
+    let ids = |device: &Replica| notes(device).iter().map(|note| note.id.key().clone()).collect::<Vec<String>>();
+    let slow = || Meddled::slow(elsewhere.transport("tester"));
+    let (one, two) = (slow(), slow());
+    let device = builder(&clock).open(MemoryStore::new()).unwrap();
+    first(&device);
+    let both = run_both(device.adopt_hub(&one), device.adopt_hub(&two));
+    both.0.unwrap();
+    both.1.unwrap();
+    assert_eq!(ids(&device), expected);
+    assert_eq!(device.rejected().len(), 1, "what only this one had");
+    let device = builder(&clock).open(MemoryStore::new()).unwrap();
+    first(&device);
+    let both = run_both(device.adopt_hub(&one), device.sync(&two));
+    both.0.unwrap();
+    both.1.unwrap();
+    assert_eq!(ids(&device), expected);
+    assert!(device.verify().unwrap().is_sound());
+    run(device.sync(&one)).unwrap();
+    assert_eq!(device.cursor().seq, elsewhere.head().seq);
+}
+
+#[test]
+fn a_transaction_that_is_open_while_another_history_is_adopted_is_set_aside_or_stands_on_it() {
+    let clock = Set::new();
+    let hub = hub_on(MemoryStore::new(), &clock);
+    // The device itself has nothing there that would make it another client.
+    let other = builder(&clock).open(MemoryStore::new()).unwrap();
+    other.create(note("n", "T")).unwrap().wait().unwrap();
+    run(other.sync(&hub.transport("tester"))).unwrap();
+    let device = builder(&clock).open(MemoryStore::new()).unwrap();
+    run(device.sync(&hub.transport("tester"))).unwrap();
+    let elsewhere = hub_on(MemoryStore::new(), &clock);
+    let (begun, has_begun) = mpsc::channel();
+    let (end, may_end) = mpsc::channel();
+    let writer = thread::spawn({
+        let device = device.clone();
+        move || {
+            let edited = device.transaction(|tx| {
+                tx.edit(&"n".into(), |note: &mut super::support::Note| note.title = "in between".into())?;
+                begun.send(()).unwrap();
+                may_end.recv().unwrap();
+                Ok(())
+            });
+            edited.unwrap().wait().unwrap();
+        }
+    });
+    has_begun.recv().unwrap();
+    // Adopting meets the open transaction where it commits what it found out about pending entries.
+    let release = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(100));
+        end.send(()).unwrap();
+    });
+    run(device.adopt_hub(&elsewhere.transport("tester"))).unwrap();
+    writer.join().unwrap();
+    release.join().unwrap();
+    let report = run(device.sync(&elsewhere.transport("tester"))).unwrap();
+    assert_eq!(report.pending, 0, "{report:?}");
+    let titles = |set_aside: &sync_core::replica::SetAside| format!("{:?}", set_aside.entry.fields);
+    let aside: Vec<String> = device.rejected().iter().map(titles).collect();
+    assert!(aside.iter().any(|fields| fields.contains("in between")), "{aside:?}");
+}
+
+#[test]
+fn what_is_acknowledged_while_a_wipe_that_spares_the_unsynced_is_under_way_is_there() {
+    // Wherever in the wipe it comes: nothing was counted then, and it is either forgotten by nobody or refused.
+    let mut met = 0;
+    for looks in 0..40 {
+        let clock = Set::new();
+        let store = Arc::new(super::midway::Midway::new());
+        let device = builder(&clock).open(store.clone()).unwrap();
+        let (sent, received) = mpsc::channel();
+        store.before_change(looks, {
+            let device = device.clone();
+            move || {
+                let (acknowledged, is_acknowledged) = mpsc::channel();
+                let writer = thread::spawn(move || {
+                    let written = device.create(note("n", "T")).and_then(|commit| commit.wait()).is_ok();
+                    acknowledged.send(()).ok();
+                    written
+                });
+                // It may have to wait for the wipe.
+                is_acknowledged.recv_timeout(Duration::from_millis(50)).ok();
+                sent.send(writer).unwrap();
+            }
+        });
+        let wiped = device.wipe(false);
+        let Ok(writer) = received.try_recv() else { break };
+        met += 1;
+        assert!(writer.join().unwrap());
+        assert_eq!(notes(&device).len(), 1, "{looks}: {wiped:?}");
+    }
+    assert!(met > 2, "{met}");
+}
