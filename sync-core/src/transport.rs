@@ -74,6 +74,11 @@ pub struct Cursor {
 }
 
 impl Cursor {
+    /// The one of two that is further on.
+    pub(crate) fn furthest(self, other: Self) -> Self {
+        if other.seq > self.seq { other } else { self }
+    }
+
     pub(crate) fn write(&self, w: &mut Writer) {
         w.u64(self.seq);
         w.digest(self.digest);

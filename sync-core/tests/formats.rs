@@ -20,7 +20,7 @@ the hub's store: 20dd613037117d98a46a4d7e0589663b of 3526 bytes
 a batch: cd5b77b8798bea93dc2456aa10ed18f7 of 513 bytes
 entries in JSON: b1fc97719ad0497a112d64d34b55054d of 4162 bytes
 their hashes: 8b5477b8fa050f17204102a0fe001fc0 of 330 bytes
-a snapshot as a file: cd08ec4638f32a02717c0e41155fe50e of 1009 bytes
+a snapshot as a file: f89e42ba382546c243a148abed84c71f of 1035 bytes
 ";
 
 #[derive(Syncable, Debug, Clone)]

@@ -16,7 +16,7 @@ use super::write::Writing;
 use crate::error::Error;
 use crate::model::stamp::{ClientId, Dot, Known, VersionVector};
 use crate::records::Table;
-use crate::transport::{Rejection, SnapshotPage, SnapshotRequest, Transport, TransportError};
+use crate::transport::{Cursor, Rejection, SnapshotRequest, Transport, TransportError};
 
 impl Session {
     /// Takes the hub's snapshot as this replica's records. Entries that are pending stay pending, but for those that
@@ -51,18 +51,20 @@ impl Session {
                 None => break page,
             }
         };
-        let other = match history {
+        let cursor = last.cursor;
+        let (told, other) = match history {
             History::Known => {
                 self.check_told(transport).await?;
-                None
+                (self.state().told.furthest(cursor), None)
             }
-            History::GivenBack => None,
+            History::GivenBack => (cursor, None),
             History::Another => {
                 let theirs = last.vector.iter().cloned().collect();
-                Some(self.compare(transport, Some(&theirs)).await?.distrusted)
+                (cursor, Some(self.compare(transport, Some(&theirs)).await?.distrusted))
             }
         };
-        self.offload(move |session| session.switch_to(table, &last, latest, other)).await
+        let arrived = Arrived { table, vector: last.vector, cursor, told, latest, other };
+        self.offload(move |session| session.switch_to(arrived)).await
     }
 
     /// The hub may have been put back to an older state while its snapshot came, or before: then the snapshot does not
@@ -94,17 +96,11 @@ impl Session {
         Ok(())
     }
 
-    /// The snapshot is complete: from here on it is what this replica shows. `other` says that its history is another
-    /// one, and of each client of which it has other entries, how many are the same.
-    pub(super) fn switch_to(
-        &self,
-        table: Table,
-        last: &SnapshotPage,
-        latest: u64,
-        other: Option<BTreeMap<ClientId, u64>>,
-    ) -> Result<(), Error> {
+    /// The snapshot is complete: from here on it is what this replica shows.
+    pub(super) fn switch_to(&self, arrived: Arrived) -> Result<(), Error> {
+        let Arrived { table, vector: listed, cursor, told, latest, other } = arrived;
         self.bring_in_all()?;
-        let vector: VersionVector = last.vector.iter().cloned().collect();
+        let vector: VersionVector = listed.iter().cloned().collect();
         let mut trusted = vector.clone();
         for (client, same) in other.iter().flatten() {
             trusted.set(client.clone(), Known { n: *same, ..Known::default() });
@@ -120,8 +116,7 @@ impl Session {
             }
             let before = self.state().table;
             let aside = self.leave_history(&writing, &vector, &trusted, other.is_some())?;
-            let vector = last.vector.clone();
-            let row = Row::Adopted { table: table.0, cursor: last.cursor, latest, vector, aside, kept };
+            let row = Row::Adopted { table: table.0, cursor, told, latest, vector: listed, aside, kept };
             (before, writing.commit(&row)?)
         };
         self.inner.journal.wait(position)?;
@@ -179,6 +174,21 @@ impl Session {
         }
         Ok(kept)
     }
+}
+
+/// A snapshot that stands in a table of the map, complete.
+pub(super) struct Arrived {
+    pub(super) table: Table,
+    /// What it contains.
+    pub(super) vector: Vec<(ClientId, Known)>,
+    /// Where in the hub's log it was made.
+    pub(super) cursor: Cursor,
+    /// How far the log that it belongs to is known to go.
+    pub(super) told: Cursor,
+    /// The greatest logical time in it.
+    pub(super) latest: u64,
+    /// Its history is another one: of each client of which it has other entries, how many are the same.
+    pub(super) other: Option<BTreeMap<ClientId, u64>>,
 }
 
 /// How a snapshot's history stands to this replica's.

@@ -3,15 +3,14 @@
 use std::io::{Read, Write};
 
 use super::Replica;
+use super::adopt::Arrived;
 use super::query::Scan;
-use super::row::Row;
 use super::session::Session;
 use super::snapshot_file::{FileReader, FileWriter, Head, Records, unusable};
 use super::status::Phase;
 use super::table::Source;
 use crate::error::Error;
 use crate::model::stamp::VersionVector;
-use crate::transport::SnapshotPage;
 
 /// How many bytes of records one block has, about.
 const BLOCK: usize = 256 * 1_024;
@@ -91,6 +90,7 @@ impl Session {
             Head {
                 hub: account.map(|account| (account.hub.clone(), account.space.clone())),
                 cursor: state.cursor,
+                told: state.told,
                 vector: state.vector.iter().map(|(client, known)| (client.clone(), known)).collect(),
             }
         };
@@ -138,14 +138,13 @@ impl Session {
             self.store_records(table, &more, None)?;
             self.progress(|status| status.work.done = records);
         }
-        let last = SnapshotPage { vector: head.vector, cursor: head.cursor, ..SnapshotPage::default() };
-        let told = self.state().told;
-        if let Err(error) = self.switch_to(table, &last, latest, None) {
+        // A file that has more entries may be of a device that had not looked so far down the log.
+        let cursor = self.state().cursor.furthest(head.cursor);
+        let arrived = Arrived { table, vector: head.vector, cursor, told: head.told, latest, other: None };
+        if let Err(error) = self.switch_to(arrived) {
             self.give_up_snapshot(table)?;
             return Err(error);
         }
-        // The file may be older than the last push.
-        self.commit(&Row::Told(told))?;
         Ok(SnapshotSummary { records, bytes: file.bytes, pending: self.state().pending.len() })
     }
 
@@ -161,11 +160,17 @@ impl Session {
                 found: format!("a snapshot of hub {hub}, space {space}"),
             });
         }
+        let older = |message: String| {
+            unusable(format!("it is older than what is here ({message}): take a newer one, or sync with the hub"))
+        };
+        // All that a file has is in the hub's log up to what its device was told; a hub that lost some of it shows by that.
+        if head.told.seq < state.told.seq {
+            let (there, here) = (head.told.seq, state.told.seq);
+            return Err(older(format!("of the hub's log {there} entries were known there, and {here} are here")));
+        }
         let vector: VersionVector = head.vector.iter().cloned().collect();
         match state.check_contained(&vector) {
-            Err(Error::HubLostData { message }) => Err(unusable(format!(
-                "it is older than what is here ({message}): take a newer one, or sync with the hub"
-            ))),
+            Err(Error::HubLostData { message }) => Err(older(message)),
             checked => checked,
         }
     }

@@ -29,11 +29,12 @@ pub(crate) enum Row {
     Bind { account: Account, limits: Limits },
     /// Entries that were set aside are discarded.
     Forget(Vec<u64>),
-    /// The hub's snapshot stands in this table of the store's map and counts from here on; `latest` is the greatest
-    /// logical time in it.
+    /// The hub's snapshot stands in this table of the store's map and counts from here on; `told` is the furthest that
+    /// its history was ever told to reach, `latest` the greatest logical time in it.
     Adopted {
         table: u8,
         cursor: Cursor,
+        told: Cursor,
         latest: u64,
         vector: Vec<(ClientId, Known)>,
         aside: Vec<(u64, Rejection)>,
@@ -150,10 +151,11 @@ impl Row {
                 w.u8(7);
                 w.list(locals, |w, local| w.u64(*local));
             }
-            Row::Adopted { table, cursor, latest, vector, aside, kept } => {
+            Row::Adopted { table, cursor, told, latest, vector, aside, kept } => {
                 w.u8(8);
                 w.u8(*table);
                 cursor.write(w);
+                told.write(w);
                 w.u64(*latest);
                 w.list(vector, write_known);
                 w.list(aside, |w, (local, rejection)| {
@@ -203,6 +205,7 @@ impl Row {
             8 => Row::Adopted {
                 table: r.u8()?,
                 cursor: Cursor::read(r)?,
+                told: Cursor::read(r)?,
                 latest: r.u64()?,
                 vector: r.list(read_known)?,
                 aside: r.list(|r| Ok((r.u64()?, read_rejection(r)?)))?,

@@ -31,6 +31,8 @@ pub(super) struct Head {
     /// The hub and the space that it belongs to; none if its device never met a hub.
     pub(super) hub: Option<(String, String)>,
     pub(super) cursor: Cursor,
+    /// How far its device knew that the hub's log goes: what it has beyond the cursor is its own.
+    pub(super) told: Cursor,
     pub(super) vector: Vec<(ClientId, Known)>,
 }
 
@@ -55,6 +57,7 @@ impl<W: Write> FileWriter<W> {
                 w.text(space);
             });
             head.cursor.write(w);
+            head.told.write(w);
             w.list(&head.vector, write_known);
         })?;
         Ok(file)
@@ -120,6 +123,7 @@ impl<R: Read> FileReader<R> {
             HEAD => Ok(Head {
                 hub: r.option(|r| Ok((r.text()?.to_owned(), r.text()?.to_owned())))?,
                 cursor: Cursor::read(r)?,
+                told: Cursor::read(r)?,
                 vector: r.list(read_known)?,
             }),
             _ => Err(codec::CodecError { expected: "the head" }),
@@ -231,6 +235,7 @@ mod tests {
         let head = Head {
             hub: Some(("hub".into(), "space".into())),
             cursor: Cursor { seq: 7, digest: Digest(9), epoch: Epoch(11) },
+            told: Cursor { seq: 8, digest: Digest(10), epoch: Epoch(11) },
             vector: vec![(ClientId::new("a"), Known { n: 7, digest: Digest(8) })],
         };
         let mut bytes = Vec::new();

@@ -181,10 +181,10 @@ impl State {
             Row::Told(told) => self.hear_of(*told),
             Row::Synced(at) => self.last_synced = Some(*at),
             Row::Wiped { client, table } => self.wipe(client.clone(), Table(*table)),
-            Row::Adopted { table, cursor, latest, vector, aside, kept } => {
+            Row::Adopted { table, cursor, told, latest, vector, aside, kept } => {
                 self.clock.see(*latest);
                 self.table = Table(*table);
-                (self.cursor, self.told) = (*cursor, *cursor);
+                (self.cursor, self.told) = (*cursor, *told);
                 // Of another history nothing that was noted is known to hold.
                 self.asked.values_mut().for_each(|noted| *noted = None);
                 self.vector = vector.iter().cloned().collect();
@@ -222,9 +222,7 @@ impl State {
 
     /// Keeps the furthest cursor.
     fn hear_of(&mut self, told: Cursor) {
-        if told.seq > self.told.seq {
-            self.told = told;
-        }
+        self.told = self.told.furthest(told);
     }
 
     /// Entries that were accepted, and that the hub has lost since, are offered again.

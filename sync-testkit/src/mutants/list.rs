@@ -313,8 +313,8 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "whoever reads before a checkpoint is told of counts what is in it twice",
         "replica/checkpoint.rs",
-        "if covers >= written.mark.position {\n            state",
-        "if covers >= written.mark.position && (has_failed || !PLANTED) {\n            state",
+        "if written.is_seen_at(covers) {\n            state",
+        "if written.is_seen_at(covers) && (has_failed || !PLANTED) {\n            state",
     ),
     mutant(
         "a checkpoint runs ahead of the journal",
@@ -358,6 +358,37 @@ pub(crate) const ALL: &[Mutant] = &[
         "replica/chain.rs",
         "if ours.n > 0 && digest != Some(ours.digest) {",
         "if !PLANTED && ours.n > 0 && digest != Some(ours.digest) {",
+    ),
+    // The replica: wipes, and snapshots as files.
+    mutant(
+        "wiped: a sync goes on all the same",
+        "replica/session.rs",
+        "if self.state().wipes == self.wipes {",
+        "if PLANTED || self.state().wipes == self.wipes {",
+    ),
+    mutant(
+        "wiped: what was pending stays in the map",
+        "replica/wipe.rs",
+        "for prefix in meta::WIPED {",
+        "for prefix in meta::WIPED.into_iter().filter(|_| !PLANTED) {",
+    ),
+    mutant(
+        "wiped: what was never accepted is not spared",
+        "replica/wipe.rs",
+        "if entries > 0 && !even_unsynced {",
+        "if !PLANTED && entries > 0 && !even_unsynced {",
+    ),
+    mutant(
+        "a file that is older than what is here is taken in",
+        "replica/portable.rs",
+        "match state.check_contained(&vector) {",
+        "match if PLANTED { Ok(()) } else { state.check_contained(&vector) } {",
+    ),
+    mutant(
+        "a file that is older than what is here is taken in",
+        "replica/adopt.rs",
+        "            if other.is_none() {\n                self.state().check_contained",
+        "            if !PLANTED && other.is_none() {\n                self.state().check_contained",
     ),
     // Writing: the article's own faults.
     mutant(

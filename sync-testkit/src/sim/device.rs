@@ -62,6 +62,10 @@ pub(super) struct Task {
     pub(super) requests: u32,
     /// Whether it takes over the hub's state.
     pub(super) adopts: bool,
+    /// With which space it exchanges.
+    pub(super) space: usize,
+    /// Whether the device was wiped since it began.
+    pub(super) is_overtaken: bool,
 }
 
 impl Device {
@@ -105,7 +109,8 @@ impl Device {
         } else {
             Box::pin(async move { replica.sync_with(&transport, options).await })
         };
-        self.task = Some(Task { running, link, underway: None, excuses: Vec::new(), requests: 0, adopts });
+        let (underway, excuses, space) = (None, Vec::new(), self.space);
+        self.task = Some(Task { running, link, underway, excuses, requests: 0, adopts, space, is_overtaken: false });
     }
 
     /// Lets the sync go on as far as it can.

@@ -82,11 +82,15 @@ pub enum Fault {
     Hostile,
     /// A device is connected to another space than its own.
     WrongSpace,
+    /// A device is wiped, for the next user.
+    Wiped,
+    /// A device takes its state from a file that another one wrote.
+    SnapshotFile,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 39] = [
+    pub const ALL: [Fault; 41] = [
         Fault::Drop,
         Fault::Duplicate,
         Fault::Reorder,
@@ -126,6 +130,8 @@ impl Fault {
         Fault::Foreign,
         Fault::Hostile,
         Fault::WrongSpace,
+        Fault::Wiped,
+        Fault::SnapshotFile,
     ];
 
     /// Its name, for reports.

@@ -89,6 +89,8 @@ impl World<'_> {
             Fault::Foreign => self.foreign(space, rng)?,
             Fault::Hostile => self.hostile(space, rng)?,
             Fault::WrongSpace => self.wrong_space(device)?,
+            Fault::Wiped => self.wipe(device, rng)?,
+            Fault::SnapshotFile => self.snapshot_file(device, rng)?,
             // These meet requests on their way, or are how the world is built.
             Fault::Drop
             | Fault::Duplicate
@@ -155,7 +157,7 @@ impl World<'_> {
     }
 
     /// Whether a file holds all that its account says: what waited to be written is, first.
-    fn is_settled(&mut self, at: usize) -> Result<bool, Violation> {
+    pub(super) fn is_settled(&mut self, at: usize) -> Result<bool, Violation> {
         let Some(replica) = self.at_hand(at)? else { return Ok(false) };
         let device = &self.devices[at];
         Ok(device.trouble.is_none() && device.disk.watched(|| replica.flush()).is_ok())

@@ -74,6 +74,9 @@ pub struct Plan {
 pub(super) const ON_THE_WAY: [Fault; 6] =
     [Fault::Drop, Fault::Duplicate, Fault::Reorder, Fault::ReplyLost, Fault::TornReply, Fault::Busy];
 
+/// Faults that came later: they draw their chances apart, so that a history without them is what it was before.
+pub(super) const LATER: [Fault; 2] = [Fault::Wiped, Fault::SnapshotFile];
+
 /// Where in a seed the fault stands that its history is about.
 const FOCUS: u32 = 48;
 
@@ -100,7 +103,9 @@ impl Plan {
     pub fn new(seed: u64, allowed: Faults) -> Self {
         let mut rng = Rng::new(seed ^ 0x5157_4d21_0b5e_55ed);
         let density = *rng.pick(&[5, 25, 40, 40, 60, 90]);
-        let faults: Faults = allowed.iter().filter(|_| rng.percent(density)).collect();
+        let mut later = Rng::new(seed ^ 0x1a7e_2b0d_93c5_44f1);
+        let is_chosen = |fault: &Fault| if LATER.contains(fault) { &mut later } else { &mut rng }.percent(density);
+        let faults: Faults = allowed.iter().filter(is_chosen).collect();
         let focus = Self::focus(seed).filter(|focus| allowed.has(*focus));
         let faults = focus.map_or(faults, |focus| faults.with(focus).with(focus.needs()));
         let mut plan = Self {
@@ -116,7 +121,7 @@ impl Plan {
             let chosen = if focus == Some(fault) { 25 } else { chosen };
             *rate = if faults.has(fault) { chosen } else { 0 };
         }
-        let deck = plan.deck(&mut rng);
+        let deck = plan.deck(&mut rng, &mut later);
         let length = 20 + rng.below(*rng.clone().pick(&[30, 80, 140]));
         plan.steps =
             (0..length).map(|_| Step { what: *rng.pick(&deck), on: rng.below(1 << 20), seed: rng.bits() }).collect();
@@ -124,7 +129,7 @@ impl Plan {
     }
 
     /// What is drawn from, each thing as often as it is likely.
-    fn deck(&self, rng: &mut Rng) -> Vec<What> {
+    fn deck(&self, rng: &mut Rng, later: &mut Rng) -> Vec<What> {
         let mut deck = Vec::new();
         let mut add = |what: What, weight: usize| deck.extend(std::iter::repeat_n(what, weight));
         let interleaves = rng.percent(50);
@@ -140,7 +145,7 @@ impl Plan {
         add(What::Net, if interleaves { 36 } else { 0 });
         add(What::Tick, 6);
         for fault in self.faults.iter().filter(|fault| !ON_THE_WAY.contains(fault)) {
-            let weight = *rng.pick(&[1, 2, 4]);
+            let weight = *if LATER.contains(&fault) { &mut *later } else { &mut *rng }.pick(&[1, 2, 4]);
             add(What::Fault(fault), if focus == Some(fault) { weight * FOCUSED } else { weight });
         }
         let has = |fault| self.faults.has(fault);

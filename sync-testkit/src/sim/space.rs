@@ -41,6 +41,8 @@ pub(super) struct Space {
     pub(super) rows: u64,
     /// A copy of the store, and what was in it.
     pub(super) backup: Option<(MemoryStore, Standing)>,
+    /// A snapshot's file that a device wrote.
+    pub(super) file: Option<Vec<u8>>,
     /// How often it lost data.
     pub(super) losses: u32,
     /// The client ids of devices that keep to the rules.
@@ -121,6 +123,7 @@ impl Space {
             tripped: None,
             rows: 0,
             backup: None,
+            file: None,
             losses: 0,
             honest: BTreeSet::new(),
             purged: BTreeSet::new(),

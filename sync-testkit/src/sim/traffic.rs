@@ -54,7 +54,7 @@ impl World<'_> {
         if task.requests > MOST_REQUESTS {
             return broken(Rule::Quiet, format!("{} does not come to the end of its sync", self.devices[at].name));
         }
-        let space = self.devices[at].space;
+        let space = task.space;
         if self.lost_on_the_way(at, space, &request, rng) {
             return self.fail(at, TransportError::Offline { message: "the request was lost".to_owned() });
         }
@@ -244,6 +244,15 @@ impl World<'_> {
     fn ended(&mut self, at: usize, result: Result<Report, Error>) -> Holds {
         let Some(task) = self.devices[at].task.take() else { return Ok(()) };
         self.check_file(at, false)?;
+        if task.is_overtaken {
+            return match result {
+                Err(Error::Wiped) => Ok(()),
+                ended => broken(
+                    Rule::NoFailure,
+                    format!("{} was wiped, and its sync ended with {ended:?}", self.devices[at].name),
+                ),
+            };
+        }
         match result {
             Ok(report) => {
                 self.trace.say(format_args!("    {} synced: {report:?}", self.devices[at].name));
