@@ -59,6 +59,7 @@ impl World<'_> {
             Err(_) if self.spaces[at].trouble.is_some() => return Ok(()),
             Err(error) => return broken(Rule::NoFailure, format!("a foreign push: {error}")),
         };
+        let may_be_taken = self.plan.faults.has(Fault::HubCompact) && self.tally.faults.contains_key(&Fault::Hostile);
         for (entry, (_, verdict)) in batch.iter().zip(&reply.verdicts) {
             let id = entry.foreign_id.clone().unwrap_or_default();
             let is_there = self.spaces[at].foreign.contains(&(entry.origin.author().clone(), id));
@@ -70,6 +71,8 @@ impl World<'_> {
                     );
                 }
                 Verdict::Accepted { .. } => self.tally.mark(Mark::ForeignAccepted),
+                // The hub no longer knew the id when somebody else took it.
+                Verdict::Rejected(why) if why.code == "id_reused" && may_be_taken => {}
                 Verdict::Rejected(why) if !["gone", "mood"].contains(&why.code.as_str()) => {
                     return broken(Rule::NoFailure, format!("the foreign entry {} was refused: {why:?}", entry.id()));
                 }
