@@ -216,6 +216,23 @@ fn a_copied_file_that_goes_on_loses_nothing_and_doubles_nothing() {
 }
 
 #[test]
+fn copies_of_a_file_in_which_nothing_was_written_are_clients_of_their_own() {
+    let world = World::new();
+    let image = world.device();
+    let copies = [(); 2].map(|()| world.device_on(Arc::new(image.store.copy()), world.clock.clone()));
+    for (device, views) in copies.iter().zip([1, 2]) {
+        device.replica.create(Note { views, ..note(&format!("n{views}"), "T") }).unwrap().wait().unwrap();
+        let client = device.replica.status().client;
+        // Durable with the first write.
+        assert_eq!(world.device_on(device.store.clone(), world.clock.clone()).replica.status().client, client);
+        assert!(!device.sync().forked);
+    }
+    copies[0].sync();
+    assert_eq!(copies[0].dump(), copies[1].dump());
+    assert_eq!(copies[0].replica.vector().len(), 2);
+}
+
+#[test]
 fn what_two_copies_write_alike_in_the_same_millisecond_counts_twice() {
     // What became of the first push, before the copy's, and of the next one, after it.
     for (first, next) in [(None, None), (Some(false), None), (Some(false), Some(false)), (Some(true), None)] {
@@ -609,6 +626,7 @@ fn a_hub_put_back_is_not_taken_for_the_one_it_was_after_it_went_on_and_cut_its_l
     for came_down in [true, false] {
         let mut world = World::new();
         let mut a = world.device();
+        a.replica.create(note("m", "known to both")).unwrap().wait().unwrap();
         let mut copy = world.device_on(Arc::new(a.store.copy()), world.clock.clone());
         a.replica.create(note("n", "known to a")).unwrap().wait().unwrap();
         match came_down {

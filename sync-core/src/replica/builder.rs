@@ -132,13 +132,19 @@ impl ReplicaBuilder {
         let clock = self.clock.or_else(system_clock).ok_or_else(|| missing("clock"))?;
         let random = self.random.or_else(system_random).ok_or_else(|| missing("randomness"))?;
         let name = ClientName::new(self.device)?;
-        let Replayed { state, last, bytes, fresh } =
+        let Replayed { mut state, last, bytes, fresh } =
             replay(&*store, self.pending_in_memory, || name.fresh(&*random, None))?;
         let journal = Journal::counting(store, last, state.marks.bytes() + bytes);
         if fresh {
             let row = Row::Client(state.client.clone());
             let position = journal.push(&row.encode())?;
             journal.wait(position)?;
+        } else if state.is_pristine() {
+            // The file may have been copied before anything was written, with an image of a whole device say: then each
+            // copy is another client from the beginning. It is durable with the first write, and nobody waits for it.
+            let row = Row::Client(name.fresh(&*random, Some(&state.client)));
+            journal.push(&row.encode())?;
+            state.apply(&row);
         }
         #[cfg(all(feature = "system", not(target_arch = "wasm32")))]
         let flusher = (!self.threadless).then(|| journal.spawn_flusher());

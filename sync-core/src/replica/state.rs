@@ -241,7 +241,16 @@ impl State {
         }
     }
 
+    /// Whether nothing was ever written here, and no hub was met: as which client this began nobody knows.
+    pub(super) fn is_pristine(&self) -> bool {
+        self.next_local == 1 && self.attempt == 0 && self.account.is_none() && self.vector.is_empty()
+    }
+
     fn become_client(&mut self, client: ClientId) {
+        if self.is_pristine() {
+            self.client = client;
+            return;
+        }
         if self.client != client {
             let former = std::mem::replace(&mut self.client, client);
             self.former.push(former);
