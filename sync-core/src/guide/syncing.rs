@@ -122,7 +122,8 @@
 //! # Files that were copied or put back
 //! A copied file (a cloned machine, a backup put back) has the client id of the first and would issue other entries under
 //! the same numbers. The hub and the replica see it by content, never by guessing: the copy goes on under a client id of
-//! its own, sends again what was never accepted, and says so. What both copies held when they parted counts once.
+//! its own, sends again what was never accepted, and says so. What both copies held when they parted counts once. A file
+//! in which nothing was written yet is another client each time it is opened: images of whole machines can be copied.
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -212,7 +213,8 @@
 //! The first sync binds a store to the hub, the space and the principal that it met. At anything else a sync is
 //! [`Error::WrongAccount`](crate::Error::WrongAccount), and nothing is sent. To log out, [`wipe`](crate::Replica::wipe): it
 //! refuses while anything is unsynced ([`unsynced`](crate::Replica::unsynced) lists it) or set aside, unless it is told
-//! to drop that too. The store then belongs to nobody.
+//! to drop that too. The store then belongs to nobody. It waits for no network: a sync that is under way ends with
+//! [`Error::Wiped`](crate::Error::Wiped), and nothing that it asked for comes into what the store is then.
 //!
 //! ```
 //! # use pollster::block_on;
