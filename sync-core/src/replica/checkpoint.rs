@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
+use super::checkpointer::Checkpointer;
 use super::keep::Mark;
 use super::pending::Pending;
 use super::query::local_place;
@@ -53,9 +54,8 @@ impl Replica {
         while !self.inner.checkpointer.begin() {
             self.inner.checkpointer.wait();
         }
-        let result = work();
-        self.inner.checkpointer.end();
-        result
+        let _turn = Turn(&self.inner.checkpointer);
+        work()
     }
 
     fn checkpoint_dropping(&self, drop: bool) -> Result<(), Error> {
@@ -184,18 +184,28 @@ impl Replica {
             let (replica, checkpointer) = (self.clone(), self.inner.checkpointer.clone());
             let work = move || {
                 checkpointer.is_here();
+                let _turn = Turn(&checkpointer);
+                // The last handle may wait for this: it goes first.
+                let replica = replica;
                 // A checkpoint that fails loses nothing: the journal has everything, and the next one is tried again.
                 let _ = replica.fold_checkpoint(false);
-                drop(replica);
-                checkpointer.end();
             };
             if std::thread::Builder::new().name("sync-checkpoint".into()).spawn(work).is_err() {
                 self.inner.checkpointer.end();
             }
             return;
         }
+        let _turn = Turn(&self.inner.checkpointer);
         let _ = self.fold_checkpoint(false);
-        self.inner.checkpointer.end();
+    }
+}
+
+/// The right to make a checkpoint, given back however it ends: also where a store panics.
+struct Turn<'a>(&'a Checkpointer);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
