@@ -16,7 +16,10 @@ use super::write::Writing;
 use crate::error::Error;
 use crate::model::stamp::{ClientId, Dot, Known, VersionVector};
 use crate::records::Table;
-use crate::transport::{Cursor, Rejection, SnapshotRequest, Transport, TransportError};
+use crate::transport::{Cursor, HelloRequest, Rejection, SnapshotRequest, Transport, TransportError};
+
+/// How often a snapshot is begun anew because the hub was put back while it came.
+const PATIENCE: u32 = 8;
 
 impl Session {
     /// Takes the hub's snapshot as this replica's records. Entries that are pending stay pending, but for those that
@@ -24,20 +27,31 @@ impl Session {
     /// client id, and what only it held is set aside.
     pub(super) async fn take_snapshot(&self, transport: &dyn Transport, history: History) -> Result<(), Error> {
         let begun = self.offload(|session| session.resume_snapshot()).await?;
-        let Begun { table, mut token, mut latest } = begun;
-        let mut taken = 0;
+        let Begun { table, mut token, mut latest, mut seen } = begun;
+        let (mut taken, mut patience) = (0, PATIENCE);
         let last = loop {
             self.check()?;
             let page = match transport.snapshot(&SnapshotRequest { page: token.clone() }).await {
                 // The hub no longer knows where this was: begin anew.
-                Err(TransportError::Expired) if !token.is_empty() => {
-                    self.offload(move |session| session.sweep(table)).await?;
-                    (token, latest) = (String::new(), 0);
+                Err(TransportError::Expired) if !token.is_empty() => None,
+                page => Some(page?),
+            };
+            let page = match page {
+                Some(page) if self.goes_on(transport, seen, page.cursor).await? => page,
+                // Or it was put back since, and what came before is not of this state of it.
+                page => {
+                    if page.is_some() && patience == 0 {
+                        let message = "its snapshot is of several states".to_owned();
+                        return Err(TransportError::Nonsense { message }.into());
+                    }
+                    patience = patience.saturating_sub(1);
+                    let begun = self.offload(|session| session.begin_anew()).await?;
+                    (token, latest, seen, taken) = (begun.token, begun.latest, begun.seen, 0);
                     continue;
                 }
-                page => page?,
             };
             let next = page.next.clone();
+            seen = page.cursor;
             taken += page.records.len() as u64;
             latest = page.records.iter().map(|(_, record)| record.latest()).fold(latest, u64::max);
             let page = self.offload(move |session| session.store_page(table, page, latest)).await?;
@@ -63,8 +77,17 @@ impl Session {
                 (cursor, Some(self.compare(transport, Some(&theirs)).await?.distrusted))
             }
         };
-        let arrived = Arrived { table, vector: last.vector, cursor, told, latest, other };
+        let arrived = Arrived { table, vector: last.vector, cursor, told, latest, other, of: None };
         self.offload(move |session| session.switch_to(arrived)).await
+    }
+
+    /// Whether a page of a snapshot is of a hub that still has what it had at the page before.
+    async fn goes_on(&self, transport: &dyn Transport, before: Cursor, now: Cursor) -> Result<bool, Error> {
+        if before.seq == 0 || (now.seq >= before.seq && now.epoch == before.epoch) {
+            return Ok(true);
+        }
+        let clients = self.state().hello().clients;
+        Ok(transport.hello(&HelloRequest { clients, cursor: before }).await?.on_chain)
     }
 
     /// The hub may have been put back to an older state while its snapshot came, or before: then the snapshot does not
@@ -98,7 +121,7 @@ impl Session {
 
     /// The snapshot is complete: from here on it is what this replica shows.
     pub(super) fn switch_to(&self, arrived: Arrived) -> Result<(), Error> {
-        let Arrived { table, vector: listed, cursor, told, latest, other } = arrived;
+        let Arrived { table, vector: listed, cursor, told, latest, other, of } = arrived;
         self.bring_in_all()?;
         let vector: VersionVector = listed.iter().cloned().collect();
         let mut trusted = vector.clone();
@@ -116,7 +139,7 @@ impl Session {
             }
             let before = self.state().table;
             let aside = self.leave_history(&writing, &vector, &trusted, other.is_some())?;
-            let row = Row::Adopted { table: table.0, cursor, told, latest, vector: listed, aside, kept };
+            let row = Row::Adopted { table: table.0, cursor, told, latest, vector: listed, aside, kept, of };
             (before, writing.commit(&row)?)
         };
         self.inner.journal.wait(position)?;
@@ -189,6 +212,8 @@ pub(super) struct Arrived {
     pub(super) latest: u64,
     /// Its history is another one: of each client of which it has other entries, how many are the same.
     pub(super) other: Option<BTreeMap<ClientId, u64>>,
+    /// Of which hub and space a file says that it is.
+    pub(super) of: Option<(String, String)>,
 }
 
 /// How a snapshot's history stands to this replica's.

@@ -52,6 +52,10 @@ impl Replica {
     /// Does something with the map while no checkpoint is under way.
     pub(super) fn with_checkpointer<R>(&self, work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
         while !self.inner.checkpointer.begin() {
+            if self.inner.checkpointer.is_mine() {
+                // A waker that is told of a commit may be anything.
+                return Err(Error::Nested);
+            }
             self.inner.checkpointer.wait();
         }
         let _turn = Turn(&self.inner.checkpointer);
@@ -149,6 +153,10 @@ impl Replica {
     /// [`StoreError::Moved`] if another replica on this store, which a replica must have for itself, brought it there:
     /// what is in memory was not taken in, or twice.
     pub(super) fn covers(&self) -> Result<Position, Error> {
+        // One that is not settled is over, whatever became of who made it.
+        if let Some(underway) = &mut self.state().underway {
+            underway.has_failed = true;
+        }
         self.settle_checkpoint()?;
         let heads = self.inner.journal.store().heads()?;
         if heads.covers == self.state().covers {

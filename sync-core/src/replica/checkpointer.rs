@@ -39,6 +39,11 @@ impl Checkpointer {
         self.ended.notify_all();
     }
 
+    /// Whether this thread makes one.
+    pub(super) fn is_mine(&self) -> bool {
+        self.busy().is_some_and(|Busy(thread)| thread == Some(std::thread::current().id()))
+    }
+
     /// Waits until none is under way, unless this thread makes it.
     pub(super) fn wait(&self) {
         let this = std::thread::current().id();

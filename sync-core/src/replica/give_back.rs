@@ -29,7 +29,8 @@ impl Session {
                 page.intents = self.offload(|session| session.known_intents()).await?;
                 page.links = self.offload(|session| session.latest_links()).await?;
                 page.links.extend_from_slice(&proofs);
-                let state = self.state();
+                // What is said to be in the records is of the replica that they are of.
+                let state = self.state_if_same()?;
                 page.vector = state.vector.iter().map(|(client, known)| (client.clone(), known)).collect();
                 page.cursor = state.cursor;
                 page.total = Some(total);

@@ -1,6 +1,7 @@
 //! The greeting: who the hub is, whether it still has what it once told, and what its clock says.
 
 use super::cycle::Report;
+use super::portable::of_file;
 use super::row::{Account, Row};
 use super::session::Session;
 use super::state::State;
@@ -48,11 +49,17 @@ impl Session {
     pub(super) fn bind(&self, hello: &Hello) -> Result<(), Error> {
         let account =
             Account { hub: hello.hub.clone(), space: hello.space.clone(), principal: hello.principal.clone() };
-        let (bound, limits) = {
+        let (bound, of, limits) = {
             let state = self.state();
-            (state.account.clone(), state.limits)
+            (state.account.clone(), state.of.clone(), state.limits)
         };
+        // The records may come from a file: they are not for any other hub or space than its.
+        let elsewhere = of.filter(|(hub, space)| (hub, space) != (&account.hub, &account.space));
         match bound {
+            None if elsewhere.is_some() => {
+                let bound = elsewhere.as_ref().map_or_else(String::new, of_file);
+                return Err(Error::WrongAccount { bound, found: account.to_string() });
+            }
             Some(bound) if bound != account => {
                 return Err(Error::WrongAccount { bound: bound.to_string(), found: account.to_string() });
             }

@@ -8,7 +8,8 @@ use super::keep::Marks;
 use super::names::Names;
 use super::pending::Pending;
 use super::row::{
-    read_account, read_known, read_limits, read_rejection, write_account, write_known, write_limits, write_rejection,
+    read_account, read_known, read_limits, read_rejection, read_space, write_account, write_known, write_limits,
+    write_rejection, write_space,
 };
 use super::state::{Aside, State};
 use crate::clock::HybridClock;
@@ -49,6 +50,7 @@ pub(super) fn row(state: &State) -> (Vec<u8>, Vec<u8>) {
     state.cursor.write(&mut w);
     state.told.write(&mut w);
     w.option(state.account.as_ref(), write_account);
+    w.option(state.of.as_ref(), write_space);
     w.option(state.last_synced.as_ref(), |w, at| w.u64(*at));
     write_limits(&mut w, &state.limits);
     w.u8(state.table.0);
@@ -275,6 +277,7 @@ fn read(body: &[u8]) -> codec::Result<State> {
     state.cursor = Cursor::read(&mut r)?;
     state.told = Cursor::read(&mut r)?;
     state.account = r.option(read_account)?;
+    state.of = r.option(read_space)?;
     state.last_synced = r.option(Reader::u64)?;
     state.limits = read_limits(&mut r)?;
     state.table = Table(r.u8()?);

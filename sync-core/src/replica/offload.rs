@@ -1,5 +1,6 @@
 //! Work that waits for a disk, off the thread that polls a future.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
@@ -23,16 +24,18 @@ impl Session {
             let kept = work.clone();
             let run = move || {
                 let Some(work) = take(&work) else { return };
-                let result = work(&session);
+                // A reader or a store of the user's may panic: whoever waits does so too then.
+                let result = catch_unwind(AssertUnwindSafe(|| work(&session)));
                 drop(session);
-                let mut slot = theirs.lock().unwrap_or_else(PoisonError::into_inner);
-                slot.result = Some(result);
-                if let Some(waker) = slot.waker.take() {
-                    waker.wake();
-                }
+                let waker = {
+                    let mut slot = theirs.lock().unwrap_or_else(PoisonError::into_inner);
+                    slot.result = Some(result);
+                    slot.waker.take()
+                };
+                waker.into_iter().for_each(Waker::wake);
             };
             if std::thread::Builder::new().name("sync-disk".into()).spawn(run).is_ok() {
-                return std::future::poll_fn(|cx| {
+                let result = std::future::poll_fn(|cx| {
                     let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
                     match slot.result.take() {
                         Some(result) => Poll::Ready(result),
@@ -43,6 +46,7 @@ impl Session {
                     }
                 })
                 .await;
+                return result.unwrap_or_else(|panic| resume_unwind(panic));
             }
             // No thread could be had: better late here than never.
             let work = take(&kept).expect("the thread that would have taken it was not started");

@@ -5,8 +5,10 @@ use std::io::{Read, Write};
 use super::Replica;
 use super::adopt::Arrived;
 use super::query::Scan;
+use super::row::Account;
 use super::session::Session;
 use super::snapshot_file::{FileReader, FileWriter, Head, Records, unusable};
+use super::state::State;
 use super::status::Phase;
 use super::table::Source;
 use crate::error::Error;
@@ -86,9 +88,8 @@ impl Session {
     fn write_snapshot(&self, writer: impl Write) -> Result<SnapshotSummary, Error> {
         let head = {
             let state = self.state();
-            let account = state.account.as_ref();
             Head {
-                hub: account.map(|account| (account.hub.clone(), account.space.clone())),
+                hub: state.space(),
                 cursor: state.cursor,
                 told: state.told,
                 vector: state.vector.iter().map(|(client, known)| (client.clone(), known)).collect(),
@@ -138,9 +139,9 @@ impl Session {
             self.store_records(table, &more, None)?;
             self.progress(|status| status.work.done = records);
         }
-        // A file that has more entries may be of a device that had not looked so far down the log.
-        let cursor = self.state().cursor.furthest(head.cursor);
-        let arrived = Arrived { table, vector: head.vector, cursor, told: head.told, latest, other: None };
+        // Its device may have looked less far down the log: what comes again is here already.
+        let Head { hub: of, cursor, told, vector } = head;
+        let arrived = Arrived { table, vector, cursor, told, latest, other: None, of };
         if let Err(error) = self.switch_to(arrived) {
             self.give_up_snapshot(table)?;
             return Err(error);
@@ -151,14 +152,11 @@ impl Session {
     /// A file of another space, or one that lacks what is here, is not read at all.
     fn check_head(&self, head: &Head) -> Result<(), Error> {
         let state = self.state();
-        if let (Some(account), Some((hub, space))) = (&state.account, &head.hub)
-            && (account.hub != *hub || account.space != *space)
+        if let (Some(ours), Some(theirs)) = (state.space(), &head.hub)
+            && ours != *theirs
         {
-            let space = if space.is_empty() { "default" } else { space };
-            return Err(Error::WrongAccount {
-                bound: account.to_string(),
-                found: format!("a snapshot of hub {hub}, space {space}"),
-            });
+            let bound = state.account.as_ref().map_or_else(|| of_file(&ours), Account::to_string);
+            return Err(Error::WrongAccount { bound, found: of_file(theirs) });
         }
         let older = |message: String| {
             unusable(format!("it is older than what is here ({message}): take a newer one, or sync with the hub"))
@@ -173,5 +171,19 @@ impl Session {
             Err(Error::HubLostData { message }) => Err(older(message)),
             checked => checked,
         }
+    }
+}
+
+/// What a file says that it is of.
+pub(super) fn of_file((hub, space): &(String, String)) -> String {
+    let space = if space.is_empty() { "default" } else { space };
+    format!("a snapshot of hub {hub}, space {space}")
+}
+
+impl State {
+    /// The hub and the space that this replica belongs to, as far as it knows.
+    fn space(&self) -> Option<(String, String)> {
+        let account = self.account.as_ref().map(|account| (account.hub.clone(), account.space.clone()));
+        account.or_else(|| self.of.clone())
     }
 }

@@ -39,6 +39,8 @@ pub(crate) enum Row {
         vector: Vec<(ClientId, Known)>,
         aside: Vec<(u64, Rejection)>,
         kept: Vec<Kept>,
+        /// Of which hub and space it is, where a file said so.
+        of: Option<(String, String)>,
     },
     /// A sync succeeded, at this time by the hub's clock.
     Synced(u64),
@@ -151,7 +153,7 @@ impl Row {
                 w.u8(7);
                 w.list(locals, |w, local| w.u64(*local));
             }
-            Row::Adopted { table, cursor, told, latest, vector, aside, kept } => {
+            Row::Adopted { table, cursor, told, latest, vector, aside, kept, of } => {
                 w.u8(8);
                 w.u8(*table);
                 cursor.write(w);
@@ -166,6 +168,7 @@ impl Row {
                     kept.entry.write(w);
                     write_rejection(w, &kept.rejection);
                 });
+                w.option(of.as_ref(), write_space);
             }
             Row::Synced(at) => {
                 w.u8(9);
@@ -210,6 +213,7 @@ impl Row {
                 vector: r.list(read_known)?,
                 aside: r.list(|r| Ok((r.u64()?, read_rejection(r)?)))?,
                 kept: r.list(|r| Ok(Kept { entry: entry(r)?, rejection: read_rejection(r)? }))?,
+                of: r.option(read_space)?,
             },
             9 => Row::Synced(r.u64()?),
             10 => Row::Wiped { client: r.client()?, table: r.u8()? },
@@ -288,6 +292,16 @@ pub(crate) fn write_known(w: &mut Writer, (client, known): &(ClientId, Known)) {
 
 pub(crate) fn read_known(r: &mut Reader<'_>) -> codec::Result<(ClientId, Known)> {
     Ok((r.client()?, Known { n: r.u64()?, digest: r.digest()? }))
+}
+
+/// A hub's name and that of a space.
+pub(crate) fn write_space(w: &mut Writer, (hub, space): &(String, String)) {
+    w.text(hub);
+    w.text(space);
+}
+
+pub(crate) fn read_space(r: &mut Reader<'_>) -> codec::Result<(String, String)> {
+    Ok((r.text()?.to_owned(), r.text()?.to_owned()))
 }
 
 pub(crate) fn write_account(w: &mut Writer, account: &Account) {

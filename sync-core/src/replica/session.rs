@@ -2,12 +2,13 @@
 //! where the replica is wiped: what was asked for one user is not taken in for the next.
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use super::Replica;
 use super::cycle::Report;
 use super::row::Row;
 use super::single_flight::InFlight;
+use super::state::State;
 use super::write::Writing;
 use crate::error::Error;
 use crate::store::{Checkpoint, Position};
@@ -54,7 +55,13 @@ impl Session {
     /// An error if the replica was wiped since this began. It holds for as long as nobody else may write, or make
     /// a checkpoint.
     pub(super) fn check(&self) -> Result<(), Error> {
-        if self.state().wipes == self.wipes { Ok(()) } else { Err(Error::Wiped) }
+        self.state_if_same().map(drop)
+    }
+
+    /// The state, unless the replica was wiped since this began.
+    pub(super) fn state_if_same(&self) -> Result<MutexGuard<'_, State>, Error> {
+        let state = self.state();
+        if state.wipes == self.wipes { Ok(state) } else { Err(Error::Wiped) }
     }
 
     /// Waits until nobody writes.

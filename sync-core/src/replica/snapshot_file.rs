@@ -6,7 +6,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 
-use super::row::{read_known, write_known};
+use super::row::{read_known, read_space, write_known, write_space};
 use crate::error::Error;
 use crate::model::codec::{self, Reader, Writer};
 use crate::model::entry::EntityKey;
@@ -52,10 +52,7 @@ impl<W: Write> FileWriter<W> {
         to.write_all(MAGIC).and_then(|()| to.write_all(&[VERSION])).map_err(unwritable)?;
         let mut file = Self { to, blocks: 0, records: 0, bytes: MAGIC.len() as u64 + 1 };
         file.block(HEAD, |w| {
-            w.option(head.hub.as_ref(), |w, (hub, space)| {
-                w.text(hub);
-                w.text(space);
-            });
+            w.option(head.hub.as_ref(), write_space);
             head.cursor.write(w);
             head.told.write(w);
             w.list(&head.vector, write_known);
@@ -121,7 +118,7 @@ impl<R: Read> FileReader<R> {
         let head = file.block()?;
         let head = file.read(&head, |kind, r| match kind {
             HEAD => Ok(Head {
-                hub: r.option(|r| Ok((r.text()?.to_owned(), r.text()?.to_owned())))?,
+                hub: r.option(read_space)?,
                 cursor: Cursor::read(r)?,
                 told: Cursor::read(r)?,
                 vector: r.list(read_known)?,

@@ -40,6 +40,8 @@ pub(crate) struct State {
     /// The furthest that the hub ever told: with a page, or with its verdicts.
     pub(crate) told: Cursor,
     pub(crate) account: Option<Account>,
+    /// Of which hub and space the file was that the records come from, where the replica met no hub yet.
+    pub(crate) of: Option<(String, String)>,
     /// When the last sync succeeded, by the hub's clock.
     pub(crate) last_synced: Option<u64>,
     pub(crate) limits: Limits,
@@ -109,6 +111,7 @@ impl State {
             cursor: Cursor::default(),
             told: Cursor::default(),
             account: None,
+            of: None,
             last_synced: None,
             limits: Limits::default(),
             vector: VersionVector::default(),
@@ -181,10 +184,11 @@ impl State {
             Row::Told(told) => self.hear_of(*told),
             Row::Synced(at) => self.last_synced = Some(*at),
             Row::Wiped { client, table } => self.wipe(client.clone(), Table(*table)),
-            Row::Adopted { table, cursor, told, latest, vector, aside, kept } => {
+            Row::Adopted { table, cursor, told, latest, vector, aside, kept, of } => {
                 self.clock.see(*latest);
                 self.table = Table(*table);
                 (self.cursor, self.told) = (*cursor, *told);
+                self.of = of.clone();
                 // Of another history nothing that was noted is known to hold.
                 self.asked.values_mut().for_each(|noted| *noted = None);
                 self.vector = vector.iter().cloned().collect();

@@ -3,13 +3,13 @@
 use super::Replica;
 use super::session::Session;
 use crate::error::Error;
-use crate::model::codec::{Reader, Writer};
+use crate::model::codec::{self, Reader, Writer};
 use crate::model::entry::EntityKey;
 use crate::model::record::Record;
 use crate::records::Table;
 use crate::seal;
 use crate::store::{Checkpoint, KeyValue};
-use crate::transport::SnapshotPage;
+use crate::transport::{Cursor, SnapshotPage};
 
 /// Where the token of the next page is kept while a snapshot is being taken in; an empty one if it cannot be gone on with.
 const BEGUN: &[u8] = b"b";
@@ -25,11 +25,15 @@ pub(super) enum Source {
     File,
 }
 
-/// A snapshot that is being taken in: into which table, which page is next, and the greatest logical time before that.
+/// A snapshot that is being taken in.
 pub(super) struct Begun {
     pub(super) table: Table,
+    /// Which page is next.
     pub(super) token: String,
+    /// The greatest logical time before that.
     pub(super) latest: u64,
+    /// Where the hub's log was at the page before.
+    pub(super) seen: Cursor,
 }
 
 impl Session {
@@ -38,22 +42,28 @@ impl Session {
         let table = self.state().table.next();
         match self.begun_snapshot()? {
             Some(begun) if begun.table == table && !begun.token.is_empty() => Ok(begun),
-            _ => Ok(Begun { table: self.begin_snapshot(Source::Hub)?, token: String::new(), latest: 0 }),
+            _ => self.begin_anew(),
         }
+    }
+
+    /// The hub's snapshot from its first page.
+    pub(super) fn begin_anew(&self) -> Result<Begun, Error> {
+        let table = self.begin_snapshot(Source::Hub)?;
+        Ok(Begun { table, token: String::new(), latest: 0, seen: Cursor::default() })
     }
 
     /// Empties the table that a snapshot goes into.
     pub(super) fn begin_snapshot(&self, source: Source) -> Result<Table, Error> {
         let table = self.state().table.next();
-        self.sweep(table)?;
-        // Whoever finds this knows that what is in the table is not to be gone on with.
+        // First of all: whoever finds this knows that what is in the table is not to be gone on with.
         self.change_map(match source {
             Source::File => {
-                let begun = Begun { table, token: String::new(), latest: 0 };
+                let begun = Begun { table, token: String::new(), latest: 0, seen: Cursor::default() };
                 Checkpoint { puts: vec![begun.row()], ..Checkpoint::default() }
             }
             Source::Hub => none_begun(),
         })?;
+        self.sweep(table)?;
         Ok(table)
     }
 
@@ -63,8 +73,8 @@ impl Session {
         if self.state().table == table {
             return Ok(());
         }
-        self.sweep(table)?;
-        self.change_map(none_begun())
+        self.change_map(none_begun())?;
+        self.sweep(table)
     }
 
     /// No snapshot is being taken in any more.
@@ -73,7 +83,7 @@ impl Session {
     }
 
     pub(super) fn store_page(&self, table: Table, page: SnapshotPage, latest: u64) -> Result<SnapshotPage, Error> {
-        let begun = page.next.clone().map(|token| Begun { table, token, latest });
+        let begun = page.next.clone().map(|token| Begun { table, token, latest, seen: page.cursor });
         self.store_records(table, &page.records, begun)?;
         Ok(SnapshotPage { records: Vec::new(), ..page })
     }
@@ -128,8 +138,7 @@ impl Replica {
         let Some(row) = self.inner.journal.store().get(BEGUN)? else { return Ok(None) };
         let body = seal::open(BEGUN, &row)?;
         let mut r = Reader::plain(body);
-        let begun =
-            r.u8().and_then(|table| Ok(Begun { table: Table(table), token: r.text()?.to_owned(), latest: r.u64()? }));
+        let begun = Begun::read(&mut r);
         Ok(Some(begun.map_err(|error| seal::unreadable(BEGUN, &error))?))
     }
 
@@ -167,11 +176,17 @@ impl Replica {
 }
 
 impl Begun {
+    fn read(r: &mut Reader<'_>) -> codec::Result<Self> {
+        let (table, token) = (Table(r.u8()?), r.text()?.to_owned());
+        Ok(Self { table, token, latest: r.u64()?, seen: Cursor::read(r)? })
+    }
+
     fn row(&self) -> KeyValue {
         let mut w = Writer::plain();
         w.u8(self.table.0);
         w.text(&self.token);
         w.u64(self.latest);
+        self.seen.write(&mut w);
         (BEGUN.to_vec(), seal::seal(BEGUN, &w.finish()))
     }
 }

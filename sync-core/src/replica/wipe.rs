@@ -4,7 +4,6 @@ use super::row::Row;
 use super::table::none_begun;
 use super::{Replica, meta};
 use crate::error::Error;
-use crate::model::stamp::ClientId;
 
 impl Replica {
     /// Forgets everything that this replica holds, for a logout: it is a new and empty one afterwards, belongs to
@@ -15,28 +14,27 @@ impl Replica {
     /// [`Error::Unsynced`] if entries were never accepted or are set aside, unless `even_unsynced`: nothing was
     /// forgotten then. [`Error::Nested`] inside the closure of a write. [`Error::Store`].
     pub fn wipe(&self, even_unsynced: bool) -> Result<(), Error> {
-        self.check_unsynced(even_unsynced)?;
-        // A snapshot that was not taken in to its end stands where the new replica's records will. What it may still
-        // get until the wipe counts goes then, and that is little.
-        let next = self.state().table.next();
-        self.with_checkpointer(|| self.sweep_table(next, |change| self.change_map_now(change)))?;
         let (before, position) = {
             let writing = self.between_writes()?;
             self.check_unsynced(even_unsynced)?;
             let before = self.state().table;
+            // The next table may hold a snapshot that is being taken in: it stays as it is until this counts.
+            let table = before.next().next();
             // No checkpoint begins before the wipe and ends behind it, and no page of a snapshot comes between.
             let position = self.with_checkpointer(|| {
-                self.sweep_table(before.next(), |change| self.change_map_now(change))?;
+                self.sweep_table(table, |change| self.change_map_now(change))?;
                 self.change_map_now(none_begun())?;
-                let client = ClientId::from_random(self.inner.random.bits());
-                writing.commit(&Row::Wiped { client, table: before.next().0 })
+                let client = self.inner.name.fresh(&*self.inner.random, Some(&self.state().client.clone()));
+                writing.commit(&Row::Wiped { client, table: table.0 })
             })?;
             (before, position)
         };
         self.inner.watchers.resync();
         self.progress(|status| status.forget());
         self.inner.journal.wait(position)?;
-        self.with_checkpointer(|| self.sweep_table(before, |change| self.change_map_now(change)))?;
+        for table in [before, before.next()] {
+            self.with_checkpointer(|| self.sweep_table(table, |change| self.change_map_now(change)))?;
+        }
         self.compact()
     }
 

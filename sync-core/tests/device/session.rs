@@ -20,19 +20,39 @@ type Deed = Box<dyn FnOnce() + Send>;
 
 /// A hub that answers at the second look, and something else happens at one of its answers.
 struct Meddled {
-    hub: InProcess,
+    /// Which one it is may change.
+    hub: Arc<Mutex<InProcess>>,
     /// How many answers come before that.
     left: AtomicI64,
     deed: Mutex<Option<Deed>>,
+    /// How many answers come before none does any more.
+    ends: AtomicI64,
 }
 
 impl Meddled {
     fn new(hub: InProcess, left: i64, deed: impl FnOnce() + Send + 'static) -> Self {
-        Self { hub, left: AtomicI64::new(left), deed: Mutex::new(Some(Box::new(deed))) }
+        Self::changing(Arc::new(Mutex::new(hub)), left, deed)
+    }
+
+    fn changing(hub: Arc<Mutex<InProcess>>, left: i64, deed: impl FnOnce() + Send + 'static) -> Self {
+        let deed: Deed = Box::new(deed);
+        Self { hub, left: AtomicI64::new(left), deed: Mutex::new(Some(deed)), ends: AtomicI64::new(i64::MAX) }
+    }
+
+    /// A way to the hub that is lost after so many answers.
+    fn cut(hub: InProcess, ends: i64) -> Self {
+        Self { ends: AtomicI64::new(ends), ..Self::slow(hub) }
     }
 
     fn slow(hub: InProcess) -> Self {
         Self::new(hub, i64::MAX, || {})
+    }
+
+    fn count(&self) {
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 0 {
+            let deed = self.deed.lock().unwrap().take();
+            deed.into_iter().for_each(|deed| deed());
+        }
     }
 
     fn happened(&self) -> bool {
@@ -50,22 +70,49 @@ macro_rules! passing {
         impl Transport for Meddled {
             $(fn $method<'a>(&'a self, request: &'a $request) -> BoxFuture<'a, Result<$reply, TransportError>> {
                 Box::pin(async move {
-                    let reply = self.hub.$method(request).await;
-                    look_twice().await;
-                    if self.left.fetch_sub(1, Ordering::Relaxed) == 0 {
-                        let deed = self.deed.lock().unwrap().take();
-                        deed.into_iter().for_each(|deed| deed());
+                    if self.ends.fetch_sub(1, Ordering::Relaxed) <= 0 {
+                        return Err(TransportError::Offline { message: "the way is lost".into() });
                     }
+                    let hub = self.hub.lock().unwrap().clone();
+                    let reply = hub.$method(request).await;
+                    look_twice().await;
+                    self.count();
                     reply
                 })
             })*
-            fn live(&self, since: u64) -> BoxFuture<'_, Result<u64, TransportError>> {
-                self.hub.live(since)
+            fn live(&self, _: u64) -> BoxFuture<'_, Result<u64, TransportError>> {
+                Box::pin(std::future::pending())
             }
         }
     };
 }
 passing!(
+    hello(HelloRequest) -> Hello, push(PushRequest) -> PushReply, pull(PullRequest) -> Page,
+    snapshot(SnapshotRequest) -> SnapshotPage, join(SnapshotPage) -> ()
+);
+
+/// Two things happen at answers of one hub.
+struct Both {
+    first: Meddled,
+    second: Meddled,
+}
+
+macro_rules! passing_both {
+    ($($method:ident($request:ty) -> $reply:ty),*) => {
+        impl Transport for Both {
+            $(fn $method<'a>(&'a self, request: &'a $request) -> BoxFuture<'a, Result<$reply, TransportError>> {
+                Box::pin(async move {
+                    self.second.count();
+                    self.first.$method(request).await
+                })
+            })*
+            fn live(&self, since: u64) -> BoxFuture<'_, Result<u64, TransportError>> {
+                self.first.live(since)
+            }
+        }
+    };
+}
+passing_both!(
     hello(HelloRequest) -> Hello, push(PushRequest) -> PushReply, pull(PullRequest) -> Page,
     snapshot(SnapshotRequest) -> SnapshotPage, join(SnapshotPage) -> ()
 );
@@ -330,4 +377,147 @@ fn what_is_acknowledged_while_a_wipe_that_spares_the_unsynced_is_under_way_is_th
         assert_eq!(notes(&device).len(), 1, "{looks}: {wiped:?}");
     }
     assert!(met > 2, "{met}");
+}
+
+/// A hub with so many notes whose log was cut, so that devices take its snapshot, in pages.
+fn large_hub(clock: &Set, notes: usize) -> (Arc<MemoryStore>, Hub, Replica) {
+    let store = Arc::new(MemoryStore::new());
+    let hub = Hub::builder().name("hub").clock(Arc::new(clock.clone())).open(store.clone()).unwrap();
+    let author = builder(clock).open(MemoryStore::new()).unwrap();
+    for n in 0..notes {
+        author.create(note(&format!("{n:05}"), "T")).unwrap().wait().unwrap();
+    }
+    run(author.sync(&hub.transport("tester"))).unwrap();
+    hub.compact(0).unwrap();
+    (store, hub, author)
+}
+
+#[test]
+fn a_wipe_that_is_refused_takes_nothing_of_a_snapshot_that_is_coming() {
+    let clock = Set::new();
+    let (_, hub, _) = large_hub(&clock, 600);
+    for left in 0.. {
+        let device = builder(&clock).open(MemoryStore::new()).unwrap();
+        let meddled = Meddled::new(hub.transport("tester"), left, {
+            let device = device.clone();
+            move || {
+                let refused = device.transaction(|_| Ok(device.wipe(true).unwrap_err().code()));
+                assert_eq!(refused.unwrap().wait().unwrap(), "nested");
+            }
+        });
+        run(device.sync(&meddled)).unwrap();
+        assert_eq!(notes(&device).len(), 600, "refused after {left}");
+        if !meddled.happened() {
+            assert!(left > 3, "{left}");
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_file_that_takes_the_place_of_half_a_snapshot_is_whole_wherever_the_process_ends() {
+    let clock = Set::new();
+    let (_, hub, author) = large_hub(&clock, 600);
+    let file = export(&author);
+    let half = {
+        let store = Arc::new(MemoryStore::new());
+        let device = builder(&clock).open(store.clone()).unwrap();
+        // Hello and the first page.
+        let cut = run(device.sync(&Meddled::cut(hub.transport("tester"), 2)));
+        assert_eq!(cut.unwrap_err().code(), "offline");
+        store
+    };
+    for left in 1.. {
+        let store = Arc::new(half.copy());
+        let mortal = super::support::Mortal::new(store.clone(), left, true);
+        let died = builder(&clock).open(mortal).map_or(true, |device| import(&device, file.clone()).is_err());
+        let device = builder(&clock).open(store).unwrap();
+        run(device.sync(&hub.transport("tester"))).unwrap();
+        assert_eq!(notes(&device).len(), 600, "ended after {left} changes");
+        if !died {
+            assert!(left > 4, "{left}");
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_is_of_one_state_of_the_hub_also_where_it_is_put_back_while_it_comes() {
+    let clock = Set::new();
+    let (store, hub, author) = large_hub(&clock, 1_100);
+    let before = store.copy();
+    let device = builder(&clock).open(MemoryStore::new()).unwrap();
+    let way = Arc::new(Mutex::new(hub.transport("tester")));
+    // After hello and the first page somebody writes to what stands on the second; after that the hub is put back.
+    let (put_back, meanwhile) = (way.clone(), clock.clone());
+    let third = Meddled::changing(way, 3, move || {
+        let hub = hub_on(before, &meanwhile);
+        *put_back.lock().unwrap() = hub.transport("tester");
+    });
+    let second = Meddled::changing(third.hub.clone(), 1, move || {
+        author
+            .edit(&"00700".into(), |note: &mut super::support::Note| note.title = "lost".into())
+            .unwrap()
+            .wait()
+            .unwrap();
+        run(author.sync(&hub.transport("tester"))).unwrap();
+    });
+    let both = Both { first: second, second: third };
+    run(device.sync(&both)).unwrap();
+    assert!(both.first.happened() && both.second.happened());
+    assert_eq!(title(&device, "00700"), Some("T".into()), "that write is not in what the device says it has");
+    assert_eq!(notes(&device).len(), 1_100);
+}
+
+#[test]
+fn what_came_from_a_file_goes_to_no_other_hub_than_the_one_that_it_is_of() {
+    let clock = Set::new();
+    let (hub, author) = (hub_on(MemoryStore::new(), &clock), builder(&clock).open(MemoryStore::new()).unwrap());
+    author.create(note("n", "T")).unwrap().wait().unwrap();
+    run(author.sync(&hub.transport("tester"))).unwrap();
+    let file = export(&author);
+    let elsewhere = Hub::builder().name("elsewhere").clock(Arc::new(clock.clone())).open(MemoryStore::new()).unwrap();
+    for checkpointed in [false, true] {
+        let store = Arc::new(MemoryStore::new());
+        let device = builder(&clock).open(store.clone()).unwrap();
+        import(&device, file.clone()).unwrap();
+        if checkpointed {
+            device.compact().unwrap();
+        }
+        drop(device);
+        let device = builder(&clock).open(store).unwrap();
+        assert_eq!(run(device.sync(&elsewhere.transport("tester"))).unwrap_err().code(), "wrong_account");
+        assert_eq!(elsewhere.head().seq, 0, "nothing was sent");
+        assert_eq!(export(&device), file, "it says whose it is");
+        run(device.sync(&hub.transport("tester"))).unwrap();
+        assert_eq!(device.status().account.map(|account| account.hub), Some("hub".into()));
+    }
+}
+
+#[test]
+fn a_file_whose_reader_panics_holds_up_nobody() {
+    struct Broken;
+    impl std::io::Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            panic!("the reader is broken")
+        }
+    }
+    let clock = Set::new();
+    let hub = hub_on(MemoryStore::new(), &clock);
+    // With threads.
+    let device = Replica::builder().register::<super::support::Note>().clock(clock.clone());
+    let device = device.open(MemoryStore::new()).unwrap();
+    let imported = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(device.import_snapshot(Broken))));
+    assert!(imported.is_err());
+    device.create(note("n", "T")).unwrap().wait().unwrap();
+    assert_eq!(run(device.sync(&hub.transport("tester"))).unwrap().uploaded, 1);
+}
+
+#[test]
+fn a_wiped_replica_is_of_the_same_device() {
+    let device = Replica::builder().device("kitchen").threadless().open(MemoryStore::new()).unwrap();
+    let before = device.status().client;
+    device.wipe(true).unwrap();
+    let client = device.status().client;
+    assert!(client != before && client.as_str().starts_with("kitchen-"), "{client}");
 }
