@@ -521,3 +521,24 @@ fn a_wiped_replica_is_of_the_same_device() {
     let client = device.status().client;
     assert!(client != before && client.as_str().starts_with("kitchen-"), "{client}");
 }
+
+#[test]
+fn whoever_is_told_of_a_wipe_at_once_and_compacts_is_refused_and_does_not_wait_for_itself() {
+    struct Compacts(Replica, Mutex<Vec<&'static str>>);
+    impl std::task::Wake for Compacts {
+        fn wake(self: Arc<Self>) {
+            if let Err(error) = self.0.checkpoint() {
+                self.1.lock().unwrap().push(error.code());
+            }
+        }
+    }
+    let device = builder(&Set::new()).open(MemoryStore::new()).unwrap();
+    let compacts = Arc::new(Compacts(device.clone(), Mutex::default()));
+    let waker = Waker::from(compacts.clone());
+    let mut watch = device.watch_status();
+    let mut changed = std::pin::pin!(watch.next());
+    assert!(changed.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    device.wipe(true).unwrap();
+    assert_eq!(*compacts.1.lock().unwrap(), ["nested"]);
+    device.checkpoint().unwrap();
+}

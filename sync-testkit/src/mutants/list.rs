@@ -363,8 +363,8 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "wiped: a sync goes on all the same",
         "replica/session.rs",
-        "if self.state().wipes == self.wipes {",
-        "if PLANTED || self.state().wipes == self.wipes {",
+        "if state.wipes == self.wipes {",
+        "if PLANTED || state.wipes == self.wipes {",
     ),
     mutant(
         "wiped: what was pending stays in the map",

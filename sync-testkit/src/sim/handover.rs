@@ -17,11 +17,15 @@ use crate::rng::Rng;
 impl World<'_> {
     /// A device is wiped, whatever it is doing, and goes on in the same space or in another.
     pub(super) fn wipe(&mut self, at: usize, rng: &mut Rng) -> Holds {
+        let (even_unsynced, moves) = (rng.percent(50), rng.percent(50));
+        self.wipe_so(at, even_unsynced, moves)
+    }
+
+    pub(super) fn wipe_so(&mut self, at: usize, even_unsynced: bool, moves: bool) -> Holds {
         if !self.is_settled(at)? {
             return Ok(());
         }
         let Some(replica) = self.at_hand(at)? else { return Ok(()) };
-        let (even_unsynced, moves) = (rng.percent(50), rng.percent(50));
         let before = replica.status().client;
         let held = self.held(at, &replica)?;
         let wiped = replica.wipe(even_unsynced);
@@ -77,9 +81,15 @@ impl World<'_> {
         if self.devices[at].task.is_some() {
             return Ok(());
         }
+        let takes = rng.percent(60);
+        self.snapshot_file_so(at, takes)
+    }
+
+    /// Takes it from a file, if there is one.
+    pub(super) fn snapshot_file_so(&mut self, at: usize, takes: bool) -> Holds {
         let Some(replica) = self.at_hand(at)? else { return Ok(()) };
         let space = self.devices[at].space;
-        let file = self.spaces[space].file.clone().filter(|_| rng.percent(60));
+        let file = self.spaces[space].file.clone().filter(|_| takes);
         let Some(file) = file else {
             let written = Shared::default();
             let done = at_once(replica.export_snapshot(written.clone()));

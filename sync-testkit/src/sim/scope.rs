@@ -136,6 +136,10 @@ enum Move {
     Clone(usize),
     /// A device takes over the hub's state.
     Adopt(usize),
+    /// A device is wiped, with what was never accepted.
+    Wiped(usize),
+    /// A device writes its state to a file, or takes it from the one that there is.
+    File(usize),
     /// The hub's store is copied for later.
     Backup,
     /// The hub's store is put back as it was.
@@ -216,6 +220,12 @@ fn possible(scene: Scene, devices: usize, path: &[Move]) -> Vec<Move> {
         all.push(Move::Adopt(at));
         if copies == 0 {
             all.push(Move::Clone(at));
+        }
+        if count(|step| matches!(step, Move::Wiped(_))) == 0 {
+            all.push(Move::Wiped(at));
+        }
+        if count(|step| matches!(step, Move::File(_))) < 2 {
+            all.push(Move::File(at));
         }
     }
     if count(|step| matches!(step, Move::Late(_))) > count(|step| *step == Move::Arrives) {
@@ -310,6 +320,8 @@ impl World<'_> {
                 self.file_fault(Fault::Clone, at, &mut rng)?;
                 Ok(self.devices.len() > before)
             }
+            Move::Wiped(at) => self.wipe_so(at, true, false).map(|()| true),
+            Move::File(at) => self.snapshot_file_so(at, true).map(|()| true),
             Move::Backup => {
                 self.back_up_hub(0);
                 Ok(true)
@@ -384,6 +396,7 @@ impl World<'_> {
         }
         for space in &self.spaces {
             hash = stored(hash, &**space.disk.image());
+            hash = mix(hash, space.file.as_deref().unwrap_or_default());
             hash = mix_word(hash, space.backup.is_some().into());
             if let Some((image, _)) = &space.backup {
                 hash = stored(hash, image);

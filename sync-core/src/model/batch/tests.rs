@@ -156,6 +156,7 @@ fn an_unknown_version_is_no_batch() {
 
 /// What is foreseen is a dot; a list of many must not be had again for a byte.
 #[test]
+#[cfg_attr(miri, ignore = "megabytes take Miri too long")]
 fn memory_follows_the_bytes() {
     let many: Vec<Dot> = (1..=1_000).map(|n| dot("a", n)).collect();
     let updates: Vec<Entry> = (1..=1_000)
