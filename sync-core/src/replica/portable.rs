@@ -139,8 +139,11 @@ impl Session {
             self.store_records(table, &more, None)?;
             self.progress(|status| status.work.done = records);
         }
-        // Its device may have looked less far down the log: what comes again is here already.
         let Head { hub: of, cursor, told, vector } = head;
+        // Its device may have looked less far down the log. Only where it was told of the same run of the hub is it known to
+        // be the same log: else what comes again is here already.
+        let here = self.state().cursor;
+        let cursor = if told.epoch == here.epoch { cursor.furthest(here) } else { cursor };
         let arrived = Arrived { table, vector, cursor, told, latest, other: None, of };
         if let Err(error) = self.switch_to(arrived) {
             self.give_up_snapshot(table)?;

@@ -105,7 +105,9 @@ impl World<'_> {
         let taken = at_once(replica.import_snapshot(Cursor::new(file)));
         self.note_trouble(at);
         self.trace.say(format_args!("    takes a file: {taken:?}"));
-        if self.devices[at].replica.is_some() {
+        if let Some(replica) = &self.devices[at].replica {
+            // Of another run of the hub it may have less of the log.
+            self.devices[at].file.cursor = self.devices[at].file.cursor.min(replica.cursor().seq);
             self.check_file(at, false)?;
         }
         let may_differ = self.spaces[space].losses > 0 || self.devices[at].file.is_copied;
