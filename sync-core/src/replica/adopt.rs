@@ -16,9 +16,9 @@ use super::write::Writing;
 use crate::error::Error;
 use crate::model::stamp::{ClientId, Dot, Known, VersionVector};
 use crate::records::Table;
-use crate::transport::{Cursor, HelloRequest, Rejection, SnapshotRequest, Transport, TransportError};
+use crate::transport::{Cursor, Epoch, HelloRequest, Rejection, SnapshotRequest, Transport, TransportError};
 
-/// How often a snapshot is begun anew because the hub was put back while it came.
+/// How often a snapshot is begun anew because the hub was put back or cut its log while it came.
 const PATIENCE: u32 = 8;
 
 impl Session {
@@ -40,11 +40,13 @@ impl Session {
                 Some(page) if self.goes_on(transport, seen, page.cursor).await? => page,
                 // Or it was put back since, and what came before is not of this state of it.
                 page => {
-                    if page.is_some() && patience == 0 {
-                        let message = "its snapshot is of several states".to_owned();
-                        return Err(TransportError::Nonsense { message }.into());
+                    if patience == 0 {
+                        let several = || "its snapshot is of several states".to_owned();
+                        let error =
+                            page.map_or(TransportError::Expired, |_| TransportError::Nonsense { message: several() });
+                        return Err(error.into());
                     }
-                    patience = patience.saturating_sub(1);
+                    patience -= 1;
                     let begun = self.offload(|session| session.begin_anew()).await?;
                     (token, latest, seen, taken) = (begun.token, begun.latest, begun.seen, 0);
                     continue;
@@ -83,7 +85,8 @@ impl Session {
 
     /// Whether a page of a snapshot is of a hub that still has what it had at the page before.
     async fn goes_on(&self, transport: &dyn Transport, before: Cursor, now: Cursor) -> Result<bool, Error> {
-        if before.seq == 0 || (now.seq >= before.seq && now.epoch == before.epoch) {
+        let is_same_run = now.epoch == before.epoch && now.epoch != Epoch::default();
+        if before.seq == 0 || now == before || (now.seq >= before.seq && is_same_run) {
             return Ok(true);
         }
         let clients = self.state().hello().clients;

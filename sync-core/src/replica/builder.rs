@@ -169,6 +169,10 @@ impl ReplicaBuilder {
         };
         let replica = Replica { inner: Arc::new(inner) };
         replica.sweep_leftovers()?;
+        if replica.state().wiped {
+            // The process ended before the wipe did. What it leaves does not show; if it cannot go now, it goes later.
+            let _ = replica.compact();
+        }
         Ok(replica)
     }
 }

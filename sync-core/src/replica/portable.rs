@@ -13,6 +13,7 @@ use super::status::Phase;
 use super::table::Source;
 use crate::error::Error;
 use crate::model::stamp::VersionVector;
+use crate::transport::Epoch;
 
 /// How many bytes of records one block has, about.
 const BLOCK: usize = 256 * 1_024;
@@ -143,7 +144,8 @@ impl Session {
         // Its device may have looked less far down the log. Only where it was told of the same run of the hub is it known to
         // be the same log: else what comes again is here already.
         let here = self.state().cursor;
-        let cursor = if told.epoch == here.epoch { cursor.furthest(here) } else { cursor };
+        let is_same = told.epoch == here.epoch && here.epoch != Epoch::default();
+        let cursor = if is_same { cursor.furthest(here) } else { cursor };
         let arrived = Arrived { table, vector, cursor, told, latest, other: None, of };
         if let Err(error) = self.switch_to(arrived) {
             self.give_up_snapshot(table)?;

@@ -117,14 +117,19 @@ impl Session {
 impl Replica {
     /// Drops what was left by a process that ended in the middle of taking a snapshot in, or of leaving a table.
     pub(super) fn sweep_leftovers(&self) -> Result<(), Error> {
-        let current = self.state().table;
-        let resumed = self.begun_snapshot()?.filter(|begun| !begun.token.is_empty()).map(|begun| begun.table);
+        let mut kept = vec![self.state().table];
+        kept.extend(self.begun_snapshot()?.filter(|begun| !begun.token.is_empty()).map(|begun| begun.table));
+        self.with_checkpointer(|| self.sweep_tables_but(&kept))
+    }
+
+    /// Drops all tables but these. Only for whoever makes a checkpoint, or sees to it that nobody does.
+    pub(super) fn sweep_tables_but(&self, kept: &[Table]) -> Result<(), Error> {
         let store = self.inner.journal.store();
         let (mut from, end) = Table::all();
         while let Some((place, _)) = store.range(&from, &end, 1)?.first() {
             let Some(table) = Table::of(place) else { break };
-            if table != current && Some(table) != resumed {
-                self.with_checkpointer(|| self.sweep_table(table, |change| self.change_map_now(change)))?;
+            if !kept.contains(&table) {
+                self.sweep_table(table, |change| self.change_map_now(change))?;
             }
             from = table.bounds(None).1;
             if from >= end {

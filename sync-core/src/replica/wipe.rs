@@ -22,9 +22,10 @@ impl Replica {
             let table = before.next().next();
             // No checkpoint begins before the wipe and ends behind it, and no page of a snapshot comes between.
             let position = self.with_checkpointer(|| {
-                self.sweep_table(table, |change| self.change_map_now(change))?;
+                self.sweep_tables_but(&[before, before.next()])?;
                 self.change_map_now(none_begun())?;
-                let client = self.inner.name.fresh(&*self.inner.random, Some(&self.state().client.clone()));
+                let former = self.state().client.clone();
+                let client = self.inner.name.fresh(&*self.inner.random, Some(&former));
                 writing.commit(&Row::Wiped { client, table: table.0 })
             })?;
             (before, position)

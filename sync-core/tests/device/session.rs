@@ -542,3 +542,36 @@ fn whoever_is_told_of_a_wipe_at_once_and_compacts_is_refused_and_does_not_wait_f
     assert_eq!(*compacts.1.lock().unwrap(), ["nested"]);
     device.checkpoint().unwrap();
 }
+
+#[test]
+fn nothing_of_what_was_wiped_stays_in_the_file_wherever_the_process_ends() {
+    use sync_core::Store;
+    let clock = Set::new();
+    let hub = hub_on(MemoryStore::new(), &clock);
+    let file = {
+        let store = Arc::new(MemoryStore::new());
+        let device = builder(&clock).open(store.clone()).unwrap();
+        device.create(note("accepted", "a secret")).unwrap().wait().unwrap();
+        run(device.sync(&hub.transport("tester"))).unwrap();
+        device.create(note("pending", "a secret")).unwrap().wait().unwrap();
+        device.checkpoint().unwrap();
+        store
+    };
+    let holds = |store: &MemoryStore| {
+        let rows = store.range(&[], &[], usize::MAX).unwrap().into_iter().map(|(_, row)| row);
+        let commits = store.journal(0, usize::MAX).unwrap().into_iter().map(|(_, commit)| commit);
+        rows.chain(commits).any(|bytes| bytes.windows(8).any(|part| part == b"a secret"))
+    };
+    assert!(holds(&file));
+    for left in 1.. {
+        let store = Arc::new(file.copy());
+        let mortal = super::support::Mortal::new(store.clone(), left, true);
+        let ended = builder(&clock).open(mortal).map_or(true, |device| device.wipe(true).is_err());
+        let device = builder(&clock).open(store.clone()).unwrap();
+        assert_eq!(holds(&store), notes(&device).len() == 2, "ended after {left} changes");
+        if !ended {
+            assert!(left > 4 && notes(&device).is_empty(), "{left}");
+            return;
+        }
+    }
+}
