@@ -1,14 +1,15 @@
 //! Download: pages of the hub's log go into the journal, with the cursor that they reach.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::cycle::Report;
 use super::row::Row;
 use super::session::Session;
-use super::state::PageFault;
+use super::state::State;
 use crate::error::Error;
 use crate::model::entry::Entry;
-use crate::model::stamp::{Digest, Dot};
+use crate::model::stamp::{ClientId, Digest, Dot};
 use crate::store::Position;
 use crate::transport::{Cursor, Page, PullRequest, Transport, TransportError};
 
@@ -116,4 +117,42 @@ fn check(request: &PullRequest, page: &Page) -> Result<(), Error> {
         return wrong("the digest of its page is not that of its entries");
     }
     Ok(())
+}
+
+/// Why a page of the log cannot be taken.
+#[derive(Debug)]
+pub(crate) enum PageFault {
+    /// The hub has another entry under a number of this client than this file.
+    Forked,
+    /// It has one that was offered from this file, or the same from a copy of it: only the hub can tell.
+    Undecided,
+    /// Entries of this one's client that come before it are missing.
+    Gap(Dot),
+}
+
+impl State {
+    /// Whether a page of the log goes on from what is known, and whether another copy of this file issued entries
+    /// under this client's id. `settles` says that what was offered counts as accepted by its content alone.
+    pub(crate) fn check_page(&self, entries: &[Arc<Entry>], settles: bool) -> Result<(), PageFault> {
+        let mut known: HashMap<&ClientId, u64> = HashMap::new();
+        for entry in entries {
+            let Dot { client, n } = entry.dot();
+            let last = known.entry(client).or_insert_with(|| self.vector.get(client).n);
+            if *n > *last + 1 {
+                return Err(PageFault::Gap(entry.dot().clone()));
+            }
+            *last = (*last).max(*n);
+            if *client == self.client && *n > self.accepted {
+                let local = self.pending_as(&entry.key, entry.dot()).ok_or(PageFault::Forked)?;
+                let own = self.numbered(local, entry.dot().clone()).ok_or(PageFault::Forked)?;
+                if self.with_names_of_numbers(own).hash() != entry.hash() {
+                    return Err(PageFault::Forked);
+                }
+                if !settles {
+                    return Err(PageFault::Undecided);
+                }
+            }
+        }
+        Ok(())
+    }
 }

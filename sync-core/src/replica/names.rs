@@ -101,6 +101,31 @@ impl State {
         }
     }
 
+    /// A pending entry under its final name.
+    pub(crate) fn numbered(&self, local: u64, dot: Dot) -> Option<Entry> {
+        let mut entry = Arc::unwrap_or_clone(self.names.resolved(&self.pending.get(local)?.entry));
+        if let Some(group) = &mut entry.group {
+            *group = Group { first: dot.n - (local - group.first), count: group.count };
+        }
+        entry.origin.dot = dot;
+        Some(entry)
+    }
+
+    /// The entry with the names under which the pending entries that it names were offered.
+    pub(crate) fn with_names_of_numbers(&self, mut entry: Entry) -> Entry {
+        let client = &self.client;
+        entry.map_named(|dots| {
+            for dot in dots.iter_mut().filter(|dot| dot.is_local()) {
+                if let Some(n) = self.pending.get(dot.n).and_then(|pending| pending.offered) {
+                    *dot = Dot::new(client.clone(), n);
+                }
+            }
+            dots.sort();
+            dots.dedup();
+        });
+        entry
+    }
+
     /// Names are kept while there is an entry that was written before they were known.
     fn prune_names(&mut self) {
         self.names.forget_before(self.pending.begin());

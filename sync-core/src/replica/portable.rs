@@ -10,7 +10,6 @@ use super::session::Session;
 use super::snapshot_file::{FileReader, FileWriter, Head, Records, unusable};
 use super::state::State;
 use super::status::Phase;
-use super::table::Source;
 use crate::error::Error;
 use crate::model::stamp::VersionVector;
 use crate::transport::Epoch;
@@ -124,7 +123,7 @@ impl Session {
     fn read_snapshot(&self, reader: impl Read) -> Result<SnapshotSummary, Error> {
         let (mut file, head) = FileReader::begin(reader)?;
         self.check_head(&head)?;
-        let table = self.begin_snapshot(Source::File)?;
+        let table = self.begin_snapshot()?;
         let (mut records, mut latest) = (0, 0);
         loop {
             let more = match file.next() {

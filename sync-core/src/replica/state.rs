@@ -12,7 +12,7 @@ use super::pending::{Pending, Queue};
 use super::row::{Account, Decision, Row};
 use crate::clock::HybridClock;
 use crate::entity::Fields;
-use crate::model::entry::{EntityKey, Entry, Group};
+use crate::model::entry::{EntityKey, Entry};
 use crate::model::stamp::{ClientId, Dot, VersionVector};
 use crate::records::{Records, Table};
 use crate::store::Position;
@@ -84,17 +84,6 @@ pub(crate) struct Aside {
     pub(crate) entry: Arc<Entry>,
     pub(crate) rejection: Rejection,
     pub(crate) stored: bool,
-}
-
-/// Why a page of the log cannot be taken.
-#[derive(Debug)]
-pub(crate) enum PageFault {
-    /// The hub has another entry under a number of this client than this file.
-    Forked,
-    /// It has one that was offered from this file, or the same from a copy of it: only the hub can tell.
-    Undecided,
-    /// Entries of this one's client that come before it are missing.
-    Gap(Dot),
 }
 
 impl State {
@@ -213,17 +202,6 @@ impl State {
         }
     }
 
-    /// Becomes a new one, but for what others compare with what they knew before.
-    fn wipe(&mut self, client: ClientId, table: Table) {
-        let mut new = Self::new(client);
-        (new.next_local, new.table, new.wiped, new.wipes) = (self.next_local, table, true, self.wipes + 1);
-        (new.marks, new.covers) = (std::mem::take(&mut self.marks), self.covers);
-        new.pending.go_on_from(&self.pending);
-        new.names.go_on_from(&self.names);
-        new.records.go_on_from(self.records.generation());
-        *self = new;
-    }
-
     /// Keeps the furthest cursor.
     fn hear_of(&mut self, told: Cursor) {
         self.told = self.told.furthest(told);
@@ -330,16 +308,6 @@ impl State {
         }
     }
 
-    /// A pending entry under its final name.
-    pub(crate) fn numbered(&self, local: u64, dot: Dot) -> Option<Entry> {
-        let mut entry = Arc::unwrap_or_clone(self.names.resolved(&self.pending.get(local)?.entry));
-        if let Some(group) = &mut entry.group {
-            *group = Group { first: dot.n - (local - group.first), count: group.count };
-        }
-        entry.origin.dot = dot;
-        Some(entry)
-    }
-
     /// Takes an entry of the hub's log.
     fn receive(&mut self, entry: Arc<Entry>) {
         if self.vector.covers(entry.dot()) {
@@ -373,7 +341,7 @@ impl State {
     }
 
     /// The pending entry that is this one of the log.
-    fn pending_as(&self, key: &EntityKey, dot: &Dot) -> Option<u64> {
+    pub(super) fn pending_as(&self, key: &EntityKey, dot: &Dot) -> Option<u64> {
         let offered = || self.pending.offered_as(dot.n).filter(|_| dot.client == self.client);
         let local = self.pending.accepted_as(dot).or_else(offered)?;
         self.pending.get(local).is_some_and(|pending| pending.entry.key == *key).then_some(local)
@@ -390,46 +358,6 @@ impl State {
     /// The greatest number of this client under which this file ever offered an entry.
     pub(crate) fn issued(&self) -> u64 {
         self.pending.last_offered().map_or(self.accepted, |n| n.max(self.accepted))
-    }
-
-    /// Whether a page of the log goes on from what is known, and whether another copy of this file issued entries
-    /// under this client's id. `settles` says that what was offered counts as accepted by its content alone.
-    pub(crate) fn check_page(&self, entries: &[Arc<Entry>], settles: bool) -> Result<(), PageFault> {
-        let mut known: HashMap<&ClientId, u64> = HashMap::new();
-        for entry in entries {
-            let Dot { client, n } = entry.dot();
-            let last = known.entry(client).or_insert_with(|| self.vector.get(client).n);
-            if *n > *last + 1 {
-                return Err(PageFault::Gap(entry.dot().clone()));
-            }
-            *last = (*last).max(*n);
-            if *client == self.client && *n > self.accepted {
-                let local = self.pending_as(&entry.key, entry.dot()).ok_or(PageFault::Forked)?;
-                let own = self.numbered(local, entry.dot().clone()).ok_or(PageFault::Forked)?;
-                if self.with_names_of_numbers(own).hash() != entry.hash() {
-                    return Err(PageFault::Forked);
-                }
-                if !settles {
-                    return Err(PageFault::Undecided);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The entry with the names under which the pending entries that it names were offered.
-    pub(crate) fn with_names_of_numbers(&self, mut entry: Entry) -> Entry {
-        let client = &self.client;
-        entry.map_named(|dots| {
-            for dot in dots.iter_mut().filter(|dot| dot.is_local()) {
-                if let Some(n) = self.pending.get(dot.n).and_then(|pending| pending.offered) {
-                    *dot = Dot::new(client.clone(), n);
-                }
-            }
-            dots.sort();
-            dots.dedup();
-        });
-        entry
     }
 
     /// The wall clock was off: entries never offered take corrected times.

@@ -11,19 +11,10 @@ use crate::seal;
 use crate::store::{Checkpoint, KeyValue};
 use crate::transport::{Cursor, SnapshotPage};
 
-/// Where the token of the next page is kept while a snapshot is being taken in; an empty one if it cannot be gone on with.
+/// Where the token of the next page is kept while a hub's snapshot is being taken in.
 const BEGUN: &[u8] = b"b";
 /// How many rows are dropped at a time.
 const SWEEP: usize = 1_024;
-
-/// Where a snapshot comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
-    /// In pages, which can be gone on with after an interruption.
-    Hub,
-    /// From its beginning, every time.
-    File,
-}
 
 /// A snapshot that is being taken in.
 pub(super) struct Begun {
@@ -48,21 +39,15 @@ impl Session {
 
     /// The hub's snapshot from its first page.
     pub(super) fn begin_anew(&self) -> Result<Begun, Error> {
-        let table = self.begin_snapshot(Source::Hub)?;
+        let table = self.begin_snapshot()?;
         Ok(Begun { table, token: String::new(), latest: 0, seen: Cursor::default() })
     }
 
     /// Empties the table that a snapshot goes into.
-    pub(super) fn begin_snapshot(&self, source: Source) -> Result<Table, Error> {
+    pub(super) fn begin_snapshot(&self) -> Result<Table, Error> {
         let table = self.state().table.next();
-        // First of all: whoever finds this knows that what is in the table is not to be gone on with.
-        self.change_map(match source {
-            Source::File => {
-                let begun = Begun { table, token: String::new(), latest: 0, seen: Cursor::default() };
-                Checkpoint { puts: vec![begun.row()], ..Checkpoint::default() }
-            }
-            Source::Hub => none_begun(),
-        })?;
+        // First of all: nobody goes on with what is in the table.
+        self.end_snapshot()?;
         self.sweep(table)?;
         Ok(table)
     }
@@ -73,7 +58,7 @@ impl Session {
         if self.state().table == table {
             return Ok(());
         }
-        self.change_map(none_begun())?;
+        self.end_snapshot()?;
         self.sweep(table)
     }
 

@@ -1,9 +1,12 @@
 //! Wiping: a replica forgets all that it holds, and is another one from then on.
 
 use super::row::Row;
+use super::state::State;
 use super::table::none_begun;
 use super::{Replica, meta};
 use crate::error::Error;
+use crate::model::stamp::ClientId;
+use crate::records::Table;
 
 impl Replica {
     /// Forgets everything that this replica holds, for a logout: it is a new and empty one afterwards, belongs to
@@ -58,5 +61,18 @@ impl Replica {
         state.pending.all_are_new();
         state.aside.values_mut().for_each(|aside| aside.stored = false);
         Ok(())
+    }
+}
+
+impl State {
+    /// Becomes a new one, but for what others compare with what they knew before.
+    pub(super) fn wipe(&mut self, client: ClientId, table: Table) {
+        let mut new = Self::new(client);
+        (new.next_local, new.table, new.wiped, new.wipes) = (self.next_local, table, true, self.wipes + 1);
+        (new.marks, new.covers) = (std::mem::take(&mut self.marks), self.covers);
+        new.pending.go_on_from(&self.pending);
+        new.names.go_on_from(&self.names);
+        new.records.go_on_from(self.records.generation());
+        *self = new;
     }
 }

@@ -294,7 +294,7 @@ pub(crate) const ALL: &[Mutant] = &[
     ),
     mutant(
         "a copy does not see that it is one",
-        "replica/state.rs",
+        "replica/download.rs",
         "if self.with_names_of_numbers(own).hash() != entry.hash() {",
         "if !PLANTED && self.with_names_of_numbers(own).hash() != entry.hash() {",
     ),
