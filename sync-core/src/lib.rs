@@ -51,6 +51,7 @@ mod error;
 
 pub mod model;
 
+mod hashed;
 mod journal;
 pub mod memory;
 mod records;

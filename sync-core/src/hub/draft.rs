@@ -1,6 +1,6 @@
 //! A decision in the making: the state, and what of a push was taken in so far.
 
-use std::collections::HashMap;
+use crate::hashed::HashMap;
 use std::sync::Arc;
 
 use super::batch::Logged;
@@ -46,7 +46,7 @@ type Staged = Result<HashMap<EntityKey, Arc<Record>>, (usize, Rejection)>;
 impl<'a> Draft<'a> {
     pub(super) fn new(mut view: View<'a>, rules: &'a Rules<'a>) -> Self {
         let (records, grounds) = (view.take_records(), view.take_grounds());
-        Self { view, rules, records, grounds, intents: HashMap::new(), accepted: Vec::new() }
+        Self { view, rules, records, grounds, intents: HashMap::default(), accepted: Vec::new() }
     }
 
     /// Whether a stamp is further ahead than the hub admits: more than the drift before the hub's clock, and more
@@ -90,7 +90,7 @@ impl<'a> Draft<'a> {
     }
 
     fn stage(&self, candidates: &[Candidate<'_>]) -> Staged {
-        let mut staged: HashMap<EntityKey, Arc<Record>> = HashMap::new();
+        let mut staged: HashMap<EntityKey, Arc<Record>> = HashMap::default();
         let mut keys: Vec<(usize, &EntityKey)> = Vec::new();
         for (at, (entry, ..)) in candidates.iter().enumerate() {
             // A create of an entity that nothing else in the push is about, where nobody asks what becomes of it.

@@ -1,7 +1,7 @@
 //! What a decision has to know of the checkpoint: read without the state's lock, and good for as long as no
 //! further checkpoint was made.
 
-use std::collections::HashMap;
+use crate::hashed::HashMap;
 use std::sync::Arc;
 
 use super::index::{Finder, Foreign, Intended, Place, Run};
@@ -108,7 +108,7 @@ impl<'a> View<'a> {
     /// The caller has seen that the facts are of the checkpoint on which the state stands. `None` if a record
     /// that was in memory when the questions were asked is not any more.
     pub(super) fn new(state: &'a mut State, mut facts: Facts, keys: &[EntityKey]) -> Option<Self> {
-        let mut records = HashMap::with_capacity(keys.len());
+        let mut records = HashMap::with_capacity_and_hasher(keys.len(), Default::default());
         for key in keys {
             let record = match state.records.peek(key) {
                 Some(record) => record,
@@ -120,16 +120,16 @@ impl<'a> View<'a> {
             };
             records.insert(key.clone(), record);
         }
-        Some(Self { state, facts, records, grounds: HashMap::new() })
+        Some(Self { state, facts, records, grounds: HashMap::default() })
     }
 
     /// As `new`, with only the creates of these entities.
     pub(super) fn with_grounds(state: &'a mut State, facts: Facts, keys: &[EntityKey]) -> Option<Self> {
-        let mut grounds = HashMap::with_capacity(keys.len());
+        let mut grounds = HashMap::with_capacity_and_hasher(keys.len(), Default::default());
         for key in keys {
             grounds.insert(key.clone(), state.records.grounds(key, facts.grounds.get(key))?);
         }
-        Some(Self { state, facts, records: HashMap::new(), grounds })
+        Some(Self { state, facts, records: HashMap::default(), grounds })
     }
 
     /// Where an accepted entry stands; `None` if there is none, or it is no longer known.

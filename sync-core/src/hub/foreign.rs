@@ -3,7 +3,7 @@
 //! Such a client says what it wants by time alone: it saw what is stamped lower and is in the log already. On
 //! logs whose stamps respect causality the state is then exactly what replaying by stamp makes of it.
 
-use std::collections::HashMap;
+use crate::hashed::HashMap;
 use std::sync::Arc;
 
 use super::admit::Decision;
@@ -71,7 +71,7 @@ fn order(entry: &Entry) -> (u64, u8, ClientId, Option<Arc<str>>) {
 pub(super) fn decide(mut draft: Draft<'_>, offers: &[Prepared], default_type: &str) -> Decision {
     let own = draft.rules.own.clone();
     let mut n = draft.view.state.known(&own).n;
-    let mut fresh: HashMap<(ClientId, Arc<str>), (Digest, u64)> = HashMap::new();
+    let mut fresh: HashMap<(ClientId, Arc<str>), (Digest, u64)> = HashMap::default();
     let mut verdicts: Vec<Option<Verdict>> = vec![None; offers.len()];
     let mut batch: Vec<(usize, &Entry)> = Vec::new();
     for (at, offer) in offers.iter().enumerate() {

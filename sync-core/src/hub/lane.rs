@@ -1,6 +1,6 @@
 //! One client's part of a push, in the order of its numbers.
 
-use std::collections::HashMap;
+use crate::hashed::HashMap;
 
 use super::facts::View;
 use super::index::Place;
@@ -32,7 +32,7 @@ pub(super) fn lanes(offers: &[Prepared]) -> Vec<Lane> {
         })
         .collect();
     let mut lanes: Vec<Lane> = Vec::new();
-    let mut places: HashMap<ClientId, usize> = HashMap::new();
+    let mut places: HashMap<ClientId, usize> = HashMap::default();
     let mut last: Option<Dot> = None;
     for (at, dot) in named.iter().enumerate() {
         let next =
@@ -58,7 +58,7 @@ impl Lane {
     pub(super) fn check_history(&self, offers: &[Prepared], view: &View<'_>) -> Result<(), TransportError> {
         let known = view.state.known(&self.client).n;
         let mut next = known.saturating_add(1);
-        let mut contents: HashMap<u64, (Digest, Option<u128>)> = HashMap::new();
+        let mut contents: HashMap<u64, (Digest, Option<u128>)> = HashMap::default();
         for slot in &self.slots {
             let Kind::Entry { entry, hash, fault, intent } = &offers[slot.at].kind else {
                 next = next.max(slot.n.saturating_add(1));

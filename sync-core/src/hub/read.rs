@@ -1,6 +1,6 @@
 //! Reading a state that is consistent and durable: facts of the checkpoint first, then the tail under the lock.
 
-use std::collections::HashMap;
+use crate::hashed::HashMap;
 use std::sync::Arc;
 
 use super::facts::{Facts, Questions, View};

@@ -1,6 +1,7 @@
 //! What was accepted since the last checkpoint, found by name.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use crate::hashed::HashMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::batch::{Intents, Logged};

@@ -1,12 +1,12 @@
 //! The compact binary form: variable-length integers, texts, and tables of texts that repeat.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::ids;
 use super::shared;
 use super::stamp::{ClientId, Digest, Dot, Name, Origin};
 use super::value::Value;
+use crate::hashed::HashMap;
 
 /// Bytes that are not what they should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,8 +27,35 @@ pub(crate) struct Writer {
 
 #[derive(Default)]
 struct Table {
-    index: HashMap<Name, u64>,
     texts: Vec<Name>,
+    /// Where they stand, once there are more than are soon looked through.
+    index: HashMap<Name, u64>,
+}
+
+impl Table {
+    /// How many are looked through.
+    const FEW: usize = 12;
+
+    /// The text's place; a new one is the last.
+    fn place(&mut self, name: &Name) -> u64 {
+        let known = if self.index.is_empty() {
+            let is_it = |text: &Name| Arc::ptr_eq(text, name) || text == name;
+            self.texts.iter().position(is_it).map(|place| place as u64)
+        } else {
+            self.index.get(name).copied()
+        };
+        known.unwrap_or_else(|| self.add(name))
+    }
+
+    fn add(&mut self, name: &Name) -> u64 {
+        self.texts.push(name.clone());
+        if self.texts.len() > Self::FEW {
+            let known = self.index.len();
+            let texts = self.texts[known..].iter().zip(known as u64..);
+            self.index.extend(texts.map(|(text, place)| (text.clone(), place)));
+        }
+        self.texts.len() as u64 - 1
+    }
 }
 
 impl Writer {
@@ -45,6 +72,7 @@ impl Writer {
     pub(crate) fn finish(self) -> Vec<u8> {
         let Some(table) = self.table else { return self.bytes };
         let mut out = Writer::plain();
+        out.bytes.reserve(table.texts.iter().map(|text| text.len() + 2).sum::<usize>() + self.bytes.len() + 8);
         ids::write(&mut out, table.texts.iter().map(|text| &**text));
         out.bytes.extend_from_slice(&self.bytes);
         out.bytes
@@ -84,16 +112,8 @@ impl Writer {
     /// A text that is likely to come again.
     pub(crate) fn name(&mut self, name: &Name) {
         let Some(table) = &mut self.table else { return self.text(name) };
-        let index = match table.index.get(name) {
-            Some(index) => *index,
-            None => {
-                let index = table.texts.len() as u64;
-                table.index.insert(name.clone(), index);
-                table.texts.push(name.clone());
-                index
-            }
-        };
-        self.u64(index);
+        let place = table.place(name);
+        self.u64(place);
     }
 
     /// Bytes whose number is known otherwise.

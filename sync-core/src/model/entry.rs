@@ -1,6 +1,5 @@
 //! Entries: immutable records of intent, what the log is made of.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use super::op::Op;
 use super::stamp::{ClientId, Digest, Dot, Name, Origin};
 use super::value::Value;
 use crate::entity::Tombstone;
+use crate::hashed::HashMap;
 
 /// Which entity: its type's name and its id.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -38,7 +38,7 @@ impl fmt::Display for EntityKey {
 }
 
 /// Something for each entity. Seeded at random, as ids come from others: nothing may depend on its order.
-pub(crate) type Map<T> = HashMap<EntityKey, T, foldhash::fast::RandomState>;
+pub(crate) type Map<T> = HashMap<EntityKey, T>;
 
 /// What an entry does to its entity.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

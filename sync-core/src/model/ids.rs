@@ -11,15 +11,19 @@ const HEX: u64 = 1;
 const TEXT: u64 = 2;
 
 /// Writes how many there are and the forms of all, then their bytes.
-pub(super) fn write<'a>(w: &mut Writer, ids: impl ExactSizeIterator<Item = &'a str> + Clone) {
+pub(super) fn write<'a>(w: &mut Writer, ids: impl ExactSizeIterator<Item = &'a str>) {
     w.u64(ids.len() as u64);
-    for id in ids.clone() {
-        w.u64(packed(id).map_or(TEXT + id.len() as u64, |(form, _)| form));
+    let ids: SmallVec<[Id<'_>; 4]> = ids.map(Id::of).collect();
+    for id in &ids {
+        w.u64(match id {
+            Id::Packed(form, _) => *form,
+            Id::Text(text) => TEXT + text.len() as u64,
+        });
     }
-    for id in ids {
-        match packed(id) {
-            Some((_, bits)) => w.bytes(&bits.to_be_bytes()),
-            None => w.bytes(id.as_bytes()),
+    for id in &ids {
+        match id {
+            Id::Packed(_, bits) => w.bytes(&bits.to_be_bytes()),
+            Id::Text(text) => w.bytes(text.as_bytes()),
         }
     }
 }
@@ -42,10 +46,21 @@ pub(super) enum Id<'a> {
 }
 
 impl<'a> Id<'a> {
+    /// What a text is: packed, if that gives the same text again.
+    fn of(text: &'a str) -> Self {
+        let form = match text.len() {
+            36 => UUID,
+            32 => HEX,
+            _ => return Id::Text(text),
+        };
+        let packed = Uuid::try_parse(text).map(|uuid| Id::Packed(form, uuid.as_u128()));
+        packed.ok().filter(|id| id.spell(&mut [0; 36]) == text).unwrap_or(Id::Text(text))
+    }
+
     /// The text of this form.
     pub(super) fn at(form: u64, bytes: &'a [u8]) -> Result<Self> {
         match (text(form, bytes)?, bytes.first_chunk::<16>()) {
-            (Some(text), _) => Ok(packed(text).map_or(Id::Text(text), |(form, bits)| Id::Packed(form, bits))),
+            (Some(text), _) => Ok(Id::of(text)),
             (None, Some(bits)) => Ok(Id::Packed(form, u128::from_be_bytes(*bits))),
             (None, None) => Err(CodecError { expected: "16 bytes" }),
         }
@@ -88,21 +103,4 @@ pub(super) fn text(form: u64, bytes: &[u8]) -> Result<Option<&str>> {
         return Ok(None);
     }
     std::str::from_utf8(bytes).map(Some).map_err(|_| CodecError { expected: "a text in UTF-8" })
-}
-
-/// An id's form and bits, if they give the same text again.
-fn packed(id: &str) -> Option<(u64, u128)> {
-    let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    let form = match id.len() {
-        36 if id
-            .bytes()
-            .enumerate()
-            .all(|(at, b)| if matches!(at, 8 | 13 | 18 | 23) { b == b'-' } else { digit(b) }) =>
-        {
-            UUID
-        }
-        32 if id.bytes().all(digit) => HEX,
-        _ => return None,
-    };
-    Uuid::try_parse(id).ok().map(|uuid| (form, uuid.as_u128()))
 }

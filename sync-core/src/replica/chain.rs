@@ -1,6 +1,7 @@
 //! Proving that what this replica and a hub have of a client begins as one sequence.
 
-use std::collections::{BTreeMap, HashMap};
+use crate::hashed::HashMap;
+use std::collections::BTreeMap;
 
 use super::Replica;
 use super::builder::read_row;
@@ -127,7 +128,7 @@ impl Replica {
             for (position, bytes) in rows {
                 // A checkpoint may drop rows meanwhile: what comes after a gap proves nothing.
                 if position != next {
-                    return Ok(HashMap::new());
+                    return Ok(HashMap::default());
                 }
                 next += 1;
                 match read_row(position, &bytes)? {

@@ -6,7 +6,7 @@ use super::checkpointer::Checkpointer;
 use super::keep::Mark;
 use super::pending::Pending;
 use super::query::local_place;
-use super::state::{Aside, State};
+use super::state::{Aside, Gone, State};
 use super::status::Phase;
 use super::{Replica, meta};
 use crate::entity::Fields;
@@ -108,9 +108,13 @@ impl Replica {
         let aside = written.aside.iter().map(|(local, aside)| meta::aside_row(*local, aside));
         checkpoint.puts.extend(aside);
         // Drops come before puts: what is there again stays.
-        for (local, key) in &written.dropped {
-            let places = [meta::pending_place(*local), meta::pending_of_place(key, *local), meta::aside_place(*local)];
-            checkpoint.drops.extend(places);
+        for (local, gone) in &written.dropped {
+            match gone {
+                Gone::Pending(key) => {
+                    checkpoint.drops.extend([meta::pending_place(*local), meta::pending_of_place(key, *local)]);
+                }
+                Gone::Aside => checkpoint.drops.push(meta::aside_place(*local)),
+            }
         }
         for (key, fields) in &written.local {
             let mut w = Writer::plain();
@@ -239,7 +243,7 @@ pub(super) struct Written {
     small: Vec<KeyValue>,
     pending: Vec<(u64, Pending)>,
     aside: Vec<(u64, Aside)>,
-    dropped: Vec<(u64, EntityKey)>,
+    dropped: Vec<(u64, Gone)>,
     local: Vec<(EntityKey, Fields)>,
 }
 
@@ -263,7 +267,11 @@ impl State {
         }
         let dropped = std::mem::take(&mut self.dropped);
         // Whatever has the place of one that is dropped is among what is put, or stands there as it is.
-        let dropped = dropped.into_iter().filter(|(local, _)| !self.pending.contains(*local)).collect();
+        let is_gone = |(local, gone): &(u64, Gone)| match gone {
+            Gone::Pending(_) => !self.pending.contains(*local),
+            Gone::Aside => !self.aside.contains_key(local),
+        };
+        let dropped = dropped.into_iter().filter(is_gone).collect();
         let written = Arc::new(Written {
             mark,
             before: self.covers,

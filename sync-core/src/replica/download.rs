@@ -1,6 +1,6 @@
 //! Download: pages of the hub's log go into the journal, with the cursor that they reach.
 
-use std::collections::HashMap;
+use crate::hashed::HashMap;
 use std::sync::Arc;
 
 use super::cycle::Report;
@@ -134,7 +134,7 @@ impl State {
     /// Whether a page of the log goes on from what is known, and whether another copy of this file issued entries
     /// under this client's id. `settles` says that what was offered counts as accepted by its content alone.
     pub(crate) fn check_page(&self, entries: &[Arc<Entry>], settles: bool) -> Result<(), PageFault> {
-        let mut known: HashMap<&ClientId, u64> = HashMap::new();
+        let mut known: HashMap<&ClientId, u64> = HashMap::default();
         for entry in entries {
             let Dot { client, n } = entry.dot();
             let last = known.entry(client).or_insert_with(|| self.vector.get(client).n);

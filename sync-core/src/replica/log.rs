@@ -1,6 +1,6 @@
 //! The write-ahead log as people read it.
 
-use std::collections::HashMap;
+use crate::hashed::HashMap;
 use std::sync::Arc;
 
 use super::Replica;
@@ -91,10 +91,10 @@ impl Default for Reading {
         Self {
             client: ClientId::local(),
             lines: Vec::new(),
-            own: HashMap::new(),
-            offered: HashMap::new(),
-            by_name: HashMap::new(),
-            named: HashMap::new(),
+            own: HashMap::default(),
+            offered: HashMap::default(),
+            by_name: HashMap::default(),
+            named: HashMap::default(),
         }
     }
 }

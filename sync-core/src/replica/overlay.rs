@@ -1,21 +1,20 @@
 //! What shows: the accepted record with the pending entries over it, kept for entities that are being worked on.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::cold::Read;
 use super::state::State;
-use crate::model::entry::{EntityKey, Entry};
+use crate::model::entry::{EntityKey, Entry, Map};
 use crate::model::record::Record;
 
 /// How many entities are kept.
-const CACHED: usize = 8_192;
+const CACHED: usize = 16_384;
 
 /// Records as they show, of entities with pending entries.
 #[derive(Default)]
-pub(crate) struct Shown(HashMap<EntityKey, Over>);
+pub(crate) struct Shown(Map<Over>);
 
 struct Over {
     record: Arc<Record>,

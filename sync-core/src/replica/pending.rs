@@ -1,12 +1,12 @@
 //! The queue of entries that were written here and are not in the records yet, in the order in which they were
 //! written, with the ways to find them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::RangeBounds;
 use std::sync::Arc;
 
 use super::cold::Cold;
-use crate::model::entry::{EntityKey, Entry};
+use crate::model::entry::{EntityKey, Entry, Map};
 use crate::model::stamp::Dot;
 
 /// An entry that was written here and is not in the records yet.
@@ -36,7 +36,7 @@ pub(crate) struct Queue {
     /// What is not in memory.
     pub(super) cold: Cold,
     /// Those of each entity, in order.
-    of: HashMap<EntityKey, VecDeque<u64>>,
+    of: Map<VecDeque<u64>>,
     /// The entities.
     keys: BTreeSet<EntityKey>,
     /// By the number under which they were offered, while the verdict is not known.

@@ -1,6 +1,7 @@
 //! What a replica knows: the effect of its journal, kept in memory beyond what the last checkpoint has.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use crate::hashed::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::checkpoint::Underway;
@@ -63,7 +64,7 @@ pub(crate) struct State {
     /// Entities that changed since this was last taken.
     pub(crate) changed: Vec<EntityKey>,
     /// Rows of pending and set-aside entries that the next checkpoint drops.
-    pub(crate) dropped: Vec<(u64, EntityKey)>,
+    pub(crate) dropped: Vec<(u64, Gone)>,
     /// Where the journal was at which time.
     pub(crate) marks: Marks,
     /// Whether the store's map still holds undecided entries of what was wiped.
@@ -84,6 +85,15 @@ pub(crate) struct Aside {
     pub(crate) entry: Arc<Entry>,
     pub(crate) rejection: Rejection,
     pub(crate) stored: bool,
+}
+
+/// What is not there any more, under its local number.
+#[derive(Debug, Clone)]
+pub(crate) enum Gone {
+    /// A pending entry of this entity.
+    Pending(EntityKey),
+    /// An entry that was set aside.
+    Aside,
 }
 
 impl State {
@@ -110,7 +120,7 @@ impl State {
             names: Names::default(),
             shown: Shown::default(),
             aside: BTreeMap::new(),
-            local: HashMap::new(),
+            local: HashMap::default(),
             changed: Vec::new(),
             dropped: Vec::new(),
             marks: Marks::default(),
@@ -118,7 +128,7 @@ impl State {
             wipes: 0,
             covers: 0,
             underway: None,
-            asked: HashMap::new(),
+            asked: HashMap::default(),
         }
     }
 
@@ -258,7 +268,7 @@ impl State {
         for local in locals {
             if let Some(aside) = self.aside.remove(local) {
                 self.changed.push(aside.entry.key.clone());
-                self.dropped.push((*local, aside.entry.key.clone()));
+                self.dropped.push((*local, Gone::Aside));
             }
         }
     }

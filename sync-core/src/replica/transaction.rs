@@ -1,6 +1,5 @@
 //! Transactions: from changes of values to entries.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::stage::Staged;
@@ -8,7 +7,7 @@ use super::{Replica, size};
 use crate::clock::HybridClock;
 use crate::entity::{Entity, FieldError, Fields, Id, Schema};
 use crate::error::Error;
-use crate::model::entry::{Action, EntityKey, Entry, LIFECYCLE};
+use crate::model::entry::{Action, EntityKey, Entry, LIFECYCLE, Map};
 use crate::model::record::{Life, Record};
 use crate::model::stamp::Dot;
 use crate::model::value::Value;
@@ -22,7 +21,7 @@ pub struct Transaction<'a> {
     /// Their bytes in JSON.
     pub(super) bytes: u64,
     /// The entries of each entity.
-    pub(super) staged: HashMap<EntityKey, Staged>,
+    pub(super) staged: Map<Staged>,
     pub(super) local: Vec<(EntityKey, Fields)>,
     pub(super) forget: Vec<u64>,
     pub(super) next_local: u64,
@@ -48,7 +47,7 @@ impl<'a> Transaction<'a> {
             replica,
             entries: Vec::new(),
             bytes: 0,
-            staged: HashMap::new(),
+            staged: Map::default(),
             local: Vec::new(),
             forget: Vec::new(),
             next_local,

@@ -147,7 +147,7 @@ impl State {
         }
         let mut entries: Vec<(u64, u64, Entry)> = Vec::new();
         let mut bytes = 0;
-        let mut names = std::collections::HashMap::new();
+        let mut names = crate::hashed::HashMap::default();
         let mut left_of_group = 0;
         for (local, pending) in self.pending.front() {
             let n = self.accepted + 1 + entries.len() as u64;

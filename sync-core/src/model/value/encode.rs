@@ -1,8 +1,10 @@
 //! Writing any `Serialize` type as canonical text.
 
+use std::cell::RefCell;
 use std::fmt::{Display, Write};
 
 use serde::ser::{Serialize, Serializer};
+use smol_str::SmolStr;
 
 use super::embed::{NUMBER, RAW};
 use super::encode_items::{ARRAY, Items, OBJECT};
@@ -12,10 +14,24 @@ use super::{Kind, MAX_DEPTH, Value, number};
 
 /// Encodes a value.
 pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Value, ValueError> {
-    let mut encoder = Encoder { out: String::new(), depth: 0 };
-    value.serialize(&mut encoder)?;
-    Ok(Value(encoder.out.into()))
+    let mut encoder = Encoder { out: SCRATCH.take(), depth: 0 };
+    let done = value.serialize(&mut encoder);
+    let mut out = encoder.out;
+    let value = done.map(|()| Value(SmolStr::new(&out)));
+    if out.capacity() <= MOST_KEPT {
+        out.clear();
+        SCRATCH.set(out);
+    }
+    value
 }
+
+thread_local! {
+    /// Where a value is written before its length is known, used again for the next one.
+    static SCRATCH: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Beyond this a scratch is given back.
+const MOST_KEPT: usize = 1 << 16;
 
 /// Writes canonical text.
 pub(super) struct Encoder {
