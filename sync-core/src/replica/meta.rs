@@ -240,11 +240,11 @@ fn of_entity(key: &EntityKey) -> Vec<u8> {
     let mut place = vec![PENDING_OF];
     place.extend_from_slice(key.entity_type.as_bytes());
     place.push(0);
-    for byte in key.id.bytes() {
-        place.push(byte);
-        if byte == 0 {
-            place.push(WITHIN);
+    for (at, part) in key.id.as_bytes().split(|byte| *byte == 0).enumerate() {
+        if at > 0 {
+            place.extend_from_slice(&[0, WITHIN]);
         }
+        place.extend_from_slice(part);
     }
     place.push(0);
     place

@@ -124,6 +124,11 @@ fn digits(number: u64) -> usize {
 
 /// A text with its quotes, escaped where JSON demands it.
 fn of_text(text: &str) -> usize {
+    // All bytes are looked at, whatever was found: that is done many at a time.
+    let needs = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    if !text.bytes().fold(false, |any, byte| any | needs(byte)) {
+        return text.len() + 2;
+    }
     let escapes = text.bytes().filter(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'));
     let escapes = escapes.map(|byte| match byte {
         b'"' | b'\\' | 0x08 | 0x09 | 0x0a | 0x0c | 0x0d => 1,
