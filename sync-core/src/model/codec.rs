@@ -305,3 +305,24 @@ impl<'a> Reader<'a> {
         Ok(items)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_a_table_stand_once_however_many_there_are() {
+        for count in [1, Table::FEW, Table::FEW + 1, 3 * Table::FEW] {
+            // Twice: in order, and backwards from texts of their own.
+            let names = || (0..count).map(|n| Name::from(format!("name {n}")));
+            let all: Vec<Name> = names().chain(names().rev()).collect();
+            let mut w = Writer::with_table();
+            all.iter().for_each(|name| w.name(name));
+            assert_eq!(w.table.as_ref().map(|table| table.texts.len()), Some(count));
+            let bytes = w.finish();
+            let mut r = Reader::with_table(&bytes).expect("a table was written");
+            let read: Result<Vec<Name>> = all.iter().map(|_| r.name()).collect();
+            assert_eq!((read, r.finish()), (Ok(all), Ok(())), "{count} texts");
+        }
+    }
+}
