@@ -15,7 +15,7 @@ use crate::records::{Frozen, Table};
 use crate::store::{Checkpoint, Position, StoreError};
 
 /// A checkpoint is made of fewer entries than usual where they are large: in memory they take about four times this.
-const MOST_BYTES: usize = 1 << 21;
+const MOST_BYTES: usize = 1 << 19;
 
 /// The state as a checkpoint takes it in.
 struct Snapped {
