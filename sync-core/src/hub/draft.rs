@@ -1,6 +1,5 @@
 //! A decision in the making: the state, and what of a push was taken in so far.
 
-use crate::hashed::HashMap;
 use std::sync::Arc;
 
 use super::batch::Logged;
@@ -8,6 +7,7 @@ use super::facts::View;
 use super::index::Intended;
 use super::prepared::reject;
 use super::validate::{Proposed, Validate};
+use crate::hashed::HashMap;
 use crate::model::entry::{Action, EntityKey, Entry};
 use crate::model::record::Record;
 use crate::model::stamp::{ClientId, Digest, Dot, Name};

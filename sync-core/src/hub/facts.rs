@@ -1,11 +1,11 @@
 //! What a decision has to know of the checkpoint: read without the state's lock, and good for as long as no
 //! further checkpoint was made.
 
-use crate::hashed::HashMap;
 use std::sync::Arc;
 
 use super::index::{Finder, Foreign, Intended, Place, Run};
 use super::state::State;
+use crate::hashed::HashMap;
 use crate::model::entry::EntityKey;
 use crate::model::record::Record;
 use crate::model::stamp::{ClientId, Dot};

@@ -3,13 +3,13 @@
 //! Such a client says what it wants by time alone: it saw what is stamped lower and is in the log already. On
 //! logs whose stamps respect causality the state is then exactly what replaying by stamp makes of it.
 
-use crate::hashed::HashMap;
 use std::sync::Arc;
 
 use super::admit::Decision;
 use super::draft::{Draft, gone};
 use super::prepared::{Kind, Prepared, common_fault, reject};
 use super::tail::foreign_content;
+use crate::hashed::HashMap;
 use crate::model::entry::{Action, Entry, LIFECYCLE};
 use crate::model::op::{Family, Op};
 use crate::model::record::Record;

@@ -1,10 +1,9 @@
 //! One client's part of a push, in the order of its numbers.
 
-use crate::hashed::HashMap;
-
 use super::facts::View;
 use super::index::Place;
 use super::prepared::{Kind, Prepared, reject};
+use crate::hashed::HashMap;
 use crate::model::entry::{Entry, Group};
 use crate::model::stamp::{ClientId, Digest, Dot};
 use crate::transport::{Rejection, TransportError};

@@ -1,12 +1,12 @@
 //! Reading a state that is consistent and durable: facts of the checkpoint first, then the tail under the lock.
 
-use crate::hashed::HashMap;
 use std::sync::Arc;
 
 use super::facts::{Facts, Questions, View};
 use super::inner::{Inner, PATIENCE, is_moved};
 use super::state::State;
 use crate::error::Error;
+use crate::hashed::HashMap;
 use crate::model::entry::EntityKey;
 use crate::model::record::Record;
 use crate::store::StoreError;

@@ -1,12 +1,12 @@
 //! What was accepted since the last checkpoint, found by name.
 
-use crate::hashed::HashMap;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::batch::{Intents, Logged};
 use super::index::{Foreign, Intended, MapRow, Numbers, Place, Run};
 use super::row::Row;
+use crate::hashed::HashMap;
 use crate::model::entry::{EntityKey, Entry};
 use crate::model::stamp::{ClientId, Digest, Dot};
 use crate::store::Position;

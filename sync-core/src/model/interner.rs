@@ -1,16 +1,15 @@
 //! Clients, names and keys of entries, each once in memory, under a small number and with its hash: what many batches
 //! say again and again is made, hashed and compared once.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::entry::EntityKey;
 use super::ids::Id;
 use super::shared;
 use super::stamp::{ClientId, Dot, Name};
+use crate::hashed::HashMap;
 
 /// A dot, by its client's number.
 pub(super) type At = (u32, u64);
@@ -19,14 +18,14 @@ pub(super) type At = (u32, u64);
 #[derive(Default)]
 pub(super) struct Interner {
     clients: Vec<(ClientId, u64)>,
-    client_numbers: HashMap<Name, u32, RandomState>,
+    client_numbers: HashMap<Name, u32>,
     names: Vec<(Name, u64)>,
-    name_numbers: HashMap<Name, u32, RandomState>,
+    name_numbers: HashMap<Name, u32>,
     keys: Vec<Key>,
     /// By the number of the type's name, and the form and bits of the id.
-    packed: HashMap<(u32, u64, u128), u32, RandomState>,
+    packed: HashMap<(u32, u64, u128), u32>,
     /// The same of ids that are texts.
-    texts: HashMap<u32, HashMap<Arc<str>, u32, RandomState>, RandomState>,
+    texts: HashMap<u32, HashMap<Arc<str>, u32>>,
 }
 
 /// A key, and the hashes of its parts.
@@ -89,7 +88,7 @@ impl Interner {
 
 fn number<T>(
     things: &mut Vec<(T, u64)>,
-    numbers: &mut HashMap<Name, u32, RandomState>,
+    numbers: &mut HashMap<Name, u32>,
     text: &str,
     make: impl FnOnce(Name) -> T,
 ) -> u32 {

@@ -1,6 +1,5 @@
 //! Proving that what this replica and a hub have of a client begins as one sequence.
 
-use crate::hashed::HashMap;
 use std::collections::BTreeMap;
 
 use super::Replica;
@@ -9,6 +8,7 @@ use super::row::Row;
 use super::session::Session;
 use super::state::State;
 use crate::error::Error;
+use crate::hashed::HashMap;
 use crate::model::stamp::{ClientId, Dot, Known, VersionVector};
 use crate::transport::{HelloRequest, Link, Transport};
 

@@ -1,6 +1,5 @@
 //! Download: pages of the hub's log go into the journal, with the cursor that they reach.
 
-use crate::hashed::HashMap;
 use std::sync::Arc;
 
 use super::cycle::Report;
@@ -8,6 +7,7 @@ use super::row::Row;
 use super::session::Session;
 use super::state::State;
 use crate::error::Error;
+use crate::hashed::HashMap;
 use crate::model::entry::Entry;
 use crate::model::stamp::{ClientId, Digest, Dot};
 use crate::store::Position;

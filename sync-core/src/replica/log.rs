@@ -1,12 +1,12 @@
 //! The write-ahead log as people read it.
 
-use crate::hashed::HashMap;
 use std::sync::Arc;
 
 use super::Replica;
 use super::builder::read_row;
 use super::row::{Decision, Row};
 use crate::error::Error;
+use crate::hashed::HashMap;
 use crate::model::entry::Entry;
 use crate::model::stamp::{ClientId, Dot};
 use crate::transport::Rejection;

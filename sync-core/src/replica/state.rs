@@ -1,6 +1,5 @@
 //! What a replica knows: the effect of its journal, kept in memory beyond what the last checkpoint has.
 
-use crate::hashed::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use super::pending::{Pending, Queue};
 use super::row::{Account, Decision, Row};
 use crate::clock::HybridClock;
 use crate::entity::Fields;
+use crate::hashed::HashMap;
 use crate::model::entry::{EntityKey, Entry};
 use crate::model::stamp::{ClientId, Dot, VersionVector};
 use crate::records::{Records, Table};

@@ -1,11 +1,8 @@
 //! Writing a batch.
 
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
-
 use super::columns::Columns;
 use super::{At, Seen, VERSION, head, rare, replaced};
+use crate::hashed::HashMap;
 use crate::model::codec::Writer;
 use crate::model::entry::{Action, EntityKey, Entry};
 use crate::model::ids;
@@ -15,7 +12,7 @@ use crate::model::value::Value;
 
 /// Where things that stand once stand, and in which order.
 struct Table<T> {
-    places: HashMap<T, u32, RandomState>,
+    places: HashMap<T, u32>,
     things: Vec<T>,
 }
 
@@ -45,7 +42,7 @@ struct Batch<'a> {
     last: Vec<u64>,
     keys: Table<&'a EntityKey>,
     seen: Vec<Seen>,
-    shapes: HashMap<Vec<(u32, u64)>, u64, RandomState>,
+    shapes: HashMap<Vec<(u32, u64)>, u64>,
     /// The tables' part of the shapes, and the shape of the entry at hand.
     shape_table: Writer,
     shape: Vec<(u32, u64)>,
