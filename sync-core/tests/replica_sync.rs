@@ -12,7 +12,7 @@ use sync_core::replica::Phase;
 use sync_core::transport::{
     BoxFuture, Hello, HelloRequest, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest,
 };
-use sync_core::{Clock, Id, MemoryStore, Replica, Syncable, Transport, TransportError};
+use sync_core::{Clock, Id, MemoryStore, Replica, Store, Syncable, Transport, TransportError};
 
 #[derive(Syncable, Debug, PartialEq, Clone)]
 struct Note {
@@ -374,6 +374,36 @@ fn one_refused_entry_among_many_holds_up_none() {
     let mended = b.replica.get::<Note>(&"00700".into()).unwrap().unwrap();
     assert_eq!((&*mended.title, mended.tags.len()), ("mended", 1));
     assert_eq!(b.dump(), a.dump());
+}
+
+#[test]
+fn what_was_accepted_or_discarded_does_not_come_back_with_a_checkpoint() {
+    let hub = Hub::builder().validate_entity::<Note>(|_, _, after| match after {
+        Some(note) if note.title == "bad" => Err("a note must not be called bad".into()),
+        _ => Ok(()),
+    });
+    let clock = Set(Arc::new(AtomicU64::new(NOON)));
+    let hub = hub.clock(Arc::new(clock.clone())).open(Arc::new(MemoryStore::new())).unwrap();
+    let world = World { hub, store: Arc::new(MemoryStore::new()), clock };
+    let a = world.device();
+    for title in ["good", "bad", "good"] {
+        drop(a.replica.create(note(&format!("{title}-{}", a.replica.status().pending), title)).unwrap());
+    }
+    // Each is in the map before it leaves.
+    a.replica.checkpoint().unwrap();
+    let report = a.sync();
+    assert_eq!((report.uploaded, report.rejected), (2, 1));
+    a.replica.checkpoint().unwrap();
+    let opened = || world.device_on(Arc::new(a.store.copy()), world.clock.clone()).replica;
+    assert_eq!((opened().status().pending, opened().rejected().len()), (0, 1));
+    a.replica.discard(a.replica.rejected()[0].number).unwrap().wait().unwrap();
+    a.replica.checkpoint().unwrap();
+    assert_eq!((opened().status().pending, opened().rejected()), (0, Vec::new()));
+    // Nor does a row of theirs stay that takes space.
+    let rows_of = |prefix: u8| a.store.range(&[prefix], &[prefix + 1], 10).unwrap();
+    for prefix in *b"pqx" {
+        assert_eq!(rows_of(prefix), [], "{}", char::from(prefix));
+    }
 }
 
 /// A hub that is away, or asks to come back later.
