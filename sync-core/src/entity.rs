@@ -137,6 +137,11 @@ impl Fields {
         Self::default()
     }
 
+    /// No fields yet, with room for so many.
+    pub fn with_capacity(count: usize) -> Self {
+        Self(Vec::with_capacity(count))
+    }
+
     /// Puts a field's value, replacing the one it had.
     pub fn insert(&mut self, name: impl Into<Cow<'static, str>>, value: Value) {
         let name = name.into();
@@ -219,7 +224,7 @@ pub trait Key: Clone + Ord + Hash + fmt::Debug + Send + Sync + 'static {
 
 impl Key for uuid::Uuid {
     fn to_text(&self) -> String {
-        self.hyphenated().to_string()
+        self.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()).to_owned()
     }
     fn from_text(text: &str) -> Result<Self, String> {
         uuid::Uuid::try_parse(text).map_err(|e| e.to_string())

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::model::codec::Writer;
 use crate::model::entry::{Action, EntityKey, Entry, Map};
 use crate::model::record::{Glance, Record};
 use crate::model::shared;
@@ -285,7 +286,9 @@ impl Table {
     /// A record's row in the store's map.
     pub(crate) fn row(self, key: &EntityKey, record: &Record) -> (Vec<u8>, Vec<u8>) {
         let place = self.place(key);
-        let row = seal::seal(&place, &record.encode());
+        let mut w = Writer::with_table();
+        record.write(&mut w);
+        let row = seal::written(&place, w);
         (place, row)
     }
 
@@ -355,16 +358,11 @@ impl Table {
     }
 
     fn type_prefix(self, entity_type: &str) -> Vec<u8> {
-        let mut place = vec![PREFIX, self.0];
-        place.extend_from_slice(entity_type.as_bytes());
-        place.push(0);
-        place
+        [&[PREFIX, self.0], entity_type.as_bytes(), &[0]].concat()
     }
 
     fn place(self, key: &EntityKey) -> Vec<u8> {
-        let mut place = self.type_prefix(&key.entity_type);
-        place.extend_from_slice(key.id.as_bytes());
-        place
+        [&[PREFIX, self.0], key.entity_type.as_bytes(), &[0], key.id.as_bytes()].concat()
     }
 }
 

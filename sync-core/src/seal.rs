@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::model::codec::CodecError;
+use crate::model::codec::{CodecError, Writer};
 use crate::store::StoreError;
 
 /// The version of every row's layout.
@@ -12,9 +12,18 @@ const CHECKSUM: usize = 8;
 
 /// A row for this place: a map's key, or a position in the journal.
 pub(crate) fn seal(place: &[u8], body: &[u8]) -> Vec<u8> {
-    let mut row = Vec::with_capacity(1 + body.len() + CHECKSUM);
+    around(place, body.len(), |row| row.extend_from_slice(body))
+}
+
+/// The same of what was written.
+pub(crate) fn written(place: &[u8], body: Writer) -> Vec<u8> {
+    around(place, body.most_bytes(), |row| body.finish_into(row))
+}
+
+fn around(place: &[u8], bytes: usize, body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut row = Vec::with_capacity(1 + bytes + CHECKSUM);
     row.push(VERSION);
-    row.extend_from_slice(body);
+    body(&mut row);
     let checksum = checksum(place, &row);
     row.extend_from_slice(&checksum);
     row

@@ -8,6 +8,7 @@ use crate::model::op::{Family, Op};
 use crate::model::policy::Written;
 use crate::model::record::Record;
 use crate::model::register::{Register, Sibling, rank};
+use crate::model::shared;
 use crate::model::stamp::{Dot, Name};
 use crate::model::value::Value;
 
@@ -28,7 +29,7 @@ impl Merge {
 
 /// The values of an entity's synced fields, as far as anything was written to them.
 pub(crate) fn fields(schema: &Schema, record: &Record) -> Fields {
-    let mut fields = Fields::new();
+    let mut fields = Fields::with_capacity(schema.fields.len());
     for field in schema.fields.iter().filter(|field| !field.local) {
         if let Some(value) = value(field, record) {
             fields.insert(field.name, value);
@@ -39,7 +40,7 @@ pub(crate) fn fields(schema: &Schema, record: &Record) -> Fields {
 
 /// The same where every field that was written has one value, assigned: these. `None` if the type says otherwise.
 pub(crate) fn glanced(schema: &Schema, values: &[(&str, &str)]) -> Option<Fields> {
-    let mut fields = Fields::new();
+    let mut fields = Fields::with_capacity(schema.fields.len());
     for field in schema.fields.iter().filter(|field| !field.local) {
         let mut written = values.iter().filter(|(name, _)| names(field).any(|known| known == *name));
         match (field.merge, written.next(), written.next()) {
@@ -75,7 +76,7 @@ pub(crate) fn id<T: Entity>(key: &EntityKey) -> Result<Id<T, T::Key>, FieldError
 }
 
 pub(crate) fn key<T: Entity>(id: &Id<T, T::Key>) -> EntityKey {
-    EntityKey::new(T::SCHEMA.name, id.key().to_text())
+    EntityKey::new(shared::name(T::SCHEMA.name), id.key().to_text())
 }
 
 fn value(field: &Field, record: &Record) -> Option<Value> {
@@ -152,7 +153,7 @@ pub(crate) fn create(schema: &Schema, fields: &Fields) -> Result<Writes, Refused
                 Err(message) => return Err(Refused { field: field.name.into(), message }),
             },
         };
-        writes.fields.push((field.name.into(), op));
+        writes.fields.push((shared::name(field.name), op));
     }
     writes.sort();
     Ok(writes)
@@ -205,7 +206,7 @@ pub(crate) fn update(
 
 impl Writes {
     fn op(&mut self, name: &'static str, op: Op) {
-        self.fields.push((name.into(), op));
+        self.fields.push((shared::name(name), op));
     }
 
     /// An operation that replaces all siblings that are there.
@@ -220,7 +221,7 @@ impl Writes {
     fn replace(&mut self, name: &str, register: Option<&Register>) {
         let dots: Vec<Dot> = register.into_iter().flat_map(Register::siblings).map(|s| s.origin.dot.clone()).collect();
         if !dots.is_empty() {
-            self.replaces.push((name.into(), dots));
+            self.replaces.push((shared::name(name), dots));
         }
     }
 
@@ -249,7 +250,7 @@ impl Writes {
             }
             let insert = if name == field.name { insert.clone() } else { Vec::new() };
             if !insert.is_empty() || !remove.is_empty() {
-                self.fields.push((name.into(), Op::Set { insert, remove }));
+                self.fields.push((shared::name(name), Op::Set { insert, remove }));
             }
         }
         Ok(())

@@ -171,6 +171,7 @@ fn id(model: &Model<'_>) -> TokenStream {
 fn to_fields(model: &Model<'_>) -> TokenStream {
     let (table, uses_table) = table(model);
     let mutable = uses_table.then(|| quote!(mut));
+    let count = model.with_role(Role::Stored).count();
     let puts = model.with_role(Role::Stored).enumerate().map(|(at, Field { ident, .. })| {
         let index = Index::from(at);
         quote! {
@@ -179,7 +180,7 @@ fn to_fields(model: &Model<'_>) -> TokenStream {
     });
     quote! {
         #table
-        let #mutable __sync_fields = __sync_private::Fields::new();
+        let #mutable __sync_fields = __sync_private::Fields::with_capacity(#count);
         #(#puts)*
         __sync_private::Result::Ok(__sync_fields)
     }

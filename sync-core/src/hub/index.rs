@@ -106,7 +106,7 @@ const FOREIGN: u8 = b'f';
 pub(super) type MapRow = (Vec<u8>, Vec<u8>);
 
 fn sealed(place: Vec<u8>, w: Writer) -> MapRow {
-    let row = seal::seal(&place, &w.finish());
+    let row = seal::written(&place, w);
     (place, row)
 }
 

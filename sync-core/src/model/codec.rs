@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::ids;
 use super::shared;
 use super::stamp::{ClientId, Digest, Dot, Name, Origin};
@@ -27,7 +29,7 @@ pub(crate) struct Writer {
 
 #[derive(Default)]
 struct Table {
-    texts: Vec<Name>,
+    texts: SmallVec<[Name; Table::FEW]>,
     /// Where they stand, once there are more than are soon looked through.
     index: HashMap<Name, u64>,
 }
@@ -59,9 +61,12 @@ impl Table {
 }
 
 impl Writer {
+    /// What most rows fit into.
+    const ROW: usize = 256;
+
     /// A writer that collects repeated texts in a table before the rest.
     pub(crate) fn with_table() -> Self {
-        Self { bytes: Vec::new(), table: Some(Table::default()) }
+        Self { bytes: Vec::with_capacity(Self::ROW), table: Some(Table::default()) }
     }
 
     /// A writer whose output depends on what is written alone: for hashing, and for single rows.
@@ -70,12 +75,28 @@ impl Writer {
     }
 
     pub(crate) fn finish(self) -> Vec<u8> {
-        let Some(table) = self.table else { return self.bytes };
-        let mut out = Writer::plain();
-        out.bytes.reserve(table.texts.iter().map(|text| text.len() + 2).sum::<usize>() + self.bytes.len() + 8);
-        ids::write(&mut out, table.texts.iter().map(|text| &**text));
-        out.bytes.extend_from_slice(&self.bytes);
-        out.bytes
+        if self.table.is_none() {
+            return self.bytes;
+        }
+        let mut out = Vec::with_capacity(self.most_bytes());
+        self.finish_into(&mut out);
+        out
+    }
+
+    /// How many bytes there will be, at most.
+    pub(crate) fn most_bytes(&self) -> usize {
+        let texts = self.table.iter().flat_map(|table| &table.texts);
+        texts.map(|text| text.len() + 10).sum::<usize>() + self.bytes.len() + 10
+    }
+
+    /// Adds what was written to these bytes.
+    pub(crate) fn finish_into(self, out: &mut Vec<u8>) {
+        if let Some(table) = self.table {
+            let mut w = Writer { bytes: std::mem::take(out), table: None };
+            ids::write(&mut w, table.texts.iter().map(|text| &**text));
+            *out = w.bytes;
+        }
+        out.extend_from_slice(&self.bytes);
     }
 
     pub(crate) fn u8(&mut self, byte: u8) {

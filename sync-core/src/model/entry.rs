@@ -1,6 +1,8 @@
 //! Entries: immutable records of intent, what the log is made of.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 pub use super::batch::{decode_batch, encode_batch};
@@ -13,7 +15,7 @@ use crate::entity::Tombstone;
 use crate::hashed::HashMap;
 
 /// Which entity: its type's name and its id.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EntityKey {
     /// The entity type's name.
     pub entity_type: Name,
@@ -28,6 +30,28 @@ impl EntityKey {
     /// The key of one entity.
     pub fn new(entity_type: impl Into<Name>, id: impl Into<Arc<str>>) -> Self {
         Self { entity_type: entity_type.into(), id: id.into() }
+    }
+}
+
+impl Ord for EntityKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Nearly all that are compared are of one type, whose name is one text.
+        let same_type = Arc::ptr_eq(&self.entity_type, &other.entity_type);
+        let by_type = if same_type { Ordering::Equal } else { self.entity_type.cmp(&other.entity_type) };
+        by_type.then_with(|| self.id.cmp(&other.id))
+    }
+}
+
+impl PartialOrd for EntityKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Hash for EntityKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Types are few, and two of them seldom have an id in common.
+        self.id.hash(state);
     }
 }
 

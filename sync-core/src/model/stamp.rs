@@ -47,7 +47,7 @@ impl ClientId {
 
     /// The id under which entries that have no number yet refer to each other on one device.
     pub(crate) fn local() -> Self {
-        Self(Arc::from(""))
+        Self(shared::name(""))
     }
 
     /// The text.

@@ -120,7 +120,7 @@ impl Replica {
             let mut w = Writer::plain();
             super::row::write_fields(&mut w, fields);
             let place = local_place(key);
-            let row = seal::seal(&place, &w.finish());
+            let row = seal::written(&place, w);
             checkpoint.puts.push((place, row));
         }
         // The map must never be ahead of the journal: what it covers is durable first.

@@ -56,7 +56,7 @@ pub(super) fn row(state: &State) -> (Vec<u8>, Vec<u8>) {
     w.u8(state.table.0);
     let vector: Vec<(ClientId, Known)> = state.vector.iter().map(|(client, known)| (client.clone(), known)).collect();
     w.list(&vector, write_known);
-    (META.to_vec(), seal::seal(META, &w.finish()))
+    (META.to_vec(), seal::written(META, w))
 }
 
 /// The row with what those are called that pending entries name, and how many pending entries there are.
@@ -64,14 +64,14 @@ pub(super) fn names_row(state: &State) -> (Vec<u8>, Vec<u8>) {
     let mut w = Writer::with_table();
     state.names.write(&mut w);
     w.u64(state.pending.len());
-    (NAMES.to_vec(), seal::seal(NAMES, &w.finish()))
+    (NAMES.to_vec(), seal::written(NAMES, w))
 }
 
 /// The row with where the journal was at which time.
 pub(super) fn marks_row(marks: &Marks) -> (Vec<u8>, Vec<u8>) {
     let mut w = Writer::with_table();
     marks.write(&mut w);
-    (MARKS.to_vec(), seal::seal(MARKS, &w.finish()))
+    (MARKS.to_vec(), seal::written(MARKS, w))
 }
 
 /// What a row holds; nothing if there is none, in a file of an earlier version.
@@ -204,7 +204,11 @@ pub(super) fn entities(
     to: Option<&EntityKey>,
 ) -> Result<Vec<EntityKey>, StoreError> {
     let of_types = |name: &str, last: u8| [&[PENDING_OF], name.as_bytes(), &[last]].concat();
-    let behind = |key: &EntityKey| [&of_entity(key)[..], &[BEHIND]].concat();
+    let behind = |key: &EntityKey| {
+        let mut place = of_entity(key);
+        place.push(BEHIND);
+        place
+    };
     let mut from = match (after, of_type) {
         (Some(key), _) => behind(key),
         (None, Some(name)) => of_types(name, 0),
@@ -228,7 +232,10 @@ pub(super) fn entities(
 /// Where it stands that a pending entry is an entity's. The places have the order of the keys, whatever ids are made of:
 /// an id's zero byte is followed by 255, and its end is a zero and a one.
 pub(super) fn pending_of_place(key: &EntityKey, local: u64) -> Vec<u8> {
-    [&of_entity(key)[..], &[END], &local.to_be_bytes()].concat()
+    let mut place = of_entity(key);
+    place.push(END);
+    place.extend_from_slice(&local.to_be_bytes());
+    place
 }
 
 /// What follows the zero byte behind an id, and what is greater than that and no part of an id.
@@ -237,7 +244,9 @@ const BEHIND: u8 = 2;
 const WITHIN: u8 = 255;
 
 fn of_entity(key: &EntityKey) -> Vec<u8> {
-    let mut place = vec![PENDING_OF];
+    // With room for what follows behind it, and for an escape.
+    let mut place = Vec::with_capacity(key.entity_type.len() + key.id.len() + 16);
+    place.push(PENDING_OF);
     place.extend_from_slice(key.entity_type.as_bytes());
     place.push(0);
     for (at, part) in key.id.as_bytes().split(|byte| *byte == 0).enumerate() {
@@ -330,7 +339,8 @@ pub(super) fn aside_place(local: u64) -> Vec<u8> {
 }
 
 fn place(prefix: u8, local: u64) -> Vec<u8> {
-    let mut place = vec![prefix];
+    let mut place = Vec::with_capacity(9);
+    place.push(prefix);
     place.extend_from_slice(&local.to_be_bytes());
     place
 }
@@ -342,7 +352,7 @@ pub(super) fn pending_rows(local: u64, pending: &Pending) -> [KeyValue; 2] {
     w.option(pending.offered.as_ref(), |w, n| w.u64(*n));
     w.option(pending.accepted_as.as_ref(), Writer::dot);
     let place = pending_place(local);
-    let row = seal::seal(&place, &w.finish());
+    let row = seal::written(&place, w);
     let of = pending_of_place(&pending.entry.key, local);
     let mark = seal::seal(&of, &[]);
     [(place, row), (of, mark)]
@@ -353,6 +363,6 @@ pub(super) fn aside_row(local: u64, aside: &Aside) -> (Vec<u8>, Vec<u8>) {
     aside.entry.write(&mut w);
     write_rejection(&mut w, &aside.rejection);
     let place = aside_place(local);
-    let row = seal::seal(&place, &w.finish());
+    let row = seal::written(&place, w);
     (place, row)
 }

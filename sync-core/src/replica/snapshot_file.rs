@@ -83,7 +83,7 @@ impl<W: Write> FileWriter<W> {
         let mut w = Writer::with_table();
         w.u8(kind);
         write(&mut w);
-        let block = seal::seal(&self.blocks.to_be_bytes(), &w.finish());
+        let block = seal::written(&self.blocks.to_be_bytes(), w);
         let length = u32::try_from(block.len()).ok().filter(|length| *length as usize <= MOST);
         let length = length.ok_or_else(|| unusable("a record of it is larger than a file can hold"))?;
         self.to.write_all(&length.to_le_bytes()).and_then(|()| self.to.write_all(&block)).map_err(unwritable)?;

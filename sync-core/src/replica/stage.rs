@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::row::Row;
 use super::{Transaction, size};
 use crate::entity::{Fields, Schema};
@@ -17,7 +19,7 @@ use crate::transport::Limits;
 #[derive(Default)]
 pub(super) struct Staged {
     /// Which of its entries.
-    entries: Vec<usize>,
+    entries: SmallVec<[usize; 2]>,
     /// What shows with the first `folded` of them; `None` until it is asked for.
     record: Option<Arc<Record>>,
     folded: usize,

@@ -177,7 +177,7 @@ impl Begun {
         w.text(&self.token);
         w.u64(self.latest);
         self.seen.write(&mut w);
-        (BEGUN.to_vec(), seal::seal(BEGUN, &w.finish()))
+        (BEGUN.to_vec(), seal::written(BEGUN, w))
     }
 }
 
