@@ -192,3 +192,34 @@ fn a_transaction_over_the_hubs_limit_is_refused_at_the_call() {
     assert_eq!(five.unwrap_err().code(), "too_large");
     assert_eq!(world.sender.log().unwrap().len(), before, "nothing was written");
 }
+
+#[test]
+fn a_transaction_that_was_taken_at_the_call_is_what_the_hub_takes_and_not_much_less() {
+    const BYTES: u64 = 8_000;
+    let limits = Limits { batch_bytes: BYTES, entry_bytes: 2_000, ..Limits::default() };
+    let hub = Hub::builder().limits(limits).open(MemoryStore::new()).unwrap();
+    let replica = open(&Arc::new(MemoryStore::new()));
+    block_on(replica.sync(&hub.transport("tester"))).unwrap();
+    for length in [1, 30, 200, 500] {
+        // Each is created and changed, so that half of the entries name others by names that are yet to come.
+        let written = |count: usize| {
+            replica.transaction(|tx| {
+                (0..count).try_for_each(|n| {
+                    let id = format!("{count}\"{n}{}", "x".repeat(length));
+                    tx.create(Account { id: id.as_str().into(), money: 0 })?;
+                    tx.edit(&id.as_str().into(), |account: &mut Account| account.money = 1)
+                })
+            })
+        };
+        let most = (1..).take_while(|count| written(*count).and_then(|commit| commit.wait()).is_ok()).last();
+        let refused = written(most.unwrap() + 1).map(drop).unwrap_err();
+        assert_eq!(refused.code(), "too_large", "{refused}");
+        let report = block_on(replica.sync(&hub.transport("tester"))).unwrap();
+        assert_eq!((report.rejected, report.pending), (0, 0), "what was acknowledged is set aside: {report:?}");
+        const INTENT: usize = r#","intent":"00000000000000000000000000000000""#.len();
+        let page = hub.pull(&PullRequest { limit: 1_000, ..PullRequest::default() }).unwrap();
+        let last = page.entries.iter().rev().map(|(_, entry)| entry).take(2 * most.unwrap());
+        let bytes: usize = last.map(|entry| entry.to_json(None).len() + INTENT).sum();
+        assert!((BYTES * 3 / 4..=BYTES).contains(&(bytes as u64)), "{bytes} bytes with ids of {length}");
+    }
+}

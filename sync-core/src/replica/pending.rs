@@ -70,11 +70,6 @@ impl Queue {
         self.entries.contains_key(&local)
     }
 
-    /// The first one of the front.
-    pub(crate) fn first(&self) -> Option<(u64, &Pending)> {
-        self.front().next()
-    }
-
     /// Up to which local number none is pending.
     pub(super) fn begin(&self) -> u64 {
         let resident = self.entries.first_key_value().map_or(u64::MAX, |(local, _)| *local);

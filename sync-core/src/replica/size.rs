@@ -8,6 +8,19 @@ use crate::model::op::Op;
 use crate::model::stamp::Dot;
 use crate::model::value::Value;
 
+/// What a client's id has more than none: those that replicas take have 32 digits.
+const CLIENT: u64 = 32;
+
+/// No less than the bytes of an entry's JSON once it is numbered, and no less than in the transaction that it is in: until
+/// then its own name and those of pending entries have no client in them.
+pub(super) fn once_numbered(entry: &Entry) -> u64 {
+    const NUMBER: u64 = 19;
+    let group = if entry.group.is_some() { 0 } else { r#","group":{"first":,"count":}"#.len() as u64 + 2 + NUMBER };
+    let named = entry.named().filter(|dot| dot.is_local()).count() as u64;
+    // The entry's own client stands in its id and as its author; a number and a group's first may grow.
+    of_json(entry) + CLIENT * (named + 2) + 2 * NUMBER + group
+}
+
 /// The bytes of an entry's JSON as it travels up, with its intent.
 pub(super) fn of_json(entry: &Entry) -> u64 {
     let size = Cell::new(0);

@@ -132,12 +132,11 @@ impl Transaction<'_> {
             let (what, max) = ("a transaction".to_owned(), self.limits.group_entries);
             return Err(Error::TooLarge { what, size: count, unit: "entries", max });
         }
+        if self.bytes > self.limits.batch_bytes {
+            let (what, max) = ("a transaction".to_owned(), self.limits.batch_bytes);
+            return Err(Error::TooLarge { what, size: self.bytes, unit: "bytes", max });
+        }
         if count > 1 {
-            let bytes = self.bytes + count * 64;
-            if bytes > self.limits.batch_bytes {
-                let (what, max) = ("a transaction".to_owned(), self.limits.batch_bytes);
-                return Err(Error::TooLarge { what, size: bytes, unit: "bytes", max });
-            }
             let group = Group { first: self.entries[0].dot().n, count };
             self.entries.iter_mut().for_each(|entry| entry.group = Some(group));
         }
@@ -146,7 +145,7 @@ impl Transaction<'_> {
     }
 }
 
-/// What the hub would refuse for its size is refused at the call. Returns the bytes in JSON.
+/// What the hub would refuse for its size is refused at the call. Returns the bytes in JSON, at most.
 fn check_size(entry: &Entry, limits: &Limits) -> Result<u64, Error> {
     let what = || format!("the write to {}", entry.key);
     for (_, op) in &entry.fields {
@@ -155,14 +154,11 @@ fn check_size(entry: &Entry, limits: &Limits) -> Result<u64, Error> {
             return Err(Error::TooLarge { what: what(), size: depth, unit: "levels of nesting", max: limits.depth });
         }
     }
-    // Numbered, its ids are longer by what a client id and a number take.
-    let ids = entry.named().count() as u64 + 4;
-    let bytes = size::of_json(entry);
-    let size = bytes + ids * 56;
+    let size = size::once_numbered(entry);
     if size > limits.entry_bytes {
         return Err(Error::TooLarge { what: what(), size, unit: "bytes", max: limits.entry_bytes });
     }
-    Ok(bytes)
+    Ok(size)
 }
 
 /// A name that nothing else ever has: 80 random bits behind the time, so that those of one time stand together in the

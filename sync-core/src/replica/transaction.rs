@@ -244,7 +244,7 @@ impl<'a> Transaction<'a> {
                 return Err(Error::NotFound { key: entry.key.clone() });
             }
         }
-        self.bytes = self.entries.iter().map(size::of_json).sum();
+        self.bytes = self.entries.iter().map(size::once_numbered).sum();
         Ok(())
     }
 }

@@ -1,14 +1,17 @@
 //! Upload: pending entries are offered in order, and each gets its verdict.
 
+use std::ops::Range;
+
 use super::cycle::Report;
 use super::row::{Decision, Row};
 use super::session::Session;
 use super::size;
 use super::state::State;
 use crate::error::Error;
+use crate::hashed::HashMap;
 use crate::model::entry::Entry;
 use crate::model::stamp::Dot;
-use crate::transport::{Attempt, Cursor, PushReply, PushRequest, Rejection, Transport, TransportError, Verdict};
+use crate::transport::{Attempt, Cursor, Limits, PushReply, PushRequest, Rejection, Transport, TransportError, Verdict};
 
 /// What one push brought about.
 pub(super) enum Pushed {
@@ -24,6 +27,14 @@ pub(super) enum Pushed {
     Download,
 }
 
+/// What is to be done next about what is pending.
+enum Next {
+    Nothing,
+    Offer(Offer),
+    /// What comes next is more than the hub takes at once.
+    TooLarge(Vec<(u64, Decision)>),
+}
+
 /// Entries with the numbers under which they are offered.
 struct Offer {
     attempt: u64,
@@ -37,18 +48,21 @@ impl Session {
     pub(super) async fn push(&self, transport: &dyn Transport, report: &mut Report) -> Result<Pushed, Error> {
         self.check()?;
         self.fill_front()?;
-        let oversized = self.state().oversized();
-        if !oversized.is_empty() {
-            let aside = oversized.len() as u64;
-            self.commit(&Row::decided_here(oversized))?;
-            report.rejected += aside;
-            return Ok(Pushed::More);
-        }
         if self.state().has_copied() && !self.knows_intents(transport).await? {
             self.doubt_copies(report)?;
             return Ok(Pushed::More);
         }
-        let Some(offer) = self.state().next_offer() else { return Ok(Pushed::Nothing) };
+        let next = self.state().next_offer();
+        let offer = match next {
+            Next::Nothing => return Ok(Pushed::Nothing),
+            Next::Offer(offer) => offer,
+            Next::TooLarge(oversized) => {
+                let aside = oversized.len() as u64;
+                self.commit(&Row::decided_here(oversized))?;
+                report.rejected += aside;
+                return Ok(Pushed::More);
+            }
+        };
         // The numbers are durable before anyone hears of them, and the entries, which were queued before, too.
         let numbers = offer.entries.iter().map(|(local, n, _)| (*local, *n)).collect();
         let row = Row::Offer { attempt: offer.attempt, numbers };
@@ -139,17 +153,30 @@ impl State {
         (!cold.is_empty() && cold.start < self.copied) || in_memory()
     }
 
-    /// The next batch to offer: what was offered already as it was, and then what follows.
-    fn next_offer(&self) -> Option<Offer> {
+    /// The next batch to offer: what was offered already as it was, and then what follows. A transaction is offered whole.
+    fn next_offer(&self) -> Next {
         // Behind an entry that was accepted and has not come down yet nothing is offered: it may be named.
         if self.pending.is_empty() || self.pending.is_waiting() {
-            return None;
+            return Next::Nothing;
         }
+        let Limits { batch_entries, batch_bytes, .. } = self.limits;
         let mut entries: Vec<(u64, u64, Entry)> = Vec::new();
+        let mut names = HashMap::default();
         let mut bytes = 0;
-        let mut names = crate::hashed::HashMap::default();
-        let mut left_of_group = 0;
+        // Where the transaction at hand begins, and the local number behind it.
+        let (mut begins, mut end) = (0, 0);
         for (local, pending) in self.pending.front() {
+            if local >= end {
+                begins = entries.len();
+                end = pending.entry.group.map_or(local + 1, |group| group.first + group.count);
+                let count = end - local;
+                if begins == 0 && pending.is_open() && count > batch_entries.min(self.limits.group_entries) {
+                    return self.too_large(local..end, bytes);
+                }
+                if begins > 0 && begins as u64 + count > batch_entries {
+                    break;
+                }
+            }
             let n = self.accepted + 1 + entries.len() as u64;
             // What was offered keeps its number: the hub may have accepted it under that.
             let n = pending.offered.unwrap_or(n);
@@ -163,49 +190,31 @@ impl State {
                 dots.sort();
                 dots.dedup();
             });
-            let size = size::of_json(&entry) + 2;
-            if left_of_group == 0 {
-                // A group is offered whole: what it takes is known at its first entry.
-                let group = entry.group.map_or(1, |group| group.count);
-                let full = entries.len() as u64 + group > self.limits.batch_entries
-                    || bytes + self.size_of_group(local, group, size) > self.limits.batch_bytes.saturating_sub(1_024);
-                if full && !entries.is_empty() {
-                    break;
-                }
-                left_of_group = group;
+            bytes += size::of_json(&entry);
+            if bytes > batch_bytes && begins > 0 {
+                entries.truncate(begins);
+                break;
             }
-            left_of_group -= 1;
-            bytes += size;
+            if bytes > batch_bytes && pending.is_open() {
+                return self.too_large(end - pending.entry.group.map_or(1, |group| group.count)..end, bytes);
+            }
             names.insert(local, n);
             entries.push((local, n, entry));
         }
-        Some(Offer { attempt: self.attempt + 1, told: self.told, entries })
+        Next::Offer(Offer { attempt: self.attempt + 1, told: self.told, entries })
     }
 
     /// What comes next and is more than the hub takes at once: written before its limits were known, or before they
     /// became what they are. It would stand in the way of all that comes after it for ever.
-    fn oversized(&self) -> Vec<(u64, Decision)> {
-        let Some((first, pending)) = self.pending.first().filter(|(_, pending)| pending.is_open()) else {
-            return Vec::new();
+    fn too_large(&self, locals: Range<u64>, bytes: u64) -> Next {
+        let (count, most) = (locals.end - locals.start, self.limits.batch_entries.min(self.limits.group_entries));
+        let message = if count > most {
+            format!("{count} entries in one transaction; the hub takes {most}")
+        } else {
+            format!("{bytes} bytes at once, or more; the hub takes {}", self.limits.batch_bytes)
         };
-        let count = pending.entry.group.map_or(1, |group| group.count);
-        let size = self.size_of_group(first, count, size::of_json(&pending.entry) + 512);
-        let most = self.limits.batch_entries.min(self.limits.group_entries);
-        let over = match (count > most, size > self.limits.batch_bytes) {
-            (true, _) => format!("{count} entries in one transaction; the hub takes {most}"),
-            (_, true) => format!("about {size} bytes at once; the hub takes {}", self.limits.batch_bytes),
-            _ => return Vec::new(),
-        };
-        let rejection = Rejection { code: "too_large".into(), message: over, field: None };
-        (first..first + count).map(|local| (local, Decision::Rejected(rejection.clone()))).collect()
-    }
-
-    fn size_of_group(&self, first: u64, count: u64, first_size: u64) -> u64 {
-        if count <= 1 {
-            return first_size;
-        }
-        let members = self.pending.range(first..first + count);
-        members.map(|(_, pending)| size::of_json(&pending.entry) + 512).sum()
+        let rejection = Rejection { code: "too_large".into(), message, field: None };
+        Next::TooLarge(locals.map(|local| (local, Decision::Rejected(rejection.clone()))).collect())
     }
 
     /// Corrected times for the entries that were never offered, when the wall clock was off.
