@@ -1,12 +1,13 @@
 //! Checkpoints: what memory holds beyond the store's map is folded into it, in one step; and compaction.
 
+use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 
+use super::blocks::{self, Block, Run};
 use super::checkpointer::Checkpointer;
 use super::keep::Mark;
-use super::pending::Pending;
 use super::query::local_place;
-use super::state::{Aside, Gone, State};
+use super::state::{Aside, State};
 use super::status::Phase;
 use super::{Replica, meta};
 use crate::entity::Fields;
@@ -103,19 +104,20 @@ impl Replica {
         let store = self.inner.journal.store();
         let mut checkpoint = Checkpoint { covers: written.mark.position, ..Checkpoint::default() };
         checkpoint.puts.extend(written.small.iter().cloned());
-        let pending = written.pending.iter().flat_map(|(local, pending)| meta::pending_rows(*local, pending));
-        checkpoint.puts.extend(pending);
+        for block in &written.blocks {
+            match block.entries.is_empty() {
+                true => checkpoint.drops.push(block.place()),
+                false => checkpoint.puts.push(block.row()),
+            }
+        }
+        checkpoint.puts.extend(written.run.iter().flat_map(Run::rows));
+        for run in &written.ended {
+            checkpoint.drops.extend(blocks::places_of(&**store, run)?);
+        }
         let aside = written.aside.iter().map(|(local, aside)| meta::aside_row(*local, aside));
         checkpoint.puts.extend(aside);
         // Drops come before puts: what is there again stays.
-        for (local, gone) in &written.dropped {
-            match gone {
-                Gone::Pending(key) => {
-                    checkpoint.drops.extend([meta::pending_place(*local), meta::pending_of_place(key, *local)]);
-                }
-                Gone::Aside => checkpoint.drops.push(meta::aside_place(*local)),
-            }
-        }
+        checkpoint.drops.extend(written.dropped.iter().map(|local| meta::aside_place(*local)));
         for (key, fields) in &written.local {
             let mut w = Writer::plain();
             super::row::write_fields(&mut w, fields);
@@ -235,15 +237,19 @@ pub(super) struct Written {
     mark: Mark,
     /// What the one before covers.
     before: Position,
-    /// The number of the first entry that was written after it.
-    next_local: u64,
     table: Table,
     frozen: Frozen,
     /// The rows of what is small.
     small: Vec<KeyValue>,
-    pending: Vec<(u64, Pending)>,
+    blocks: Vec<Block>,
+    /// Pending entries that leave memory with it, and what the index has to tell of them.
+    leaving: Option<Range<u64>>,
+    run: Option<Run>,
+    /// What goes from the index, and what it has from then on.
+    ended: Vec<Range<u64>>,
+    runs: Vec<Range<u64>>,
     aside: Vec<(u64, Aside)>,
-    dropped: Vec<(u64, Gone)>,
+    dropped: Vec<u64>,
     local: Vec<(EntityKey, Fields)>,
 }
 
@@ -258,8 +264,11 @@ impl State {
     /// What a checkpoint has to take in now. What changes from here on is for the next one.
     fn freeze(&mut self, mark: Mark) -> Arc<Written> {
         self.marks.note(mark);
-        let pending = self.pending.take_unstored().into_iter();
-        let pending = pending.filter_map(|local| Some((local, self.pending.get(local)?.clone()))).collect();
+        let blocks = self.pending.take_unstored();
+        let leaving = self.pending.leaving(self.next_local);
+        let run = leaving.as_ref().and_then(|leaving| self.pending.unindexed(leaving));
+        let (ended, mut runs) = self.pending.runs();
+        runs.extend(run.as_ref().map(|run| run.locals.clone()));
         let mut aside = Vec::new();
         for (local, entry) in self.aside.iter_mut().filter(|(_, aside)| !aside.stored) {
             entry.stored = true;
@@ -267,19 +276,18 @@ impl State {
         }
         let dropped = std::mem::take(&mut self.dropped);
         // Whatever has the place of one that is dropped is among what is put, or stands there as it is.
-        let is_gone = |(local, gone): &(u64, Gone)| match gone {
-            Gone::Pending(_) => !self.pending.contains(*local),
-            Gone::Aside => !self.aside.contains_key(local),
-        };
-        let dropped = dropped.into_iter().filter(is_gone).collect();
+        let dropped = dropped.into_iter().filter(|local| !self.aside.contains_key(local)).collect();
         let written = Arc::new(Written {
             mark,
             before: self.covers,
-            next_local: self.next_local,
             table: self.table,
             frozen: self.records.freeze(),
-            small: vec![meta::row(self), meta::names_row(self), meta::marks_row(&self.marks)],
-            pending,
+            small: vec![meta::row(self), meta::pending_row(self, &runs), meta::marks_row(&self.marks)],
+            blocks,
+            leaving,
+            run,
+            ended,
+            runs,
             aside,
             dropped,
             local: self.local.iter().map(|(key, fields)| (key.clone(), fields.clone())).collect(),
@@ -317,7 +325,10 @@ impl State {
         // A replica that was wiped meanwhile has nothing in the map yet.
         if !self.wiped {
             self.complete_kept();
-            self.pending.let_go(written.next_local);
+            self.pending.cold.runs.clone_from(&written.runs);
+            if let Some(leaving) = &written.leaving {
+                self.pending.let_go(leaving.clone());
+            }
         }
     }
 
@@ -326,17 +337,13 @@ impl State {
         if !self.learn_of(written) {
             return;
         }
-        for (local, _) in &written.pending {
-            if self.pending.contains(*local) {
-                self.pending.is_new(*local);
-            }
-        }
+        self.pending.give_back(&written.blocks);
         for (local, _) in &written.aside {
             if let Some(aside) = self.aside.get_mut(local) {
                 aside.stored = false;
             }
         }
-        self.dropped.extend(written.dropped.iter().cloned());
+        self.dropped.extend(&written.dropped);
     }
 }
 

@@ -1,19 +1,20 @@
 //! Pending entries that are not in memory: a device that was offline for long may have a million of them.
 //!
 //! What is resident is a *front*, which is offered next, and a *tail*, which was written since the last checkpoint. Between
-//! them lies a range of local numbers whose entries stand in the store's map alone (`p`), as they were written, and are
-//! found by their entity (`q`). They come to the front page by page as what is before them is decided. What has to look at
+//! them lies a range of local numbers whose entries stand in the store's map alone, as they were written, and are
+//! found by their entity ([`blocks`](super::blocks)). They come to the front page by page as what is before them is decided. What has to look at
 //! all of them is rare (a clock that was off, a copied file, another hub, a purge, a refusal): it brings all of them in, and
 //! they stay until nothing is pending.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::Replica;
+use super::blocks::{self, Block, Run};
 use super::pending::Pending;
 use super::row::{Decision, Row};
 use super::state::State;
-use super::{Replica, meta};
 use crate::error::Error;
 use crate::model::entry::{EntityKey, Entry};
 use crate::store::{Store, StoreError};
@@ -27,6 +28,8 @@ pub(crate) struct Cold {
     pub(super) range: Range<u64>,
     /// How many entries there are.
     pub(super) count: u64,
+    /// What the map's index tells of, in order.
+    pub(super) runs: Vec<Range<u64>>,
     /// Counts changes: what was read before one does not fit what is in memory after it.
     pub(super) turn: u64,
     /// All were brought in: they stay.
@@ -37,7 +40,7 @@ pub(crate) struct Cold {
 
 impl Default for Cold {
     fn default() -> Self {
-        Self { range: 0..0, count: 0, turn: 0, stays_in: false, front: FRONT }
+        Self { range: 0..0, count: 0, runs: Vec::new(), turn: 0, stays_in: false, front: FRONT }
     }
 }
 
@@ -58,17 +61,11 @@ impl Read {
 impl Replica {
     /// The pending entries of an entity that are not in memory. Without any at all this is a look at memory.
     pub(super) fn cold_of(&self, key: &EntityKey) -> Result<Read, Error> {
-        let (range, turn) = {
-            let cold = &self.state().pending.cold;
-            (cold.range.clone(), cold.turn)
+        let Cold { range, runs, turn, .. } = match &self.state().pending.cold {
+            cold if cold.count == 0 => return Ok(Read { turn: cold.turn, entries: BTreeMap::new() }),
+            cold => cold.clone(),
         };
-        let mut entries = BTreeMap::new();
-        let store = self.inner.journal.store();
-        for local in meta::pending_of(&**store, key, range)? {
-            if let Some(pending) = meta::pending(&**store, local)? {
-                entries.insert(local, pending.entry);
-            }
-        }
+        let entries = blocks::entries_of(&**self.inner.journal.store(), &runs, key, &range)?;
         Ok(Read { turn, entries })
     }
 
@@ -78,11 +75,12 @@ impl Replica {
         after: Option<&EntityKey>,
         of_type: Option<&str>,
         to: Option<&EntityKey>,
-    ) -> Result<Vec<EntityKey>, Error> {
-        if self.state().pending.cold.count == 0 {
-            return Ok(Vec::new());
-        }
-        Ok(meta::entities(&**self.inner.journal.store(), after, of_type, to)?)
+    ) -> Result<BTreeSet<EntityKey>, Error> {
+        let Cold { range, runs, .. } = match &self.state().pending.cold {
+            cold if cold.count == 0 => return Ok(BTreeSet::new()),
+            cold => cold.clone(),
+        };
+        Ok(blocks::entities(&**self.inner.journal.store(), &runs, &range, after, of_type, to)?)
     }
 
     /// Brings all pending entries into memory.
@@ -107,8 +105,8 @@ impl Replica {
             let mut all = BTreeMap::new();
             while !range.is_empty() {
                 let page = read_page(&**store, &range, front.max(FRONT))?;
-                all.extend(page.entries.into_iter().map(|(local, pending)| (local, pending.entry)));
                 range.start = page.next;
+                all.extend(page.entries().map(|(local, pending)| (local, pending.entry)));
             }
             let state = self.state();
             if state.pending.cold.turn == turn {
@@ -169,27 +167,41 @@ fn is_about_any(row: &Row) -> bool {
 
 /// A page of what is not in memory, and where the next one begins.
 pub(super) struct Page {
-    entries: Vec<(u64, Pending)>,
+    blocks: Vec<Block>,
     next: u64,
 }
 
 impl Page {
     /// Whether nothing was offered or accepted of its last entry: then nothing was of any behind it.
     pub(super) fn is_open(&self) -> bool {
-        self.entries.last().is_none_or(|(_, pending)| pending.is_open())
+        self.last().is_none_or(Pending::is_open)
+    }
+
+    fn last(&self) -> Option<&Pending> {
+        self.blocks.last()?.entries.last().map(|(_, pending)| pending)
+    }
+
+    fn entries(self) -> impl Iterator<Item = (u64, Pending)> {
+        self.blocks.into_iter().flat_map(|block| block.entries)
     }
 }
 
-/// Reads a page from the beginning of the range. A transaction is never torn: it is offered whole.
-pub(super) fn read_page(store: &dyn Store, range: &Range<u64>, limit: usize) -> Result<Page, StoreError> {
-    let (mut entries, more) = meta::pending_page(store, range.clone(), limit)?;
-    let mut next = if more { entries.last().map_or(range.end, |(local, _)| local + 1) } else { range.end };
-    if let Some(group) = entries.last().and_then(|(_, pending)| pending.entry.group) {
-        let end = (group.first + group.count).clamp(next, range.end);
-        entries.extend(meta::pending_page(store, next..end, usize::MAX)?.0);
-        next = end;
+/// Reads a page from the beginning of the range, of about so many entries. A transaction is never torn: it is offered whole.
+pub(super) fn read_page(store: &dyn Store, range: &Range<u64>, entries: usize) -> Result<Page, StoreError> {
+    let (blocks, more) = blocks::read(store, range.clone(), entries)?;
+    let next = blocks.last().filter(|_| more).map_or(range.end, |block| block.last + 1);
+    let mut page = Page { blocks, next };
+    while let Some(group) = page.last().and_then(|pending| pending.entry.group) {
+        let end = (group.first + group.count).min(range.end);
+        if end <= page.next {
+            break;
+        }
+        // Its last entries are in a block that ends behind them, or with them.
+        let (blocks, _) = blocks::read(store, page.next..range.end, (end - page.next) as usize)?;
+        page.next = blocks.last().map_or(range.end, |block| block.last + 1);
+        page.blocks.extend(blocks);
     }
-    Ok(Page { entries, next })
+    Ok(page)
 }
 
 impl super::pending::Queue {
@@ -201,7 +213,11 @@ impl super::pending::Queue {
 
     /// The page's entries are in memory from here on. Returns where the next page begins.
     pub(super) fn take_page(&mut self, page: Page) -> u64 {
-        for (local, pending) in page.entries {
+        let next = page.next;
+        for block in &page.blocks {
+            self.has_block(block.last);
+        }
+        for (local, pending) in page.entries() {
             // One that changed since it was stored is in memory already.
             if !self.contains(local) {
                 self.put(local, pending);
@@ -209,11 +225,24 @@ impl super::pending::Queue {
             }
         }
         self.cold.turn += 1;
-        self.cold.range.start = page.next;
+        self.cold.range.start = next;
         if self.cold.range.is_empty() {
             self.cold.range = 0..0;
         }
-        page.next
+        next
+    }
+
+    /// What the index tells of none that is pending any more, and what else.
+    pub(super) fn runs(&self) -> (Vec<Range<u64>>, Vec<Range<u64>>) {
+        let begin = self.begin();
+        self.cold.runs.iter().cloned().partition(|run| run.end <= begin)
+    }
+
+    /// From where on, without a gap, the index tells of entries, and up to where.
+    pub(super) fn indexed(&self) -> Range<u64> {
+        let mut runs = self.cold.runs.iter().rev();
+        let Some(last) = runs.next() else { return 0..0 };
+        runs.fold(last.clone(), |all, run| if all.start <= run.end { run.start..all.end } else { all })
     }
 
     /// So many entries of this range are not brought into memory.
@@ -221,30 +250,52 @@ impl super::pending::Queue {
         self.cold = Cold { range, count, ..self.cold.clone() };
     }
 
-    /// Entries that stand in the map as they are, up to this local number, leave memory, but for the front.
-    pub(super) fn let_go(&mut self, end: u64) {
+    /// Entries that leave memory, but for the front, once the map has all up to this local number.
+    pub(super) fn leaving(&self, end: u64) -> Option<Range<u64>> {
         if self.cold.stays_in || self.resident() <= 2 * self.cold.front {
-            return;
+            return None;
         }
         let is_cold = !self.cold.range.is_empty();
         let start = if is_cold { Some(self.cold.range.end) } else { self.front_end() };
-        let Some(start) = start.filter(|start| *start < end) else { return };
-        let leave: Vec<u64> = self.range(start..end).map(|(local, _)| local).collect();
-        if leave.iter().any(|local| !self.may_leave(*local)) {
-            // One of them changed meanwhile: with the next checkpoint.
+        let leaving = start.filter(|start| *start < end)?..end;
+        self.may_leave(leaving.clone()).then_some(leaving)
+    }
+
+    /// What the index has to tell of these that are about to leave, and does not yet.
+    pub(super) fn unindexed(&self, leaving: &Range<u64>) -> Option<Run> {
+        let locals = leaving.start.max(self.indexed().end)..leaving.end;
+        let entries = self.range(locals.clone()).map(|(local, pending)| (pending.entry.key.clone(), local)).collect();
+        (!locals.is_empty()).then_some(Run { locals, entries })
+    }
+
+    /// Entries that stand in the map as they are, and that the index tells of, leave memory.
+    pub(super) fn let_go(&mut self, leaving: Range<u64>) {
+        let is_cold = !self.cold.range.is_empty();
+        let goes_on = if is_cold { self.cold.range.end == leaving.start } else { true };
+        if self.cold.stays_in || !goes_on || !self.may_leave(leaving.clone()) {
+            // What changed meanwhile leaves with the next checkpoint.
             return;
         }
+        let leave: Vec<u64> = self.range(leaving.clone()).map(|(local, _)| local).collect();
         for local in &leave {
             self.drop_resident(*local);
         }
+        self.let_blocks_go(leaving.clone());
         self.cold.count += leave.len() as u64;
-        self.cold.range = if is_cold { self.cold.range.start..end } else { start..end };
+        self.cold.range = if is_cold { self.cold.range.start..leaving.end } else { leaving };
         self.cold.turn += 1;
     }
 
-    /// Where the front may end: behind enough entries, and between two transactions.
+    /// Where the front may end: behind enough entries, and between two blocks and two transactions.
     fn front_end(&self) -> Option<u64> {
-        let (local, pending) = self.iter().nth(self.cold.front)?;
-        Some(pending.entry.group.map_or(local, |group| group.first.max(1) + group.count))
+        let (mut local, _) = self.iter().nth(self.cold.front)?;
+        loop {
+            let end = self.block_of(local)? + 1;
+            let (_, last) = self.range(..end).next_back()?;
+            match last.entry.group.map(|group| group.first + group.count) {
+                Some(after) if after > end => local = after - 1,
+                _ => return Some(end),
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod aside;
+mod blocks;
 mod builder;
 mod chain;
 mod checkpoint;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::pending::Pending;
-use super::state::{Aside, Gone, State};
+use super::state::{Aside, State};
 use crate::model::codec::{self, Reader, Writer};
 use crate::model::entry::{Action, EntityKey, Entry, Group};
 use crate::model::op::Op;
@@ -73,7 +73,6 @@ impl State {
     fn remove_pending(&mut self, local: u64) -> Option<Pending> {
         let pending = self.pending.remove(local)?;
         self.shown.forget(&pending.entry.key);
-        self.dropped.push((local, Gone::Pending(pending.entry.key.clone())));
         Some(pending)
     }
 

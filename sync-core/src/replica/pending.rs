@@ -2,9 +2,10 @@
 //! written, with the ways to find them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::RangeBounds;
+use std::ops::{Range, RangeBounds};
 use std::sync::Arc;
 
+use super::blocks::{BLOCK, Block};
 use super::cold::Cold;
 use crate::model::entry::{EntityKey, Entry, Map};
 use crate::model::stamp::Dot;
@@ -43,7 +44,9 @@ pub(crate) struct Queue {
     offered: BTreeMap<u64, u64>,
     /// By the name under which they were accepted.
     waiting: BTreeMap<Dot, u64>,
-    /// Those that the checkpoint does not have as they are now.
+    /// The blocks in which the map has those in memory, by their last local numbers. What is behind the last one is in none.
+    blocks: BTreeSet<u64>,
+    /// Those that the checkpoint does not have as they are now, or has although they are gone.
     changed: BTreeSet<u64>,
 }
 
@@ -81,7 +84,7 @@ impl Queue {
         self.range(..)
     }
 
-    pub(crate) fn range(&self, locals: impl RangeBounds<u64>) -> impl Iterator<Item = (u64, &Pending)> {
+    pub(crate) fn range(&self, locals: impl RangeBounds<u64>) -> impl DoubleEndedIterator<Item = (u64, &Pending)> {
         self.entries.range(locals).map(|(local, pending)| (*local, pending))
     }
 
@@ -155,9 +158,14 @@ impl Queue {
 
     pub(crate) fn remove(&mut self, local: u64) -> Option<Pending> {
         let pending = self.drop_resident(local)?;
-        self.changed.remove(&local);
+        if self.block_of(local).is_some() {
+            self.changed.insert(local);
+        } else {
+            self.changed.remove(&local);
+        }
         if self.is_empty() {
-            self.cold = Cold { turn: self.cold.turn + 1, front: self.cold.front, ..Cold::default() };
+            let Cold { turn, front, runs, .. } = std::mem::take(&mut self.cold);
+            self.cold = Cold { turn: turn + 1, front, runs, ..Cold::default() };
         }
         Some(pending)
     }
@@ -183,9 +191,9 @@ impl Queue {
         Some(pending)
     }
 
-    /// Whether the map has this one as it is, and nothing is about to be decided about it.
-    pub(super) fn may_leave(&self, local: u64) -> bool {
-        !self.changed.contains(&local) && self.entries.get(&local).is_some_and(Pending::is_open)
+    /// Whether the map has these as they are, and nothing is about to be decided about any.
+    pub(super) fn may_leave(&self, locals: Range<u64>) -> bool {
+        self.changed.range(locals.clone()).next().is_none() && self.range(locals).all(|(_, pending)| pending.is_open())
     }
 
     fn note(&mut self, local: u64, pending: &Pending) {
@@ -212,15 +220,81 @@ impl Queue {
     /// The checkpoint lacks all.
     pub(crate) fn all_are_new(&mut self) {
         self.changed = self.entries.keys().copied().collect();
+        self.blocks.clear();
+        self.cold.runs.clear();
     }
 
-    /// How many the checkpoint lacks as they are now.
+    /// Of how many the checkpoint does not know how they are now.
     pub(crate) fn unstored(&self) -> usize {
         self.changed.len()
     }
 
-    /// Those that the checkpoint lacks; from here on it does not, unless they are [given back](Self::is_new).
-    pub(crate) fn take_unstored(&mut self) -> BTreeSet<u64> {
-        std::mem::take(&mut self.changed)
+    /// The block in which the map has this one.
+    pub(super) fn block_of(&self, local: u64) -> Option<u64> {
+        self.blocks.range(local..).next().copied()
+    }
+
+    /// The map has a block of entries that are in memory.
+    pub(super) fn has_block(&mut self, last: u64) {
+        self.blocks.insert(last);
+    }
+
+    /// The blocks of these entries leave memory with them.
+    pub(super) fn let_blocks_go(&mut self, locals: Range<u64>) {
+        self.blocks.retain(|last| !locals.contains(last));
+    }
+
+    /// The blocks that the checkpoint lacks as they are now; from here on it does not, unless they are
+    /// [given back](Self::give_back).
+    pub(super) fn take_unstored(&mut self) -> Vec<Block> {
+        let mut blocks: Vec<Block> = Vec::new();
+        let changed = std::mem::take(&mut self.changed);
+        let mut new = Vec::new();
+        for local in changed {
+            match self.block_of(local) {
+                // One after the other: what is in the same block as the one before is in there.
+                Some(last) if blocks.last().is_none_or(|block| block.last < last) => blocks.push(self.block(last)),
+                Some(_) => {}
+                None => new.extend(self.get(local).map(|pending| (local, pending.clone()))),
+            }
+        }
+        let mut filled = BLOCK;
+        for (local, pending) in new {
+            // A transaction that fits into a block is not torn, and a larger one begins one.
+            let begins = pending.entry.group.filter(|group| group.first == local);
+            if filled + begins.map_or(1, |group| group.count as usize) > BLOCK {
+                blocks.push(Block { last: local, entries: Vec::with_capacity(BLOCK) });
+                filled = 0;
+            }
+            if let Some(block) = blocks.last_mut() {
+                block.last = local;
+                block.entries.push((local, pending));
+            }
+            filled += 1;
+        }
+        for block in &blocks {
+            if block.entries.is_empty() {
+                self.blocks.remove(&block.last);
+            } else {
+                self.blocks.insert(block.last);
+            }
+        }
+        blocks
+    }
+
+    /// A block as it is now.
+    fn block(&self, last: u64) -> Block {
+        let before = self.blocks.range(..last).next_back().map_or(0, |before| before + 1);
+        let entries = self.range(before..=last).map(|(local, pending)| (local, pending.clone()));
+        Block { last, entries: entries.collect() }
+    }
+
+    /// These blocks are not in the map as they were taken.
+    pub(super) fn give_back(&mut self, blocks: &[Block]) {
+        for block in blocks {
+            self.blocks.insert(block.last);
+            // Whatever changed in it, it is written anew.
+            self.changed.insert(block.last);
+        }
     }
 }

@@ -63,8 +63,8 @@ pub(crate) struct State {
     pub(crate) local: HashMap<EntityKey, Fields>,
     /// Entities that changed since this was last taken.
     pub(crate) changed: Vec<EntityKey>,
-    /// Rows of pending and set-aside entries that the next checkpoint drops.
-    pub(crate) dropped: Vec<(u64, Gone)>,
+    /// Set-aside entries whose rows the next checkpoint drops, by their local numbers.
+    pub(crate) dropped: Vec<u64>,
     /// Where the journal was at which time.
     pub(crate) marks: Marks,
     /// Whether the store's map still holds undecided entries of what was wiped.
@@ -85,15 +85,6 @@ pub(crate) struct Aside {
     pub(crate) entry: Arc<Entry>,
     pub(crate) rejection: Rejection,
     pub(crate) stored: bool,
-}
-
-/// What is not there any more, under its local number.
-#[derive(Debug, Clone)]
-pub(crate) enum Gone {
-    /// A pending entry of this entity.
-    Pending(EntityKey),
-    /// An entry that was set aside.
-    Aside,
 }
 
 impl State {
@@ -268,7 +259,7 @@ impl State {
         for local in locals {
             if let Some(aside) = self.aside.remove(local) {
                 self.changed.push(aside.entry.key.clone());
-                self.dropped.push((*local, Gone::Aside));
+                self.dropped.push(*local);
             }
         }
     }

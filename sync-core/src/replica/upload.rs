@@ -11,7 +11,9 @@ use crate::error::Error;
 use crate::hashed::HashMap;
 use crate::model::entry::Entry;
 use crate::model::stamp::Dot;
-use crate::transport::{Attempt, Cursor, Limits, PushReply, PushRequest, Rejection, Transport, TransportError, Verdict};
+use crate::transport::{
+    Attempt, Cursor, Limits, PushReply, PushRequest, Rejection, Transport, TransportError, Verdict,
+};
 
 /// What one push brought about.
 pub(super) enum Pushed {

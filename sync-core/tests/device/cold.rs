@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sync_core::{Hub, MemoryStore, Replica};
+use sync_core::{Hub, MemoryStore, Replica, Store};
 
 use super::support::{Note, Set, builder, hub_on, note, notes, run, title};
 
@@ -25,6 +25,17 @@ impl Stage {
 
     fn sync(&self, replica: &Replica) -> sync_core::replica::Report {
         run(replica.sync(&self.hub.transport("tester"))).unwrap()
+    }
+
+    /// Of what was pending nothing stays in the map.
+    fn check_nothing_is_left(&self, replica: &Replica) {
+        replica.checkpoint().unwrap();
+        let left = self.store.range(b"p", b"r", usize::MAX).unwrap();
+        assert!(
+            left.is_empty(),
+            "{:?}",
+            left.iter().map(|(place, _)| place.escape_ascii().to_string()).collect::<Vec<_>>()
+        );
     }
 
     /// Thirty notes, edited ten times each in turns, a few of them in transactions; nothing is sent.
@@ -106,6 +117,7 @@ fn what_waits_on_the_disk_shows_and_is_sent() {
         assert!(replica.conflicts::<Note>().unwrap().is_empty());
         assert_eq!(replica.vector(), other.vector());
         assert!(replica.verify().unwrap().is_sound());
+        stage.check_nothing_is_left(&replica);
     }
 }
 
@@ -149,6 +161,7 @@ fn a_clock_that_was_off_and_a_copied_file_find_all_of_it() {
         }
     }
     stage.sync(&replica);
+    stage.check_nothing_is_left(&replica);
     assert_eq!(notes(&copied), notes(&replica));
     assert_eq!(replica.get::<Note>(&key(3)).unwrap().unwrap().views, 1_010);
 }
@@ -171,4 +184,5 @@ fn one_that_is_refused_among_many_takes_its_place() {
         assert!(notes(device).iter().all(|note| (&*note.title, note.views) == ("title 9", 9)));
         assert!(device.conflicts::<Note>().unwrap().is_empty());
     }
+    stage.check_nothing_is_left(&replica);
 }
