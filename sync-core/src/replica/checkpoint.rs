@@ -1,5 +1,8 @@
 //! Checkpoints: what memory holds beyond the store's map is folded into it, in one step; and compaction.
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 
@@ -16,7 +19,7 @@ use crate::model::codec::Writer;
 use crate::model::entry::EntityKey;
 use crate::records::{Frozen, Table};
 use crate::seal;
-use crate::store::{Checkpoint, KeyValue, Position, StoreError};
+use crate::store::{Checkpoint, KeyValue, Position, Store, StoreError};
 
 /// How many pending entries weigh as much as one that was accepted: they are written into the map as they are, and
 /// while there are more they cost memory and time at the next opening.
@@ -104,20 +107,7 @@ impl Replica {
         let store = self.inner.journal.store();
         let mut checkpoint = Checkpoint { covers: written.mark.position, ..Checkpoint::default() };
         checkpoint.puts.extend(written.small.iter().cloned());
-        for block in &written.blocks {
-            match block.entries.is_empty() {
-                true => checkpoint.drops.push(block.place()),
-                false => checkpoint.puts.push(block.row()),
-            }
-        }
-        checkpoint.puts.extend(written.run.iter().flat_map(Run::rows));
-        for run in &written.ended {
-            checkpoint.drops.extend(blocks::places_of(&**store, run)?);
-        }
-        let aside = written.aside.iter().map(|(local, aside)| meta::aside_row(*local, aside));
-        checkpoint.puts.extend(aside);
-        // Drops come before puts: what is there again stays.
-        checkpoint.drops.extend(written.dropped.iter().map(|local| meta::aside_place(*local)));
+        written.put_undecided(&**store, &mut checkpoint)?;
         for (key, fields) in &written.local {
             let mut w = Writer::plain();
             super::row::write_fields(&mut w, fields);
@@ -254,6 +244,24 @@ pub(super) struct Written {
 }
 
 impl Written {
+    /// The rows of entries that are not decided.
+    fn put_undecided(&self, store: &dyn Store, checkpoint: &mut Checkpoint) -> Result<(), StoreError> {
+        for block in &self.blocks {
+            match block.entries.is_empty() {
+                true => checkpoint.drops.push(block.place()),
+                false => checkpoint.puts.push(block.row()),
+            }
+        }
+        checkpoint.puts.extend(self.run.iter().flat_map(Run::rows));
+        for run in &self.ended {
+            checkpoint.drops.extend(blocks::places_of(store, run)?);
+        }
+        checkpoint.puts.extend(self.aside.iter().map(|(local, aside)| meta::aside_row(*local, aside)));
+        // Drops come before puts: what is there again stays.
+        checkpoint.drops.extend(self.dropped.iter().map(|local| meta::aside_place(*local)));
+        Ok(())
+    }
+
     /// Whether a store that covers this shows that it was carried out.
     fn is_seen_at(&self, covers: Position) -> bool {
         covers == self.mark.position && covers != self.before

@@ -271,8 +271,8 @@ impl super::pending::Queue {
     /// Entries that stand in the map as they are, and that the index tells of, leave memory.
     pub(super) fn let_go(&mut self, leaving: Range<u64>) {
         let is_cold = !self.cold.range.is_empty();
-        let goes_on = if is_cold { self.cold.range.end == leaving.start } else { true };
-        if self.cold.stays_in || !goes_on || !self.may_leave(leaving.clone()) {
+        debug_assert!(!is_cold || self.cold.range.end == leaving.start, "nothing left memory in between");
+        if self.cold.stays_in || !self.may_leave(leaving.clone()) {
             // What changed meanwhile leaves with the next checkpoint.
             return;
         }

@@ -217,13 +217,6 @@ impl Queue {
         self.changed.insert(local);
     }
 
-    /// The checkpoint lacks all.
-    pub(crate) fn all_are_new(&mut self) {
-        self.changed = self.entries.keys().copied().collect();
-        self.blocks.clear();
-        self.cold.runs.clear();
-    }
-
     /// Of how many the checkpoint does not know how they are now.
     pub(crate) fn unstored(&self) -> usize {
         self.changed.len()

@@ -58,7 +58,6 @@ impl Replica {
         }
         let mut state = self.state();
         state.wiped = false;
-        state.pending.all_are_new();
         state.aside.values_mut().for_each(|aside| aside.stored = false);
         Ok(())
     }

@@ -325,14 +325,20 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "compaction drops what is pending",
         "replica/checkpoint.rs",
-        "checkpoint.puts.extend(pending);",
-        "checkpoint.puts.extend(pending.filter(|_| !PLANTED));",
+        "false => checkpoint.puts.push(block.row()),",
+        "false => checkpoint.puts.extend((!PLANTED).then(|| block.row())),",
+    ),
+    mutant(
+        "what was decided stays in its block",
+        "replica/pending.rs",
+        "if self.block_of(local).is_some() {",
+        "if !PLANTED && self.block_of(local).is_some() {",
     ),
     mutant(
         "compaction drops what was set aside",
         "replica/checkpoint.rs",
-        "checkpoint.puts.extend(aside);",
-        "checkpoint.puts.extend(aside.filter(|_| !PLANTED));",
+        "checkpoint.puts.extend(self.aside.iter().map(|(local, aside)| meta::aside_row(*local, aside)));",
+        "checkpoint.puts.extend(self.aside.iter().filter(|_| !PLANTED).map(|(local, aside)| meta::aside_row(*local, aside)));",
     ),
     mutant(
         "after a failed append more is appended",
