@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use smallvec::SmallVec;
+
 use crate::entity::{Entity, Field, FieldError, Fields, Id, Key, Merge, Schema};
 use crate::model::entry::EntityKey;
 use crate::model::op::{Family, Op};
@@ -81,7 +83,7 @@ pub(crate) fn key<T: Entity>(id: &Id<T, T::Key>) -> EntityKey {
 
 fn value(field: &Field, record: &Record) -> Option<Value> {
     let family = field.merge.family();
-    let registers: Vec<&Register> = names(field).filter_map(|name| record.get(name, &family)).collect();
+    let registers: SmallVec<[&Register; 2]> = names(field).filter_map(|name| record.get(name, &family)).collect();
     combined(&registers, &family, Some(field.merge))
 }
 

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::ids;
 use super::shared;
 use super::stamp::{ClientId, Digest, Dot, Name, Origin};
+use super::table::{Table, Text};
 use super::value::Value;
-use crate::hashed::HashMap;
 
 /// Bytes that are not what they should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,40 +22,7 @@ pub(crate) type Result<T> = std::result::Result<T, CodecError>;
 #[derive(Default)]
 pub(crate) struct Writer {
     bytes: Vec<u8>,
-    table: Option<Table>,
-}
-
-#[derive(Default)]
-struct Table {
-    texts: SmallVec<[Name; Table::FEW]>,
-    /// Where they stand, once there are more than are soon looked through.
-    index: HashMap<Name, u64>,
-}
-
-impl Table {
-    /// How many are looked through.
-    const FEW: usize = 12;
-
-    /// The text's place; a new one is the last.
-    fn place(&mut self, name: &Name) -> u64 {
-        let known = if self.index.is_empty() {
-            let is_it = |text: &Name| Arc::ptr_eq(text, name) || text == name;
-            self.texts.iter().position(is_it).map(|place| place as u64)
-        } else {
-            self.index.get(name).copied()
-        };
-        known.unwrap_or_else(|| self.add(name))
-    }
-
-    fn add(&mut self, name: &Name) -> u64 {
-        self.texts.push(name.clone());
-        if self.texts.len() > Self::FEW {
-            let known = self.index.len();
-            let texts = self.texts[known..].iter().zip(known as u64..);
-            self.index.extend(texts.map(|(text, place)| (text.clone(), place)));
-        }
-        self.texts.len() as u64 - 1
-    }
+    table: Option<Table<Text<Name>>>,
 }
 
 impl Writer {
@@ -85,15 +50,15 @@ impl Writer {
 
     /// How many bytes there will be, at most.
     pub(crate) fn most_bytes(&self) -> usize {
-        let texts = self.table.iter().flat_map(|table| &table.texts);
-        texts.map(|text| text.len() + 10).sum::<usize>() + self.bytes.len() + 10
+        let texts = self.table.iter().flat_map(Table::things);
+        texts.map(|Text(text)| text.len() + 10).sum::<usize>() + self.bytes.len() + 10
     }
 
     /// Adds what was written to these bytes.
     pub(crate) fn finish_into(self, out: &mut Vec<u8>) {
         if let Some(table) = self.table {
             let mut w = Writer { bytes: std::mem::take(out), table: None };
-            ids::write(&mut w, table.texts.iter().map(|text| &**text));
+            ids::write(&mut w, table.things().iter().map(|Text(text)| &**text));
             *out = w.bytes;
         }
         out.extend_from_slice(&self.bytes);
@@ -133,8 +98,8 @@ impl Writer {
     /// A text that is likely to come again.
     pub(crate) fn name(&mut self, name: &Name) {
         let Some(table) = &mut self.table else { return self.text(name) };
-        let place = table.place(name);
-        self.u64(place);
+        let place = table.place(Text(name));
+        self.u64(u64::from(place));
     }
 
     /// Bytes whose number is known otherwise.
@@ -339,7 +304,7 @@ mod tests {
             let all: Vec<Name> = names().chain(names().rev()).collect();
             let mut w = Writer::with_table();
             all.iter().for_each(|name| w.name(name));
-            assert_eq!(w.table.as_ref().map(|table| table.texts.len()), Some(count));
+            assert_eq!(w.table.as_ref().map(|table| table.things().len()), Some(count));
             let bytes = w.finish();
             let mut r = Reader::with_table(&bytes).expect("a table was written");
             let read: Result<Vec<Name>> = all.iter().map(|_| r.name()).collect();

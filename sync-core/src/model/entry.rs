@@ -15,7 +15,7 @@ use crate::entity::Tombstone;
 use crate::hashed::HashMap;
 
 /// Which entity: its type's name and its id.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Eq, Debug)]
 pub struct EntityKey {
     /// The entity type's name.
     pub entity_type: Name,
@@ -30,6 +30,13 @@ impl EntityKey {
     /// The key of one entity.
     pub fn new(entity_type: impl Into<Name>, id: impl Into<Arc<str>>) -> Self {
         Self { entity_type: entity_type.into(), id: id.into() }
+    }
+}
+
+impl PartialEq for EntityKey {
+    fn eq(&self, other: &Self) -> bool {
+        let same_type = Arc::ptr_eq(&self.entity_type, &other.entity_type) || self.entity_type == other.entity_type;
+        same_type && (Arc::ptr_eq(&self.id, &other.id) || self.id == other.id)
     }
 }
 

@@ -20,4 +20,5 @@ pub mod register;
 pub(crate) mod shared;
 pub mod snapshot;
 pub mod stamp;
+mod table;
 pub mod value;

@@ -2,47 +2,25 @@
 
 use super::columns::Columns;
 use super::{At, Seen, VERSION, head, rare, replaced};
-use crate::hashed::HashMap;
 use crate::model::codec::Writer;
 use crate::model::entry::{Action, EntityKey, Entry};
 use crate::model::ids;
 use crate::model::op::Op;
 use crate::model::stamp::{ClientId, Dot, Name};
+use crate::model::table::{Table, Text};
 use crate::model::value::Value;
-
-/// Where things that stand once stand, and in which order.
-struct Table<T> {
-    places: HashMap<T, u32>,
-    things: Vec<T>,
-}
-
-impl<T> Default for Table<T> {
-    fn default() -> Self {
-        Self { places: HashMap::default(), things: Vec::new() }
-    }
-}
-
-impl<T: Copy + Eq + std::hash::Hash> Table<T> {
-    /// The thing's place; a new one is the last.
-    fn place(&mut self, thing: T) -> u32 {
-        *self.places.entry(thing).or_insert_with(|| {
-            self.things.push(thing);
-            u32::try_from(self.things.len() - 1).expect("2^32 texts fit into no memory")
-        })
-    }
-}
 
 #[derive(Default)]
 struct Batch<'a> {
     columns: Columns<Writer>,
     count: u64,
-    names: Table<&'a str>,
-    clients: Table<&'a str>,
+    names: Table<Text<&'a Name>>,
+    clients: Table<&'a ClientId>,
     /// The last number of each client.
     last: Vec<u64>,
     keys: Table<&'a EntityKey>,
     seen: Vec<Seen>,
-    shapes: HashMap<Vec<(u32, u64)>, u64>,
+    shapes: Table<Vec<(u32, u64)>>,
     /// The tables' part of the shapes, and the shape of the entry at hand.
     shape_table: Writer,
     shape: Vec<(u32, u64)>,
@@ -63,13 +41,13 @@ pub(super) fn encode<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<u8
 impl<'a> Batch<'a> {
     fn finish(mut self) -> Vec<u8> {
         let tables = &mut self.columns.tables;
-        tables.list(&self.names.things, |w, name| w.text(name));
-        ids::write(tables, self.clients.things.iter().copied());
-        ids::write(tables, self.keys.things.iter().map(|key| &*key.id));
-        for key in &self.keys.things {
-            tables.u64(u64::from(self.names.places[&*key.entity_type]));
+        tables.list(self.names.things(), |w, Text(name)| w.text(name));
+        ids::write(tables, self.clients.things().iter().map(|client| client.as_str()));
+        ids::write(tables, self.keys.things().iter().map(|key| &*key.id));
+        for key in self.keys.things() {
+            tables.u64(u64::from(self.names.place(Text(&key.entity_type))));
         }
-        tables.u64(self.shapes.len() as u64);
+        tables.u64(self.shapes.things().len() as u64);
         tables.bytes(&self.shape_table.finish());
         let mut out = Writer::plain();
         out.u8(VERSION);
@@ -103,8 +81,8 @@ impl<'a> Batch<'a> {
     }
 
     fn client(&mut self, client: &'a ClientId) -> u32 {
-        let place = self.clients.place(client.as_str());
-        if self.last.len() < self.clients.things.len() {
+        let place = self.clients.place(client);
+        if self.last.len() < self.clients.things().len() {
             self.last.push(0);
         }
         place
@@ -128,10 +106,10 @@ impl<'a> Batch<'a> {
     }
 
     fn key(&mut self, key: &'a EntityKey) -> usize {
-        let known = self.keys.things.len();
+        let known = self.keys.things().len();
         let place = self.keys.place(key) as usize;
         if place == known {
-            self.names.place(&key.entity_type);
+            self.name(&key.entity_type);
             self.seen.push(Seen::default());
             self.columns.keys.u64(0);
         } else {
@@ -167,10 +145,10 @@ impl<'a> Batch<'a> {
         shape.clear();
         for (name, op) in &entry.fields {
             let kind = match op {
-                Op::Own { family, .. } => op.code() + u64::from(self.names.place(family)),
+                Op::Own { family, .. } => op.code() + u64::from(self.name(family)),
                 _ => op.code(),
             };
-            shape.push((self.names.place(name), kind));
+            shape.push((self.name(name), kind));
         }
         let is_regular = is_part_of(&entry.replaces, &entry.fields);
         let mut listed = entry.replaces.iter().peekable();
@@ -188,17 +166,20 @@ impl<'a> Batch<'a> {
         if is_regular { 0 } else { rare::REPLACES }
     }
 
+    fn name(&mut self, name: &'a Name) -> u32 {
+        self.names.place(Text(name))
+    }
+
     fn place_of(&mut self, shape: &[(u32, u64)]) -> u64 {
-        if let Some(place) = self.shapes.get(shape) {
-            return *place;
+        let known = self.shapes.things().len();
+        let place = self.shapes.place(shape);
+        if place as usize == known {
+            self.shape_table.list(shape, |w, (name, kind)| {
+                w.u64(u64::from(*name));
+                w.u64(*kind);
+            });
         }
-        self.shape_table.list(shape, |w, (name, kind)| {
-            w.u64(u64::from(*name));
-            w.u64(*kind);
-        });
-        let place = self.shapes.len() as u64;
-        self.shapes.insert(shape.to_vec(), place);
-        place
+        u64::from(place)
     }
 
     fn replaced(&mut self, key: usize, field: u32, dots: Option<&'a [Dot]>) {
@@ -287,7 +268,7 @@ impl<'a> Batch<'a> {
         if bits & rare::REPLACES != 0 {
             self.columns.rare.u64(entry.replaces.len() as u64);
             for (name, dots) in &entry.replaces {
-                let name = self.names.place(name);
+                let name = self.name(name);
                 self.columns.rare.u64(u64::from(name));
                 self.dots(dots);
             }

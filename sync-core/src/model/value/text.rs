@@ -131,6 +131,14 @@ pub(super) fn elements(array: &str) -> impl Iterator<Item = &str> {
 
 /// Where from `at` on the first byte stands that ends or escapes a string, or may not stand in one.
 pub(super) fn end_of_plain(bytes: &[u8], mut at: usize) -> usize {
+    let plain = |b: &u8| *b >= 0x20 && *b != b'"' && *b != b'\\';
+    // All bytes of a piece are looked at, whatever was found, which is done many at a time.
+    while let Some(piece) = bytes.get(at..).and_then(|rest| rest.first_chunk::<64>()) {
+        if !piece.iter().fold(true, |all, b| all & plain(b)) {
+            break;
+        }
+        at += 64;
+    }
     // Eight bytes at a time: a byte of a word is 0 where the word less one borrows from its high bit (Mycroft 1987).
     const ONES: u64 = u64::MAX / 255;
     let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
@@ -144,7 +152,6 @@ pub(super) fn end_of_plain(bytes: &[u8], mut at: usize) -> usize {
         }
         at += 8;
     }
-    let plain = |b: &u8| *b >= 0x20 && *b != b'"' && *b != b'\\';
     at + bytes.get(at..).unwrap_or_default().iter().take_while(|b| plain(b)).count()
 }
 
