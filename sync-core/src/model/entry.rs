@@ -167,7 +167,7 @@ impl Entry {
     pub fn id(&self) -> String {
         match &self.foreign_id {
             Some(id) => id.to_string(),
-            None => self.origin.dot.to_string(),
+            None => self.origin.dot.to_text(),
         }
     }
 

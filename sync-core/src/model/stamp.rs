@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -105,6 +105,14 @@ impl Dot {
     /// The `n`-th entry written on this device, not numbered yet.
     pub(crate) fn local(n: u64) -> Self {
         Self { client: ClientId::local(), n }
+    }
+
+    /// The text, written in one piece.
+    pub(super) fn to_text(&self) -> String {
+        let mut text = String::with_capacity(self.client.as_str().len() + 17);
+        // A string takes whatever is written.
+        let _ = write!(text, "{self}");
+        text
     }
 
     /// Whether this names an entry by its place on this device only.

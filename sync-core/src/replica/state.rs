@@ -75,6 +75,9 @@ pub(crate) struct State {
     pub(super) covers: Position,
     /// The checkpoint that may or may not be in the store's map by now.
     pub(super) underway: Option<Underway>,
+    /// What was offered and is about to be decided, by local numbers, under the names under which it was: nothing but what
+    /// [`numbered`](Self::numbered) makes again.
+    pub(crate) sent: HashMap<u64, Arc<Entry>>,
     /// Entries whose place in their client's sequence is noted as they are folded.
     pub(crate) asked: HashMap<Dot, Option<Link>>,
 }
@@ -119,6 +122,7 @@ impl State {
             wipes: 0,
             covers: 0,
             underway: None,
+            sent: HashMap::default(),
             asked: HashMap::default(),
         }
     }
@@ -151,6 +155,7 @@ impl State {
                 for (local, decision) in decisions {
                     self.decide(*local, decision);
                 }
+                self.sent.clear();
             }
             Row::Page { entries, cursor, gone } => {
                 for (local, entry) in gone {
@@ -302,9 +307,11 @@ impl State {
         if self.vector.covers(&dot) {
             self.settle(local, &dot);
         } else if dot.client == self.client && dot.n == self.vector.get(&dot.client).n + 1 {
-            let Some(entry) = self.numbered(local, dot) else { return };
+            let sent = self.sent.remove(&local).filter(|sent| *sent.dot() == dot);
+            let Some(entry) = sent.or_else(|| self.numbered(local, dot).map(Arc::new)) else { return };
             if entry.named().all(|named| self.vector.covers(named)) {
-                self.fold(Arc::new(entry));
+                debug_assert_eq!(self.numbered(local, entry.dot().clone()).as_ref(), Some(&*entry));
+                self.fold(entry);
             }
         }
     }

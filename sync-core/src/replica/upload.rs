@@ -1,6 +1,7 @@
 //! Upload: pending entries are offered in order, and each gets its verdict.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::cycle::Report;
 use super::row::{Decision, Row};
@@ -74,7 +75,7 @@ impl Session {
         let entries = offer.entries.into_iter().map(|(_, _, entry)| entry).collect();
         let request = PushRequest { entries, attempt: Attempt { number: Some(offer.attempt), told: offer.told } };
         let reply = transport.push(&request).await?;
-        self.take_verdicts(&request, &locals, reply, report).await
+        self.take_verdicts(request, &locals, reply, report).await
     }
 
     /// Whether the hub still knows every intent that it ever accepted: its log was never cut, and it lost nothing.
@@ -86,7 +87,7 @@ impl Session {
 
     async fn take_verdicts(
         &self,
-        request: &PushRequest,
+        request: PushRequest,
         locals: &[u64],
         reply: PushReply,
         report: &mut Report,
@@ -134,6 +135,9 @@ impl Session {
         }
         let aside = self.state().aside.len();
         let gone = self.with_content(&decisions)?;
+        // What the hub took in is folded as it was sent.
+        let sent = locals.iter().copied().zip(request.entries.into_iter().map(Arc::new));
+        self.state().sent = sent.collect();
         let position = self.commit(&Row::Verdicts { decisions, gone, told: reply.head })?;
         // With a refused create go the entries that stand on it.
         report.rejected += self.state().aside.len().saturating_sub(aside) as u64;
@@ -162,7 +166,8 @@ impl State {
             return Next::Nothing;
         }
         let Limits { batch_entries, batch_bytes, .. } = self.limits;
-        let mut entries: Vec<(u64, u64, Entry)> = Vec::new();
+        let most = (batch_entries as usize).min(self.pending.resident());
+        let mut entries: Vec<(u64, u64, Entry)> = Vec::with_capacity(most);
         let mut names = HashMap::default();
         let mut bytes = 0;
         // Where the transaction at hand begins, and the local number behind it.
