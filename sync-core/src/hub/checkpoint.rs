@@ -32,17 +32,26 @@ struct Snapped {
 }
 
 impl Inner {
+    /// Whether so many times as much was accepted since the last checkpoint as one is made of.
+    fn has_for_checkpoints(&self, count: usize) -> bool {
+        let tail = &self.state().tail;
+        tail.len() / count >= self.settings.checkpoint_every || tail.bytes() / count >= MOST_BYTES
+    }
+
+    /// What nobody did behind the answers to pushes before, a push does.
+    pub(super) fn tend_if_overdue(&self) {
+        if self.has_for_checkpoints(2) {
+            self.tend();
+        }
+    }
+
     /// Makes a checkpoint if enough was accepted since the last one and nobody else is at it. A failure is
     /// not the pusher's: what was accepted is in the journal, and the next push tries again.
-    pub(super) fn checkpoint_if_due(&self) {
-        let (is_due, is_overdue) = {
-            let tail = &self.state().tail;
-            let (entries, bytes) = (self.settings.checkpoint_every, tail.bytes());
-            (tail.len() >= entries || bytes >= MOST_BYTES, bytes >= 2 * MOST_BYTES)
-        };
-        if !is_due {
+    pub(super) fn tend(&self) {
+        if !self.has_for_checkpoints(1) {
             return;
         }
+        let is_overdue = self.has_for_checkpoints(2);
         let at_it = match self.checkpointing.try_lock() {
             Ok(guard) => guard,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),

@@ -30,7 +30,9 @@ impl Transport for InProcess {
     fn push<'a>(&'a self, request: &'a PushRequest) -> BoxFuture<'a, Result<PushReply, TransportError>> {
         Box::pin(async {
             let offers = request.entries.iter().cloned().map(Offer::Entry).collect();
-            self.hub.push(&self.principal, request.attempt, offers)
+            let reply = self.hub.push(&self.principal, request.attempt, offers);
+            self.hub.tend();
+            reply
         })
     }
 

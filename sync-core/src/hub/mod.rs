@@ -270,6 +270,13 @@ impl Hub {
         self.inner.checkpoint()
     }
 
+    /// Makes the checkpoint that is due, if one is, and cuts the log as far as it is not to be kept: what pushes leave to be
+    /// done. For whoever serves a hub, behind an answer, as [`InProcess`] and sync-http do: nobody waits for it there.
+    /// Without it pushes do it themselves, when twice as much waits for it.
+    pub fn tend(&self) {
+        self.inner.tend();
+    }
+
     /// Whether the store failed, so that nothing more is accepted until it is opened again.
     pub fn has_failed(&self) -> bool {
         self.inner.journal.failure().is_some_and(|error| !error.is_retryable())

@@ -72,7 +72,7 @@ impl Inner {
                 Err(error) if is_moved(&error) => continue,
                 Err(error) => return Err(failed(error)),
             }
-            self.checkpoint_if_due();
+            self.tend_if_overdue();
             let ids = push.offers.into_iter().map(|offer| offer.id);
             let verdicts = ids.zip(pending.outcome?).collect();
             return Ok(PushReply { verdicts, head: pending.head, server_time: self.now() });

@@ -87,6 +87,7 @@ fn one_is_made_every_so_many_entries_and_memory_starts_anew() {
     let ranges = store.count("range");
     for n in 0..100 {
         assert_eq!(push_words(&hub, &[a.create(&n.to_string(), "one")]), (n + 1).to_string());
+        hub.tend();
     }
     assert_eq!(store.count("checkpoint"), 10);
     assert_eq!(store.count("range"), ranges, "nothing was read anew");
@@ -96,6 +97,17 @@ fn one_is_made_every_so_many_entries_and_memory_starts_anew() {
     assert_eq!(again.head(), hub.head());
     assert_eq!(hub.checkpoint().map_err(|e| e.to_string()), Ok(()));
     assert_eq!(store.count("checkpoint"), 10, "there was nothing to take in");
+}
+
+#[test]
+fn pushes_make_one_themselves_where_nobody_does_behind_them() {
+    let store = Watched::default();
+    let hub = builder().checkpoint_every(10).open(store.clone()).unwrap();
+    let mut a = Client::new("a");
+    for n in 0..100 {
+        assert_eq!(push_words(&hub, &[a.create(&n.to_string(), "one")]), (n + 1).to_string());
+        assert_eq!(store.count("checkpoint"), (n + 1) / 20, "for twice as many entries");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sync_core::{Error, Hub};
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use super::service::Shared;
@@ -15,21 +16,49 @@ impl Shared {
         space: Option<String>,
         call: impl FnOnce(&Hub, &Self) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
+        self.call_then(space, call, |_| ()).await
+    }
+
+    /// As [`call`](Self::call); what is left to be done `then` nobody waits for.
+    pub(crate) async fn call_then<T: Send + 'static>(
+        self: &Arc<Self>,
+        space: Option<String>,
+        call: impl FnOnce(&Hub, &Self) -> Result<T, Problem> + Send + 'static,
+        then: fn(&Hub),
+    ) -> Result<T, Problem> {
         let gone = |_| Problem::new("hub", "the service is gone");
         let permit = Arc::clone(&self.calls).acquire_owned().await.map_err(gone)?;
         let shared = Arc::clone(self);
+        let (answer, answered) = oneshot::channel();
         let whole = move || {
             let _permit = permit;
-            let hub = shared.hub(space.as_deref())?;
-            call(&hub, &shared)
+            let hub = match shared.hub(space.as_deref()) {
+                Ok(hub) => hub,
+                Err(problem) => return drop(answer.send(Err(problem))),
+            };
+            // Whoever asked may be gone.
+            let _ = answer.send(call(&hub, &shared));
+            then(&hub);
+        };
+        let failed = |error: &dyn std::error::Error| {
+            tracing::error!(%error, "a call to the hub panicked");
+            Problem::new("hub", "the hub failed at this request; it was not carried out, or not answered")
         };
         if self.inline {
-            return whole();
+            whole();
+            return answered.await.unwrap_or_else(|error| Err(failed(&error)));
         }
-        spawn_blocking(whole).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a call to the hub panicked");
-            Err(Problem::new("hub", "the hub failed at this request; it was not carried out, or not answered"))
-        })
+        let task = spawn_blocking(whole);
+        match answered.await {
+            Ok(answer) => answer,
+            Err(unanswered) => Err(task.await.map_or_else(|panic| failed(&panic), |()| failed(&unanswered))),
+        }
+    }
+
+    /// Waits until no call is under way, nor what is left to be done behind one.
+    pub(crate) async fn at_rest(&self) {
+        let all = u32::try_from(self.limits.calls).unwrap_or(u32::MAX);
+        let _ = self.calls.acquire_many(all.max(1)).await;
     }
 
     fn hub(&self, space: Option<&str>) -> Result<Hub, Problem> {

@@ -60,7 +60,7 @@ impl Shared {
             Dialect::Article => limits.upload_bytes,
         };
         let arrived = body::read(body, Form::of(headers)?, most, limits.body_time, &self.bodies).await?;
-        self.call(space, move |hub, shared| {
+        let decide = move |hub: &Hub, shared: &Shared| {
             let media = arrived.media;
             let bytes = arrived.expand()?;
             let reply = match (asked.dialect, media) {
@@ -76,8 +76,8 @@ impl Shared {
                 }
                 _ => Ok(reply::message(wire::actions::reply(&reply), Media::Json, asked.coding)),
             }
-        })
-        .await
+        };
+        self.call_then(space, decide, Hub::tend).await
     }
 
     pub(super) async fn pull(

@@ -85,6 +85,8 @@ pub async fn serve<L: Listener>(
     closing.send_replace(true);
     // Every connection keeps to the grace by itself.
     let _ = places.acquire_many(most).await;
+    // What is done behind answers ends before the hubs are let go of.
+    let _ = timeout(options.grace, service.shared.at_rest()).await;
 }
 
 /// Has the hubs that are open maintain themselves, one after the other.

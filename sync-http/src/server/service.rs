@@ -126,7 +126,8 @@ impl HubServiceBuilder {
     /// The service.
     pub fn build(self) -> HubService {
         let Self { spaces, default_space, authenticate, limits, inline } = self;
-        let permits = |count: usize| Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)));
+        // No more than can be asked for at once.
+        let permits = |count: usize| Arc::new(Semaphore::new(count.clamp(1, u32::MAX as usize)));
         let shared = Shared {
             bodies: permits(limits.bodies / PIECE),
             calls: permits(limits.calls),
