@@ -17,6 +17,9 @@ use crate::store::{Checkpoint, Position, StoreError};
 /// A checkpoint is made of fewer entries than usual where they are large: in memory they take about four times this.
 const MOST_BYTES: usize = 1 << 19;
 
+/// From this fullness on pushes wait for the checkpoint: what they would bring meanwhile takes memory.
+const OVERDUE: usize = 125;
+
 /// The state as a checkpoint takes it in.
 struct Snapped {
     restarts: u64,
@@ -32,15 +35,16 @@ struct Snapped {
 }
 
 impl Inner {
-    /// Whether so many times as much was accepted since the last checkpoint as one is made of.
-    fn has_for_checkpoints(&self, count: usize) -> bool {
+    /// How much was accepted since the last checkpoint, in hundredths of what one is made of.
+    fn fullness(&self) -> usize {
         let tail = &self.state().tail;
-        tail.len() / count >= self.settings.checkpoint_every || tail.bytes() / count >= MOST_BYTES
+        let entries = tail.len().saturating_mul(100) / self.settings.checkpoint_every.max(1);
+        entries.max(tail.bytes().saturating_mul(100) / MOST_BYTES)
     }
 
     /// What nobody did behind the answers to pushes before, a push does.
     pub(super) fn tend_if_overdue(&self) {
-        if self.has_for_checkpoints(2) {
+        if self.fullness() >= OVERDUE {
             self.tend();
         }
     }
@@ -48,10 +52,11 @@ impl Inner {
     /// Makes a checkpoint if enough was accepted since the last one and nobody else is at it. A failure is
     /// not the pusher's: what was accepted is in the journal, and the next push tries again.
     pub(super) fn tend(&self) {
-        if !self.has_for_checkpoints(1) {
+        let fullness = self.fullness();
+        if fullness < 100 {
             return;
         }
-        let is_overdue = self.has_for_checkpoints(2);
+        let is_overdue = fullness >= OVERDUE;
         let at_it = match self.checkpointing.try_lock() {
             Ok(guard) => guard,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),

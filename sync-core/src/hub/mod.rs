@@ -272,7 +272,7 @@ impl Hub {
 
     /// Makes the checkpoint that is due, if one is, and cuts the log as far as it is not to be kept: what pushes leave to be
     /// done. For whoever serves a hub, behind an answer, as [`InProcess`] and sync-http do: nobody waits for it there.
-    /// Without it pushes do it themselves, when twice as much waits for it.
+    /// Pushes wait for it, or do it themselves, when a quarter more waits for it.
     pub fn tend(&self) {
         self.inner.tend();
     }

@@ -106,7 +106,7 @@ fn pushes_make_one_themselves_where_nobody_does_behind_them() {
     let mut a = Client::new("a");
     for n in 0..100 {
         assert_eq!(push_words(&hub, &[a.create(&n.to_string(), "one")]), (n + 1).to_string());
-        assert_eq!(store.count("checkpoint"), (n + 1) / 20, "for twice as many entries");
+        assert_eq!(store.count("checkpoint"), (n + 1) / 13, "when there are a quarter more");
     }
 }
 

@@ -166,7 +166,9 @@ impl Space {
             Request::Push(push) => {
                 self.rows += 1;
                 let offers = push.entries.iter().cloned().map(sync_core::Offer::Entry).collect();
-                hub.push(principal, push.attempt, offers).map(Reply::Push)
+                let reply = hub.push(principal, push.attempt, offers);
+                hub.tend();
+                reply.map(Reply::Push)
             }
             Request::Pull(pull) => hub.pull(pull).map(Reply::Pull),
             Request::Snapshot(snapshot) => hub.snapshot(snapshot).map(|page| Reply::Snapshot(Box::new(page))),
