@@ -1,5 +1,6 @@
 //! The compact binary form: variable-length integers, texts, and tables of texts that repeat.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use super::ids;
@@ -18,10 +19,64 @@ pub struct CodecError {
 
 pub(crate) type Result<T> = std::result::Result<T, CodecError>;
 
+/// Writes numbers, texts and lists one behind the other.
+#[derive(Default)]
+pub(crate) struct Bytes(Vec<u8>);
+
+impl Bytes {
+    pub(crate) fn finish(self) -> Vec<u8> {
+        self.0
+    }
+
+    pub(crate) fn u8(&mut self, byte: u8) {
+        self.0.push(byte);
+    }
+
+    /// LEB128.
+    pub(crate) fn u64(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.0.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.0.push(number as u8);
+    }
+
+    /// Zigzag, then LEB128.
+    pub(crate) fn i64(&mut self, number: i64) {
+        self.u64(((number << 1) ^ (number >> 63)) as u64);
+    }
+
+    pub(crate) fn u128(&mut self, number: u128) {
+        self.0.extend_from_slice(&number.to_le_bytes());
+    }
+
+    pub(crate) fn text(&mut self, text: &str) {
+        self.raw(text.as_bytes());
+    }
+
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
+        self.u64(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// Bytes whose number is known otherwise.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// How many there are, and each.
+    pub(crate) fn each<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
+        self.u64(items.len() as u64);
+        for item in items {
+            write(self, item);
+        }
+    }
+}
+
 /// Writes the compact form; texts that repeat go into a table, or stand in place where there is none.
 #[derive(Default)]
 pub(crate) struct Writer {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     table: Option<Table<Text<Name>>>,
 }
 
@@ -31,7 +86,7 @@ impl Writer {
 
     /// A writer that collects repeated texts in a table before the rest.
     pub(crate) fn with_table() -> Self {
-        Self { bytes: Vec::with_capacity(Self::ROW), table: Some(Table::default()) }
+        Self { bytes: Bytes(Vec::with_capacity(Self::ROW)), table: Some(Table::default()) }
     }
 
     /// A writer whose output depends on what is written alone: for hashing, and for single rows.
@@ -41,7 +96,7 @@ impl Writer {
 
     pub(crate) fn finish(self) -> Vec<u8> {
         if self.table.is_none() {
-            return self.bytes;
+            return self.bytes.finish();
         }
         let mut out = Vec::with_capacity(self.most_bytes());
         self.finish_into(&mut out);
@@ -51,48 +106,17 @@ impl Writer {
     /// How many bytes there will be, at most.
     pub(crate) fn most_bytes(&self) -> usize {
         let texts = self.table.iter().flat_map(Table::things);
-        texts.map(|Text(text)| text.len() + 10).sum::<usize>() + self.bytes.len() + 10
+        texts.map(|Text(text)| text.len() + 10).sum::<usize>() + self.bytes.0.len() + 10
     }
 
     /// Adds what was written to these bytes.
     pub(crate) fn finish_into(self, out: &mut Vec<u8>) {
         if let Some(table) = self.table {
-            let mut w = Writer { bytes: std::mem::take(out), table: None };
+            let mut w = Bytes(std::mem::take(out));
             ids::write(&mut w, table.things().iter().map(|Text(text)| &**text));
-            *out = w.bytes;
+            *out = w.finish();
         }
-        out.extend_from_slice(&self.bytes);
-    }
-
-    pub(crate) fn u8(&mut self, byte: u8) {
-        self.bytes.push(byte);
-    }
-
-    /// LEB128.
-    pub(crate) fn u64(&mut self, mut number: u64) {
-        while number >= 0x80 {
-            self.bytes.push(number as u8 | 0x80);
-            number >>= 7;
-        }
-        self.bytes.push(number as u8);
-    }
-
-    /// Zigzag, then LEB128.
-    pub(crate) fn i64(&mut self, number: i64) {
-        self.u64(((number << 1) ^ (number >> 63)) as u64);
-    }
-
-    pub(crate) fn u128(&mut self, number: u128) {
-        self.bytes.extend_from_slice(&number.to_le_bytes());
-    }
-
-    pub(crate) fn text(&mut self, text: &str) {
-        self.raw(text.as_bytes());
-    }
-
-    pub(crate) fn raw(&mut self, bytes: &[u8]) {
-        self.u64(bytes.len() as u64);
-        self.bytes.extend_from_slice(bytes);
+        out.extend_from_slice(&self.bytes.0);
     }
 
     /// A text that is likely to come again.
@@ -100,11 +124,6 @@ impl Writer {
         let Some(table) = &mut self.table else { return self.text(name) };
         let place = table.place(Text(name));
         self.u64(u64::from(place));
-    }
-
-    /// Bytes whose number is known otherwise.
-    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
     }
 
     pub(crate) fn value(&mut self, value: &Value) {
@@ -146,6 +165,20 @@ impl Writer {
         for item in items {
             write(self, item);
         }
+    }
+}
+
+/// What needs no table is written behind the rest.
+impl Deref for Writer {
+    type Target = Bytes;
+    fn deref(&self) -> &Bytes {
+        &self.bytes
+    }
+}
+
+impl DerefMut for Writer {
+    fn deref_mut(&mut self) -> &mut Bytes {
+        &mut self.bytes
     }
 }
 

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use super::codec::{CodecError, Reader, Result, Writer};
+use super::codec::{Bytes, CodecError, Reader, Result};
 
 /// How an id stands in the table: as its length more than these, or as one of them.
 const UUID: u64 = 0;
@@ -11,7 +11,7 @@ const HEX: u64 = 1;
 const TEXT: u64 = 2;
 
 /// Writes how many there are and the forms of all, then their bytes.
-pub(super) fn write<'a>(w: &mut Writer, ids: impl ExactSizeIterator<Item = &'a str>) {
+pub(super) fn write<'a>(w: &mut Bytes, ids: impl ExactSizeIterator<Item = &'a str>) {
     w.u64(ids.len() as u64);
     let ids: SmallVec<[Id<'_>; 4]> = ids.map(Id::of).collect();
     for id in &ids {

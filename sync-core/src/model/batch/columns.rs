@@ -1,6 +1,6 @@
 //! The columns of a batch, in the order in which they stand.
 
-use crate::model::codec::{Reader, Result, Writer};
+use crate::model::codec::{Bytes, Reader, Result};
 
 #[derive(Default)]
 pub(super) struct Columns<C> {
@@ -70,10 +70,10 @@ impl<C> Columns<C> {
     }
 }
 
-impl Columns<Writer> {
+impl Columns<Bytes> {
     /// The lengths of the columns, and the columns.
-    pub(super) fn finish(self, out: &mut Writer) {
-        let columns = self.in_order().map(Writer::finish);
+    pub(super) fn finish(self, out: &mut Bytes) {
+        let columns = self.in_order().map(Bytes::finish);
         for column in &columns {
             out.u64(column.len() as u64);
         }

@@ -2,7 +2,7 @@
 
 use super::columns::Columns;
 use super::{At, Seen, VERSION, head, rare, replaced};
-use crate::model::codec::Writer;
+use crate::model::codec::Bytes;
 use crate::model::entry::{Action, EntityKey, Entry};
 use crate::model::ids;
 use crate::model::op::Op;
@@ -12,7 +12,7 @@ use crate::model::value::Value;
 
 #[derive(Default)]
 struct Batch<'a> {
-    columns: Columns<Writer>,
+    columns: Columns<Bytes>,
     count: u64,
     names: Table<Text<&'a Name>>,
     clients: Table<&'a ClientId>,
@@ -22,7 +22,7 @@ struct Batch<'a> {
     seen: Vec<Seen>,
     shapes: Table<Vec<(u32, u64)>>,
     /// The tables' part of the shapes, and the shape of the entry at hand.
-    shape_table: Writer,
+    shape_table: Bytes,
     shape: Vec<(u32, u64)>,
     /// The client, the time and the group of the entry before.
     client: u32,
@@ -41,7 +41,7 @@ pub(super) fn encode<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<u8
 impl<'a> Batch<'a> {
     fn finish(mut self) -> Vec<u8> {
         let tables = &mut self.columns.tables;
-        tables.list(self.names.things(), |w, Text(name)| w.text(name));
+        tables.each(self.names.things(), |w, Text(name)| w.text(name));
         ids::write(tables, self.clients.things().iter().map(|client| client.as_str()));
         ids::write(tables, self.keys.things().iter().map(|key| &*key.id));
         for key in self.keys.things() {
@@ -49,7 +49,7 @@ impl<'a> Batch<'a> {
         }
         tables.u64(self.shapes.things().len() as u64);
         tables.bytes(&self.shape_table.finish());
-        let mut out = Writer::plain();
+        let mut out = Bytes::default();
         out.u8(VERSION);
         out.u64(self.count);
         self.columns.finish(&mut out);
@@ -174,7 +174,7 @@ impl<'a> Batch<'a> {
         let known = self.shapes.things().len();
         let place = self.shapes.place(shape);
         if place as usize == known {
-            self.shape_table.list(shape, |w, (name, kind)| {
+            self.shape_table.each(shape, |w, (name, kind)| {
                 w.u64(u64::from(*name));
                 w.u64(*kind);
             });
