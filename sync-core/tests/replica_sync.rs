@@ -719,6 +719,48 @@ fn a_copy_that_found_itself_one_remembers_what_the_hub_had_although_nothing_came
     assert_eq!((views, copy.replica.rejected().len()), (1, 1), "what was counted once counts once");
 }
 
+/// Has the first entry of a push arrive, and no reply.
+struct First {
+    hub: InProcess,
+}
+
+passing!(
+    First: hello(HelloRequest) -> Hello, pull(PullRequest) -> Page, snapshot(SnapshotRequest) -> SnapshotPage,
+    join(SnapshotPage) -> ();
+    fn push<'a>(&'a self, request: &'a PushRequest) -> BoxFuture<'a, Result<PushReply, TransportError>> {
+        Box::pin(async move {
+            let first = PushRequest { entries: request.entries[..1].to_vec(), ..request.clone() };
+            self.hub.push(&first).await?;
+            Err(TransportError::Offline { message: "lost".into() })
+        })
+    }
+);
+
+#[test]
+fn what_a_copy_brought_counts_once_although_it_cut_its_journal_and_the_hub_lost_it() {
+    for cut in [false, true] {
+        let mut world = World::new();
+        let mut a = world.device();
+        a.edit_or_create("n", 1);
+        a.edit("n", |n| n.views += 10);
+        let mut copy = world.device_on(Arc::new(a.store.copy()), world.clock.clone());
+        run(a.replica.sync(&First { hub: a.hub.clone() })).unwrap_err();
+        assert!(copy.sync().forked, "the one has brought the create, the copy brings the edit");
+        if cut {
+            copy.replica.compact().unwrap();
+        }
+        world.put_back(MemoryStore::new());
+        a.meets(&world);
+        copy.meets(&world);
+        assert!(copy.sync().hub_restored);
+        a.sync();
+        let fresh = world.device();
+        fresh.sync();
+        let views = |device: &Device| device.replica.get::<Note>(&"n".into()).unwrap().map(|note| note.views);
+        assert_eq!((views(&fresh), views(&a)), (Some(11), Some(11)), "cut: {cut}");
+    }
+}
+
 impl Device {
     fn edit_or_create(&self, id: &str, views: i64) {
         self.replica.create(Note { views, ..note(id, "counted") }).unwrap().wait().unwrap();

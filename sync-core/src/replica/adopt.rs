@@ -132,7 +132,11 @@ impl Session {
             trusted.set(client.clone(), Known { n: *same, ..Known::default() });
         }
         // Nobody else changes what was accepted while this session lasts.
-        let kept = if other.is_some() { self.only_here(&trusted, table)? } else { Vec::new() };
+        let mut kept = Vec::new();
+        if other.is_some() {
+            kept = self.only_here(&trusted, table)?;
+            self.forget_intents(&trusted)?;
+        }
         let (before, position) = {
             // What is pending is looked at and decided about in one step: nobody writes anything that builds on what
             // is not here any more.

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::blocks::{self, Block, Run};
 use super::checkpointer::Checkpointer;
+use super::intents;
 use super::keep::Mark;
 use super::query::local_place;
 use super::state::{Aside, State};
@@ -108,6 +109,7 @@ impl Replica {
         let mut checkpoint = Checkpoint { covers: written.mark.position, ..Checkpoint::default() };
         checkpoint.puts.extend(written.small.iter().cloned());
         written.put_undecided(&**store, &mut checkpoint)?;
+        intents::add(&**store, &written.intents, &mut checkpoint)?;
         for (key, fields) in &written.local {
             let mut w = Writer::plain();
             super::row::write_fields(&mut w, fields);
@@ -221,6 +223,13 @@ pub(super) struct Underway {
     has_failed: bool,
 }
 
+impl Underway {
+    /// What it brings into the map of which writes were accepted under which names.
+    pub(super) fn intents(&self) -> &[intents::Run] {
+        &self.written.intents
+    }
+}
+
 /// What a checkpoint takes in.
 pub(super) struct Written {
     /// What it covers.
@@ -240,6 +249,7 @@ pub(super) struct Written {
     runs: Vec<Range<u64>>,
     aside: Vec<(u64, Aside)>,
     dropped: Vec<u64>,
+    intents: Vec<intents::Run>,
     local: Vec<(EntityKey, Fields)>,
 }
 
@@ -298,6 +308,7 @@ impl State {
             runs,
             aside,
             dropped,
+            intents: self.intents.take(),
             local: self.local.iter().map(|(key, fields)| (key.clone(), fields.clone())).collect(),
         });
         self.underway = Some(Underway { written: written.clone(), has_failed: false });
@@ -346,6 +357,7 @@ impl State {
             return;
         }
         self.pending.give_back(&written.blocks);
+        self.intents.give_back(&written.intents);
         for (local, _) in &written.aside {
             if let Some(aside) = self.aside.get_mut(local) {
                 aside.stored = false;

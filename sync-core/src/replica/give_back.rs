@@ -3,7 +3,6 @@
 use super::query::Scan;
 use super::session::Session;
 use crate::error::Error;
-use crate::model::stamp::Dot;
 use crate::transport::{Link, SnapshotPage, Transport, TransportError};
 
 /// How many records are offered in one page.
@@ -47,12 +46,6 @@ impl Session {
                 return Ok(());
             }
         }
-    }
-
-    /// Which of this file's entries were accepted under which name, as far as the journal reaches back.
-    fn known_intents(&self) -> Result<Vec<(u128, Dot)>, Error> {
-        let accepted = self.log()?.into_iter().filter(|line| line.state == super::LogState::Accepted);
-        Ok(accepted.filter_map(|line| Some((line.entry.intent?, line.entry.origin.dot))).collect())
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::blocks::{PENDING, PENDING_OF};
 use super::cold::{self, Cold};
+use super::intents::INTENTS;
 use super::keep::Marks;
 use super::names::Names;
 use super::row::{
@@ -186,8 +187,8 @@ fn each(
     }
 }
 
-/// The rows of entries that are not decided, and of fields that never leave the device.
-pub(super) const WIPED: [&[u8]; 4] = [&[PENDING], &[PENDING_OF], &[ASIDE], b"l"];
+/// The rows of entries that are not decided, of what those were that are, and of fields that never leave the device.
+pub(super) const WIPED: [&[u8]; 5] = [&[PENDING], &[PENDING_OF], &[ASIDE], &[INTENTS], b"l"];
 
 /// Where an entry that was set aside is kept.
 pub(super) fn aside_place(local: u64) -> Vec<u8> {

@@ -16,6 +16,7 @@ mod explain;
 mod give_back;
 mod greet;
 mod inbox;
+mod intents;
 mod keep;
 mod log;
 mod lost;

@@ -18,7 +18,8 @@ use crate::transport::Rejection;
 impl State {
     /// A pending entry is in the records under this name: later ones name it so.
     pub(super) fn settle(&mut self, local: u64, dot: &Dot) {
-        if self.remove_pending(local).is_some() {
+        if let Some(pending) = self.remove_pending(local) {
+            self.intents.note(pending.entry.intent, dot);
             self.names.note(local, dot, self.next_local);
             self.prune_names();
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::checkpoint::Underway;
 use super::cold::Read;
+use super::intents::Intents;
 use super::keep::Marks;
 use super::names::Names;
 use super::overlay::Shown;
@@ -55,6 +56,8 @@ pub(crate) struct State {
     pub(crate) pending: Queue,
     /// What those are called that pending entries name and that are pending no more.
     pub(crate) names: Names,
+    /// Under which names writes were accepted, since the checkpoint.
+    pub(crate) intents: Intents,
     /// What shows of entities with pending entries.
     pub(crate) shown: Shown,
     /// Entries that were refused, by their local numbers.
@@ -112,6 +115,7 @@ impl State {
             table: Table::default(),
             pending: Queue::default(),
             names: Names::default(),
+            intents: Intents::default(),
             shown: Shown::default(),
             aside: BTreeMap::new(),
             local: HashMap::default(),
