@@ -204,7 +204,7 @@ mod tests {
         let runs: Vec<(u128, u64)> = intents.0.iter().map(|run| (run.first, run.count)).collect();
         assert_eq!(runs, [(7, 2), (10, 1), (11, 2), (13, 1)]);
         let has = |n| [(ClientId::new("c"), Known { n, ..Default::default() })].into_iter().collect();
-        let within = |n| intents.0.iter().cloned().filter_map(|run| run.within(&has(n))).map(|run| run.count);
+        let within = |n| intents.0.iter().cloned().filter_map(move |run| run.within(&has(n))).map(|run| run.count);
         assert_eq!([0, 1, 3, 5, 6].map(|n| within(n).sum::<u64>()), [0, 1, 3, 4, 5]);
     }
 
