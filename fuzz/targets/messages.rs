@@ -196,6 +196,7 @@ impl Transport for Lying {
                 })
                 .collect(),
             may_join: false,
+            epochs: Vec::new(),
         };
         Box::pin(async { Ok(hello) })
     }

@@ -1,6 +1,10 @@
 //! How a replica reaches a hub: the contract that transports implement, and what travels.
 
 pub mod compact;
+mod epochs;
+
+pub use epochs::EpochStart;
+pub(crate) use epochs::Epochs;
 
 use std::fmt;
 use std::future::Future;
@@ -60,6 +64,8 @@ pub struct HelloRequest {
     pub clients: Vec<(ClientId, Known)>,
     /// The furthest cursor that the replica was ever told.
     pub cursor: Cursor,
+    /// The last of the hub's epochs of which the replica knows where it began.
+    pub epoch: Epoch,
 }
 
 /// A position in a space's log, with the digest of the log up to it.
@@ -136,6 +142,9 @@ pub struct Hello {
     pub clients: Vec<ClientStanding>,
     /// Whether this principal may offer a snapshot for joining.
     pub may_join: bool,
+    /// Where the epochs of the log began: the one that the replica named and all since, or none if there are no others; all
+    /// that are known if that one is not of this log.
+    pub epochs: Vec<EpochStart>,
 }
 
 /// What a hub knows of one client of a replica.

@@ -158,6 +158,7 @@ impl Canned {
             protocols: vec![1],
             clients: request.clients.iter().map(standing).collect(),
             may_join: false,
+            epochs: Vec::new(),
         }
     }
 

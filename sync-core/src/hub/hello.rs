@@ -5,7 +5,7 @@ use super::inner::{Inner, failed};
 use super::pull::Extent;
 use super::read::Reading;
 use crate::model::stamp::{ClientId, Digest, Dot, Known};
-use crate::transport::{ClientStanding, Cursor, Hello, HelloRequest, TransportError};
+use crate::transport::{ClientStanding, Cursor, Epoch, EpochStart, Hello, HelloRequest, TransportError};
 
 /// The protocol versions that the hub speaks.
 const PROTOCOLS: [u32; 1] = [1];
@@ -25,7 +25,14 @@ impl Inner {
             protocols: PROTOCOLS.to_vec(),
             clients: self.standings(&request.clients)?,
             may_join: self.settings.allow_join,
+            epochs: self.epochs_since(request.epoch, extent.head),
         })
+    }
+
+    /// Of what may still be lost nobody is told.
+    fn epochs_since(&self, known: Epoch, head: Cursor) -> Vec<EpochStart> {
+        let state = self.state();
+        state.epochs.since(known).iter().take_while(|begun| begun.after < head.seq).copied().collect()
     }
 
     fn is_on_chain(&self, extent: &Extent, cursor: Cursor) -> Result<bool, TransportError> {

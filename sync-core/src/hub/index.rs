@@ -1,14 +1,13 @@
 //! What the checkpoint knows of single entries and clients: the places of its rows, and their contents.
 
 use super::batch::Logged;
-use super::epochs::Epochs;
 use super::row::Row;
 use crate::model::codec::{self, CodecError, Reader, Writer};
 use crate::model::stamp::{ClientId, Digest, Dot, Known, Name};
 use crate::records::Table;
 use crate::seal;
 use crate::store::{Position, Store, StoreError};
-use crate::transport::Cursor;
+use crate::transport::{Cursor, Epochs};
 
 /// Where an accepted entry stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -359,7 +358,7 @@ impl Meta {
         w.u64(self.greatest);
         w.u8(self.table.0);
         w.u64(self.joined);
-        self.epochs.encode(&mut w);
+        self.epochs.write(&mut w);
         sealed(META.to_vec(), w)
     }
 
@@ -373,7 +372,7 @@ impl Meta {
                 greatest: r.u64()?,
                 table: Table(r.u8()?),
                 joined: r.u64()?,
-                epochs: Epochs::decode(r)?,
+                epochs: Epochs::read(r)?,
             })
         };
         load(store, META, parse)

@@ -5,7 +5,7 @@
 //! in memory it holds what was accepted since the last checkpoint. Several hubs may share one store: each finds out
 //! at its next append, and before every refusal, that another one was faster, and decides anew.
 //!
-//! Read in this order: `batch`, `row`, `epochs`, `state`, `facts`, `draft`, `lane`, `admit`, `foreign`, `push`,
+//! Read in this order: `batch`, `row`, `state`, `facts`, `draft`, `lane`, `admit`, `foreign`, `push`,
 //! `checkpoint`, `load`, `read`, `pull`, `snapshot`.
 
 mod admit;
@@ -14,7 +14,6 @@ mod builder;
 mod checkpoint;
 mod compact;
 mod draft;
-mod epochs;
 mod facts;
 mod foreign;
 mod hello;

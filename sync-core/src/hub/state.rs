@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::batch::Logged;
-use super::epochs::Epochs;
 use super::index::{Intended, Meta, Place, Standing};
 use super::row::{Accepted, Content, Joined, Row};
 use super::tail::Tail;
@@ -12,7 +11,7 @@ use crate::model::entry::Action;
 use crate::model::stamp::{ClientId, Digest, Dot, Known};
 use crate::records::{Records, Table};
 use crate::store::{Position, StoreError};
-use crate::transport::{Cursor, Link};
+use crate::transport::{Cursor, Epochs, Link};
 
 /// The state of one space.
 #[derive(Default)]
@@ -74,7 +73,7 @@ impl State {
 
     /// Whether a cursor of this log is none of it, or no longer.
     pub(super) fn lost(&self, cursor: Cursor) -> bool {
-        cursor.seq > self.head.seq || !self.epochs.may_have(cursor)
+        cursor.seq > self.head.seq || self.epochs.tell(cursor, self.head) == Some(false)
     }
 
     /// Takes the next row. The caller has seen that it stands at the next position and goes on from the head.
@@ -90,7 +89,9 @@ impl State {
             Content::Joined(joined) => self.join(joined),
         }
         self.head = row.end;
-        self.epochs.note(row);
+        if row.steps() > 0 {
+            self.epochs.note(row.start.seq, row.end.epoch);
+        }
         self.queued.push_back((self.position, self.head));
         Ok(())
     }

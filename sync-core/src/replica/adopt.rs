@@ -16,7 +16,7 @@ use super::write::Writing;
 use crate::error::Error;
 use crate::model::stamp::{ClientId, Dot, Known, VersionVector};
 use crate::records::Table;
-use crate::transport::{Cursor, Epoch, HelloRequest, Rejection, SnapshotRequest, Transport, TransportError};
+use crate::transport::{Cursor, Epoch, Epochs, HelloRequest, Rejection, SnapshotRequest, Transport, TransportError};
 
 /// How often a snapshot is begun anew because the hub was put back or cut its log while it came.
 const PATIENCE: u32 = 8;
@@ -68,18 +68,20 @@ impl Session {
             }
         };
         let cursor = last.cursor;
-        let (told, other) = match history {
+        // Of a log that is another one now, the next greeting tells.
+        let (told, epochs, other) = match history {
             History::Known => {
                 self.check_told(transport).await?;
-                (self.state().told.furthest(cursor), None)
+                let state = self.state();
+                (state.told.furthest(cursor), state.epochs.clone(), None)
             }
-            History::GivenBack => (cursor, None),
+            History::GivenBack => (cursor, Epochs::default(), None),
             History::Another => {
                 let theirs = last.vector.iter().cloned().collect();
-                (cursor, Some(self.compare(transport, Some(&theirs)).await?.distrusted))
+                (cursor, Epochs::default(), Some(self.compare(transport, Some(&theirs)).await?.distrusted))
             }
         };
-        let arrived = Arrived { table, vector: last.vector, cursor, told, latest, other, of: None };
+        let arrived = Arrived { table, vector: last.vector, cursor, told, epochs, latest, other, of: None };
         self.offload(move |session| session.switch_to(arrived)).await
     }
 
@@ -90,7 +92,7 @@ impl Session {
             return Ok(true);
         }
         let clients = self.state().hello().clients;
-        Ok(transport.hello(&HelloRequest { clients, cursor: before }).await?.on_chain)
+        Ok(transport.hello(&HelloRequest { clients, cursor: before, ..HelloRequest::default() }).await?.on_chain)
     }
 
     /// The hub may have been put back to an older state while its snapshot came, or before: then the snapshot does not
@@ -124,7 +126,7 @@ impl Session {
 
     /// The snapshot is complete: from here on it is what this replica shows.
     pub(super) fn switch_to(&self, arrived: Arrived) -> Result<(), Error> {
-        let Arrived { table, vector: listed, cursor, told, latest, other, of } = arrived;
+        let Arrived { table, vector: listed, cursor, told, epochs, latest, other, of } = arrived;
         self.bring_in_all()?;
         let vector: VersionVector = listed.iter().cloned().collect();
         let mut trusted = vector.clone();
@@ -146,7 +148,7 @@ impl Session {
             }
             let before = self.state().table;
             let aside = self.leave_history(&writing, &vector, &trusted, other.is_some())?;
-            let row = Row::Adopted { table: table.0, cursor, told, latest, vector: listed, aside, kept, of };
+            let row = Row::Adopted { table: table.0, cursor, told, epochs, latest, vector: listed, aside, kept, of };
             (before, writing.commit(&row)?)
         };
         self.inner.journal.wait(position)?;
@@ -215,6 +217,8 @@ pub(super) struct Arrived {
     pub(super) cursor: Cursor,
     /// How far the log that it belongs to is known to go.
     pub(super) told: Cursor,
+    /// Where the epochs of that log began, as far as it is known.
+    pub(super) epochs: Epochs,
     /// The greatest logical time in it.
     pub(super) latest: u64,
     /// Its history is another one: of each client of which it has other entries, how many are the same.

@@ -45,7 +45,7 @@ impl Session {
         let Compared { mut distrusted, mut proofs } = Compared::default();
         let mut open = Vec::new();
         for clients in clients.chunks(AT_ONCE) {
-            let request = HelloRequest { clients: clients.to_vec(), cursor };
+            let request = HelloRequest { clients: clients.to_vec(), cursor, ..HelloRequest::default() };
             let hello = transport.hello(&request).await?;
             for ((client, ours), theirs) in request.clients.iter().zip(&hello.clients) {
                 let there = snapshot.map_or(theirs.known, |snapshot| snapshot.get(client));
@@ -85,7 +85,9 @@ impl Session {
             let middle = same + (differs - same) / 2;
             let digest = ours.get(&Dot::new(client.clone(), middle)).map(|link| link.digest);
             let known = Known { n: middle, digest: digest.unwrap_or_default() };
-            let hello = transport.hello(&HelloRequest { clients: vec![(client.clone(), known)], cursor }).await?;
+            let hello = transport
+                .hello(&HelloRequest { clients: vec![(client.clone(), known)], cursor, ..HelloRequest::default() })
+                .await?;
             let there = hello.clients.first().and_then(|standing| standing.digest_there);
             if digest.is_some() && there == digest {
                 same = middle;

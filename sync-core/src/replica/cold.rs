@@ -161,7 +161,7 @@ fn is_about_any(row: &Row) -> bool {
         Row::Clock { times, .. } => !times.is_empty(),
         Row::Adopted { .. } => true,
         Row::Client(_) | Row::Told(_) | Row::Write { .. } | Row::Offer { .. } | Row::Bind { .. } => false,
-        Row::Forget(_) | Row::Synced(_) | Row::Wiped { .. } => false,
+        Row::Forget(_) | Row::Synced(_) | Row::Epochs(_) | Row::Wiped { .. } => false,
     }
 }
 

@@ -116,7 +116,7 @@ impl Session {
     async fn cycle(&self, transport: &dyn Transport, options: SyncOptions) -> Result<Report, Error> {
         let mut report = Report::default();
         let hello = match self.greet(transport, &mut report, false).await? {
-            Greeted::Known(hello) => hello,
+            Greeted::Known(hello) => *hello,
             Greeted::LostData(lost) => self.restore_hub(transport, lost, &mut report).await?,
         };
         self.progress(|status| status.total = Some(hello.head.seq));
@@ -232,7 +232,7 @@ impl Session {
         self.take_snapshot(transport, History::GivenBack).await?;
         report.hub_restored = true;
         match self.greet(transport, report, false).await? {
-            Greeted::Known(hello) => Ok(hello),
+            Greeted::Known(hello) => Ok(*hello),
             Greeted::LostData(lost) => Err(Error::HubLostData { message: lost.message }),
         }
     }

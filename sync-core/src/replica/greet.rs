@@ -14,7 +14,7 @@ const TOLERANCE: u64 = 1_000;
 
 /// What a greeting brought to light.
 pub(super) enum Greeted {
-    Known(Hello),
+    Known(Box<Hello>),
     /// The hub lacks what this replica knows that it had.
     LostData(Lost),
 }
@@ -40,9 +40,12 @@ impl Session {
         self.bind(&hello)?;
         let lost = check_chain(&request, &hello)?;
         self.correct_clock(&hello, sent, took, report, is_ahead)?;
+        if lost.is_none() && !hello.epochs.is_empty() {
+            self.commit(&Row::Epochs(hello.epochs.clone()))?;
+        }
         Ok(match lost {
             Some(message) => Greeted::LostData(Lost { message, may_join: hello.may_join }),
-            None => Greeted::Known(hello),
+            None => Greeted::Known(Box::new(hello)),
         })
     }
 
@@ -138,6 +141,6 @@ impl State {
             // What was accepted and is not folded yet counts too, though its digest is not known.
             (client.clone(), Known { n: known.n, digest: known.digest })
         };
-        HelloRequest { clients: clients.map(known).collect(), cursor: self.told }
+        HelloRequest { clients: clients.map(known).collect(), cursor: self.told, epoch: self.epochs.last() }
     }
 }

@@ -152,7 +152,8 @@ impl Reading {
             }
             // What was before is another's.
             Row::Wiped { client, .. } => *self = Self { client, ..Self::default() },
-            Row::Clock { .. } | Row::Bind { .. } | Row::Forget(_) | Row::Synced(_) | Row::Told(_) => {}
+            Row::Clock { .. } | Row::Bind { .. } | Row::Forget(_) | Row::Synced(_) => {}
+            Row::Told(_) | Row::Epochs(_) => {}
         }
     }
 

@@ -20,7 +20,7 @@ use crate::model::stamp::{ClientId, Known};
 use crate::records::{Records, Table};
 use crate::seal;
 use crate::store::{Store, StoreError};
-use crate::transport::Cursor;
+use crate::transport::{Cursor, Epochs};
 
 const META: &[u8] = b"m";
 /// What is known of all pending entries.
@@ -46,6 +46,7 @@ pub(super) fn row(state: &State) -> (Vec<u8>, Vec<u8>) {
     w.i64(state.offset);
     state.cursor.write(&mut w);
     state.told.write(&mut w);
+    state.epochs.write(&mut w);
     w.option(state.account.as_ref(), write_account);
     w.option(state.of.as_ref(), write_space);
     w.option(state.last_synced.as_ref(), |w, at| w.u64(*at));
@@ -147,6 +148,7 @@ fn read(body: &[u8]) -> codec::Result<State> {
     state.offset = r.i64()?;
     state.cursor = Cursor::read(&mut r)?;
     state.told = Cursor::read(&mut r)?;
+    state.epochs = Epochs::read(&mut r)?;
     state.account = r.option(read_account)?;
     state.of = r.option(read_space)?;
     state.last_synced = r.option(Reader::u64)?;

@@ -92,6 +92,7 @@ impl Session {
                 hub: state.space(),
                 cursor: state.cursor,
                 told: state.told,
+                epochs: state.epochs.clone(),
                 vector: state.vector.iter().map(|(client, known)| (client.clone(), known)).collect(),
             }
         };
@@ -122,7 +123,7 @@ impl Session {
 
     fn read_snapshot(&self, reader: impl Read) -> Result<SnapshotSummary, Error> {
         let (mut file, head) = FileReader::begin(reader)?;
-        self.check_head(&head)?;
+        let goes_on = self.check_head(&head)?;
         let table = self.begin_snapshot()?;
         let (mut records, mut latest) = (0, 0);
         loop {
@@ -139,13 +140,13 @@ impl Session {
             self.store_records(table, &more, None)?;
             self.progress(|status| status.work.done = records);
         }
-        let Head { hub: of, cursor, told, vector } = head;
-        // Its device may have looked less far down the log. Only where it was told of the same run of the hub is it known to
-        // be the same log: else what comes again is here already.
-        let here = self.state().cursor;
-        let is_same = told.epoch == here.epoch && here.epoch != Epoch::default();
-        let cursor = if is_same { cursor.furthest(here) } else { cursor };
-        let arrived = Arrived { table, vector, cursor, told, latest, other: None, of };
+        let Head { hub: of, mut cursor, told, epochs, vector } = head;
+        // Its device may have looked less far down the log. Where it is not known to be the same log, what comes again is
+        // here already.
+        if goes_on {
+            cursor = cursor.furthest(self.state().cursor);
+        }
+        let arrived = Arrived { table, vector, cursor, told, epochs, latest, other: None, of };
         if let Err(error) = self.switch_to(arrived) {
             self.give_up_snapshot(table)?;
             return Err(error);
@@ -153,8 +154,9 @@ impl Session {
         Ok(SnapshotSummary { records, bytes: file.bytes, pending: self.state().pending.len() })
     }
 
-    /// A file of another space, or one that lacks what is here, is not read at all.
-    fn check_head(&self, head: &Head) -> Result<(), Error> {
+    /// A file of another space, or one that lacks what is here, is not read at all. Whether it is known that it goes on from
+    /// what is here; that may be unknown only where a hub tells of no epochs.
+    fn check_head(&self, head: &Head) -> Result<bool, Error> {
         let state = self.state();
         if let (Some(ours), Some(theirs)) = (state.space(), &head.hub)
             && ours != *theirs
@@ -172,8 +174,21 @@ impl Session {
         }
         let vector: VersionVector = head.vector.iter().cloned().collect();
         match state.check_contained(&vector) {
-            Err(Error::HubLostData { message }) => Err(older(message)),
-            checked => checked,
+            Err(Error::HubLostData { message }) => return Err(older(message)),
+            checked => checked?,
+        }
+        let (here, there) = (state.told, head.told);
+        let is_told = here.epoch != Epoch::default() && there.epoch != Epoch::default();
+        match head.epochs.tell(here, there) {
+            Some(true) => Ok(true),
+            // As many entries of each client as here, and the same.
+            _ if state.vector.iter().all(|(client, ours)| vector.get(client).n == ours.n) => Ok(false),
+            Some(false) => Err(Error::Diverged { message: format!("entry {here} is not in the log that it is of") }),
+            None if !is_told => Ok(false),
+            None => Err(unusable(
+                "whether it goes on from what is here cannot be told: the hub was started anew since, and the file does not \
+                 say where; sync with the hub, or have the other device sync and write it anew",
+            )),
         }
     }
 }

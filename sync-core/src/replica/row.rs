@@ -7,7 +7,7 @@ use crate::model::batch::{decode_trusted, encode_batch};
 use crate::model::codec::{self, CodecError, Reader, Writer};
 use crate::model::entry::{EntityKey, Entry};
 use crate::model::stamp::{ClientId, Dot, Known};
-use crate::transport::{Cursor, Limits, Rejection};
+use crate::transport::{Cursor, EpochStart, Epochs, Limits, Rejection};
 
 /// One commit of a device's journal.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,11 +30,12 @@ pub(crate) enum Row {
     /// Entries that were set aside are discarded.
     Forget(Vec<u64>),
     /// The hub's snapshot stands in this table of the store's map and counts from here on; `told` is the furthest that
-    /// its history was ever told to reach, `latest` the greatest logical time in it.
+    /// its history was ever told to reach, `epochs` what is known of that log, `latest` the greatest logical time in it.
     Adopted {
         table: u8,
         cursor: Cursor,
         told: Cursor,
+        epochs: Epochs,
         latest: u64,
         vector: Vec<(ClientId, Known)>,
         aside: Vec<(u64, Rejection)>,
@@ -46,6 +47,8 @@ pub(crate) enum Row {
     Synced(u64),
     /// The hub said that its log ends there.
     Told(Cursor),
+    /// The hub told where epochs of its log began.
+    Epochs(Vec<EpochStart>),
     /// Everything before is forgotten: the replica is a new one.
     Wiped { client: ClientId, table: u8 },
 }
@@ -153,11 +156,12 @@ impl Row {
                 w.u8(7);
                 w.list(locals, |w, local| w.u64(*local));
             }
-            Row::Adopted { table, cursor, told, latest, vector, aside, kept, of } => {
+            Row::Adopted { table, cursor, told, epochs, latest, vector, aside, kept, of } => {
                 w.u8(8);
                 w.u8(*table);
                 cursor.write(w);
                 told.write(w);
+                epochs.write(w);
                 w.u64(*latest);
                 w.list(vector, write_known);
                 w.list(aside, |w, (local, rejection)| {
@@ -177,6 +181,10 @@ impl Row {
             Row::Told(told) => {
                 w.u8(11);
                 told.write(w);
+            }
+            Row::Epochs(told) => {
+                w.u8(12);
+                w.list(told, EpochStart::write);
             }
             Row::Wiped { client, table } => {
                 w.u8(10);
@@ -209,6 +217,7 @@ impl Row {
                 table: r.u8()?,
                 cursor: Cursor::read(r)?,
                 told: Cursor::read(r)?,
+                epochs: Epochs::read(r)?,
                 latest: r.u64()?,
                 vector: r.list(read_known)?,
                 aside: r.list(|r| Ok((r.u64()?, read_rejection(r)?)))?,
@@ -218,6 +227,7 @@ impl Row {
             9 => Row::Synced(r.u64()?),
             10 => Row::Wiped { client: r.client()?, table: r.u8()? },
             11 => Row::Told(Cursor::read(r)?),
+            12 => Row::Epochs(r.list(EpochStart::read)?),
             _ => return Err(CodecError { expected: "a kind of journal row" }),
         })
     }

@@ -13,7 +13,7 @@ use crate::model::entry::EntityKey;
 use crate::model::record::Record;
 use crate::model::stamp::{ClientId, Known};
 use crate::seal;
-use crate::transport::Cursor;
+use crate::transport::{Cursor, Epochs};
 
 const MAGIC: &[u8; 15] = b"sync snapshot\n\0";
 /// The version of the blocks' layout.
@@ -33,6 +33,8 @@ pub(super) struct Head {
     pub(super) cursor: Cursor,
     /// How far its device knew that the hub's log goes: what it has beyond the cursor is its own.
     pub(super) told: Cursor,
+    /// Where the epochs of that log began.
+    pub(super) epochs: Epochs,
     pub(super) vector: Vec<(ClientId, Known)>,
 }
 
@@ -55,6 +57,7 @@ impl<W: Write> FileWriter<W> {
             w.option(head.hub.as_ref(), write_space);
             head.cursor.write(w);
             head.told.write(w);
+            head.epochs.write(w);
             w.list(&head.vector, write_known);
         })?;
         Ok(file)
@@ -121,6 +124,7 @@ impl<R: Read> FileReader<R> {
                 hub: r.option(read_space)?,
                 cursor: Cursor::read(r)?,
                 told: Cursor::read(r)?,
+                epochs: Epochs::read(r)?,
                 vector: r.list(read_known)?,
             }),
             _ => Err(codec::CodecError { expected: "the head" }),
@@ -233,6 +237,7 @@ mod tests {
             hub: Some(("hub".into(), "space".into())),
             cursor: Cursor { seq: 7, digest: Digest(9), epoch: Epoch(11) },
             told: Cursor { seq: 8, digest: Digest(10), epoch: Epoch(11) },
+            epochs: Epochs::default(),
             vector: vec![(ClientId::new("a"), Known { n: 7, digest: Digest(8) })],
         };
         let mut bytes = Vec::new();

@@ -18,7 +18,7 @@ use crate::model::entry::{EntityKey, Entry};
 use crate::model::stamp::{ClientId, Dot, VersionVector};
 use crate::records::{Records, Table};
 use crate::store::Position;
-use crate::transport::{Cursor, Limits, Link, Rejection};
+use crate::transport::{Cursor, Epochs, Limits, Link, Rejection};
 
 /// The state of one replica. Changed by [`apply`](State::apply) alone, alike when a row is written and when it
 /// is read again after opening.
@@ -41,6 +41,8 @@ pub(crate) struct State {
     pub(crate) cursor: Cursor,
     /// The furthest that the hub ever told: with a page, or with its verdicts.
     pub(crate) told: Cursor,
+    /// Where the epochs of the hub's log began, as far as it told: those up to its greeting.
+    pub(crate) epochs: Epochs,
     pub(crate) account: Option<Account>,
     /// Of which hub and space the file was that the records come from, where the replica met no hub yet.
     pub(crate) of: Option<(String, String)>,
@@ -106,6 +108,7 @@ impl State {
             offset: 0,
             cursor: Cursor::default(),
             told: Cursor::default(),
+            epochs: Epochs::default(),
             account: None,
             of: None,
             last_synced: None,
@@ -181,12 +184,14 @@ impl State {
             }
             Row::Forget(locals) => self.forget(locals),
             Row::Told(told) => self.hear_of(*told),
+            Row::Epochs(told) => self.epochs.learn(told),
             Row::Synced(at) => self.last_synced = Some(*at),
             Row::Wiped { client, table } => self.wipe(client.clone(), Table(*table)),
-            Row::Adopted { table, cursor, told, latest, vector, aside, kept, of } => {
+            Row::Adopted { table, cursor, told, epochs, latest, vector, aside, kept, of } => {
                 self.clock.see(*latest);
                 self.table = Table(*table);
                 (self.cursor, self.told) = (*cursor, *told);
+                self.epochs.clone_from(epochs);
                 self.of = of.clone();
                 // Of another history nothing that was noted is known to hold.
                 self.asked.values_mut().for_each(|noted| *noted = None);

@@ -157,6 +157,66 @@ fn a_file_that_is_older_or_of_another_space_is_refused() {
 }
 
 #[test]
+fn a_file_of_a_device_that_knows_the_log_only_since_the_hub_was_started_anew_is_taken() {
+    let mut pair = Pair::new();
+    let store = Arc::new(MemoryStore::new());
+    let hub = |clock: &Set| Hub::builder().name("hub").clock(Arc::new(clock.clone())).open(store.clone()).unwrap();
+    pair.hub = hub(&pair.clock);
+    let (ahead, behind) = (pair.fresh(), pair.fresh());
+    for device in [&ahead, &behind] {
+        ahead.create(note(&format!("{}", notes(&ahead).len()), "first")).unwrap().wait().unwrap();
+        pair.sync(&ahead);
+        pair.sync(device);
+    }
+    // Neither a journal nor the hub's log tells any more that what the one has is how the other's entries begin.
+    for round in 0..3 {
+        pair.hub = hub(&pair.clock);
+        for device in [&ahead, &behind] {
+            device.edit::<Note, _>(&"0".into(), |note| note.views += 1).unwrap().wait().unwrap();
+        }
+        pair.sync(&ahead);
+        if round == 0 {
+            pair.sync(&behind);
+        }
+    }
+    pair.hub.compact(0).unwrap();
+    let new = pair.fresh();
+    assert!(pair.sync(&new).bootstrapped);
+    import(&behind, export(&new)).unwrap();
+    let report = pair.sync(&behind);
+    assert_eq!((report.downloaded, report.uploaded, report.bootstrapped), (0, 2, false), "it goes on from there");
+    pair.sync(&ahead);
+    assert_eq!(notes(&behind), notes(&ahead));
+}
+
+#[test]
+fn a_file_of_a_log_that_lacks_what_is_here_is_refused_also_where_it_has_as_many_entries() {
+    let mut pair = Pair::new();
+    pair.hub = hub_on(MemoryStore::new(), &pair.clock);
+    let store = Arc::new(MemoryStore::new());
+    let device = builder(&pair.clock).open(store.clone()).unwrap();
+    device.create(note("n", "of both")).unwrap().wait().unwrap();
+    let twin = builder(&pair.clock).open(Arc::new(store.copy())).unwrap();
+    device.create(note("mine", "accepted, and lost by the hub")).unwrap().wait().unwrap();
+    pair.sync(&device);
+    // The hub is emptied, and hears of the other copy under the same names.
+    pair.hub = hub_on(MemoryStore::new(), &pair.clock);
+    for n in 0..3 {
+        twin.create(note(&format!("twin {n}"), "another")).unwrap().wait().unwrap();
+    }
+    pair.sync(&twin);
+    let before = notes(&device);
+    for file in [export(&twin), {
+        let other = pair.fresh();
+        pair.sync(&other);
+        export(&other)
+    }] {
+        let error = import(&device, file).unwrap_err();
+        assert_eq!((error.code(), notes(&device)), ("diverged", before.clone()), "{error}");
+    }
+}
+
+#[test]
 fn a_file_that_is_damaged_changes_nothing() {
     let pair = Pair::new();
     pair.behind.create(note("own", "mine")).unwrap().wait().unwrap();

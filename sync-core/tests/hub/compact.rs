@@ -16,7 +16,7 @@ fn cursors(hub: &Hub) -> Vec<Cursor> {
 }
 
 fn hello(hub: &Hub, cursor: Cursor) -> sync_core::transport::Hello {
-    hub.hello("ada", &HelloRequest { clients: vec![], cursor }).unwrap()
+    hub.hello("ada", &HelloRequest { cursor, ..HelloRequest::default() }).unwrap()
 }
 
 #[test]

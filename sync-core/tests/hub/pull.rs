@@ -60,7 +60,8 @@ fn a_cursor_is_held_against_the_log() {
             let wrong = ask(seq, Digest(1)).unwrap_err();
             assert_eq!(wrong.code(), "diverged");
             let on_chain = |digest| {
-                let request = HelloRequest { clients: vec![], cursor: Cursor { seq, digest, ..Cursor::default() } };
+                let request =
+                    HelloRequest { cursor: Cursor { seq, digest, ..Cursor::default() }, ..HelloRequest::default() };
                 hub.hello("ada", &request).unwrap().on_chain
             };
             assert!(on_chain(digest));
@@ -70,7 +71,7 @@ fn a_cursor_is_held_against_the_log() {
             let beyond = Cursor { seq, digest, ..Cursor::default() };
             let error = hub.pull(&PullRequest { since: beyond, limit: 1, ..PullRequest::default() }).unwrap_err();
             assert!(matches!(error, TransportError::Diverged { .. }));
-            assert!(!hub.hello("ada", &HelloRequest { clients: vec![], cursor: beyond }).unwrap().on_chain);
+            assert!(!hub.hello("ada", &HelloRequest { cursor: beyond, ..HelloRequest::default() }).unwrap().on_chain);
         }
         digest = Digest::EMPTY;
     }
@@ -121,7 +122,7 @@ fn hello_says_what_is_known_of_each_client() {
         for n in 0..=of_a.len() + 1 {
             let theirs = Known { n: n as u64, digest: Digest::EMPTY };
             let clients = vec![(ClientId::new("never"), theirs), (ClientId::new("a"), theirs)];
-            let hello = hub.hello("ada", &HelloRequest { clients, cursor: Cursor::default() }).unwrap();
+            let hello = hub.hello("ada", &HelloRequest { clients, ..HelloRequest::default() }).unwrap();
             assert_eq!(hello.clients[0].known, Known::default());
             assert_eq!(hello.clients[0].digest_there, (n == 0).then_some(Digest::EMPTY));
             assert_eq!(hello.clients[1].known, whole);

@@ -190,7 +190,7 @@ pub(crate) fn log(hub: &Hub, limit: u64) -> Vec<(u64, Entry)> {
 }
 
 pub(crate) fn known(hub: &Hub, client: &str) -> Known {
-    let request = HelloRequest { clients: vec![(ClientId::new(client), Known::default())], cursor: Cursor::default() };
+    let request = HelloRequest { clients: vec![(ClientId::new(client), Known::default())], ..HelloRequest::default() };
     hub.hello("ada", &request).unwrap().clients[0].known
 }
 

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use sync_core::model::stamp::Known;
-use sync_core::transport::{ClientStanding, Hello, Limits};
+use sync_core::transport::{ClientStanding, EpochStart, Hello, Limits};
 use sync_core::{ClientId, Digest};
 
-use super::{CursorJson, Hex, Unreadable};
+use super::{CursorJson, EpochJson, Hex, Unreadable};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -22,6 +22,14 @@ struct HelloBody {
     protocols: Vec<u32>,
     clients: Vec<StandingJson>,
     may_join: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    epochs: Vec<BegunJson>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BegunJson {
+    epoch: EpochJson,
+    after: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -85,6 +93,7 @@ pub fn hello(hello: &Hello) -> String {
         digest: Hex(standing.known.digest.0),
         digest_there: standing.digest_there.map(|digest| Hex(digest.0)),
     };
+    let begun = |begun: &EpochStart| BegunJson { epoch: EpochJson(begun.epoch), after: begun.after };
     super::to_json(&HelloBody {
         hub: hello.hub.clone(),
         space: hello.space.clone(),
@@ -97,6 +106,7 @@ pub fn hello(hello: &Hello) -> String {
         protocols: hello.protocols.clone(),
         clients: hello.clients.iter().map(standing).collect(),
         may_join: hello.may_join,
+        epochs: hello.epochs.iter().map(begun).collect(),
     })
 }
 
@@ -111,6 +121,7 @@ pub fn read_hello(body: &[u8]) -> Result<Hello, Unreadable> {
         known: Known { n: standing.n, digest: Digest(standing.digest.0) },
         digest_there: standing.digest_there.map(|digest| Digest(digest.0)),
     };
+    let begun = |begun: BegunJson| EpochStart { epoch: begun.epoch.0, after: begun.after };
     Ok(Hello {
         hub: body.hub,
         space: body.space,
@@ -123,5 +134,6 @@ pub fn read_hello(body: &[u8]) -> Result<Hello, Unreadable> {
         protocols: body.protocols,
         clients: body.clients.into_iter().map(standing).collect(),
         may_join: body.may_join,
+        epochs: body.epochs.into_iter().map(begun).collect(),
     })
 }

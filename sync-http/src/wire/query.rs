@@ -15,6 +15,9 @@ pub fn hello(request: &HelloRequest) -> String {
     if request.cursor != Cursor::default() {
         query.append_pair("cursor", &spell(request.cursor));
     }
+    if request.epoch != Epoch::default() {
+        query.append_pair("epoch", &request.epoch.to_string());
+    }
     for (client, known) in &request.clients {
         query.append_pair("client", &format!("{client}:{}:{}", known.n, known.digest));
     }
@@ -31,6 +34,7 @@ pub fn read_hello(query: &str) -> Result<HelloRequest, Unreadable> {
         match &*name {
             "client" => request.clients.push(client(&value)?),
             "cursor" => request.cursor = cursor("cursor", &value)?,
+            "epoch" => request.epoch = epoch(&value)?,
             _ => {}
         }
     }

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use sync_core::model::stamp::{Known, Origin};
 use sync_core::transport::{
-    Attempt, ClientStanding, Epoch, Hello, HelloRequest, Limits, Link, Page, PullRequest, PushReply, PushRequest,
-    Rejection, SnapshotPage,
+    Attempt, ClientStanding, Epoch, EpochStart, Hello, HelloRequest, Limits, Link, Page, PullRequest, PushReply,
+    PushRequest, Rejection, SnapshotPage,
 };
 use sync_core::{
     Action, ClientId, Cursor, Digest, Dot, EntityKey, Entry, Group, Op, Snapshot, Tombstone, Value, Verdict, reconcile,
@@ -175,8 +175,8 @@ pub(crate) fn pull() -> impl Strategy<Value = PullRequest> {
 }
 
 pub(crate) fn hello_request() -> impl Strategy<Value = HelloRequest> {
-    let request = (vec((client(), known()), 0..3), cursor());
-    request.prop_map(|(clients, cursor)| HelloRequest { clients, cursor })
+    let request = (vec((client(), known()), 0..3), cursor(), any::<u64>());
+    request.prop_map(|(clients, cursor, epoch)| HelloRequest { clients, cursor, epoch: Epoch(epoch) })
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
@@ -197,10 +197,12 @@ pub(crate) fn hello() -> impl Strategy<Value = Hello> {
         digest_there,
     });
     let who = (text(), text(), text(), limits(), vec(any::<u32>(), 0..3));
-    let what = (any::<u64>(), cursor(), any::<u64>(), any::<bool>(), vec(standing, 0..3), any::<bool>());
+    let begun = any::<(u64, u64)>().prop_map(|(epoch, after)| EpochStart { epoch: Epoch(epoch), after });
+    let clients = vec(standing, 0..3);
+    let what = (any::<u64>(), cursor(), any::<u64>(), any::<bool>(), clients, any::<bool>(), vec(begun, 0..3));
     (who, what).prop_map(|((hub, space, principal, limits, protocols), what)| {
-        let (server_time, head, tail, on_chain, clients, may_join) = what;
-        Hello { hub, space, principal, server_time, head, tail, on_chain, limits, protocols, clients, may_join }
+        let (server_time, head, tail, on_chain, clients, may_join, epochs) = what;
+        Hello { hub, space, principal, server_time, head, tail, on_chain, limits, protocols, clients, may_join, epochs }
     })
 }
 

@@ -209,7 +209,7 @@ impl World<'_> {
         let page = (*rng.pick(&["r", "t.9.zz", "r.1.00.ff", "\u{0}", "t.18446744073709551615.0"])).to_owned();
         let paged = hub.snapshot(&SnapshotRequest { page });
         let clients = vec![(ClientId::new("nobody"), Known { n: u64::MAX, digest: Digest(7) })];
-        let greeted = hub.hello(MALLORY, &HelloRequest { clients, cursor: since });
+        let greeted = hub.hello(MALLORY, &HelloRequest { clients, cursor: since, ..HelloRequest::default() });
         self.note_hub_trouble(at);
         if self.spaces[at].trouble.is_some() {
             return Ok(());

@@ -35,7 +35,7 @@ pub fn says_what_the_hub_knows_of_clients(connect: &Connect<'_>) {
         let named = [(0, Digest::EMPTY), (1, first), (1, Digest(9)), (2, Digest(9)), (u64::MAX, Digest(9))];
         let mut clients: Vec<_> = named.map(|(n, digest)| (author.client(), Known { n, digest })).into();
         clients.push((ClientId::new("stranger"), Known::default()));
-        let request = HelloRequest { clients, cursor: Cursor::default() };
+        let request = HelloRequest { clients, ..HelloRequest::default() };
         let hello = pair.hello(&request).await.expect("the hub answers");
         let there: Vec<_> = hello.clients.iter().map(|standing| standing.digest_there.is_some()).collect();
         assert_eq!(there, [true, true, true, true, false, true]);
@@ -51,7 +51,7 @@ pub fn names_may_be_any_text(connect: &Connect<'_>) {
             pair.accepted(&[Author::new(name).create(name, name)]).await;
         }
         let known = |name: &&str| (ClientId::new(*name), Known { n: 1, digest: Digest(u128::MAX) });
-        let request = HelloRequest { clients: names.iter().map(known).collect(), cursor: Cursor::default() };
+        let request = HelloRequest { clients: names.iter().map(known).collect(), ..HelloRequest::default() };
         let hello = pair.hello(&request).await.expect("the hub answers");
         assert!(hello.clients.iter().all(|standing| standing.known.n == 1), "{hello:?}");
     });
