@@ -14,13 +14,13 @@ use sync_core::{Clock, Cursor, Hub, Id, MemoryStore, Random, Replica, Store, Syn
 use xxhash_rust::xxh3::xxh3_128;
 
 const WRITTEN: &str = "\
-the first device's store: cfcc0b9029e7ab7bc84bcc0a3bb0a1fd of 4741 bytes
-the second device's store: 28dee24aeedbe0c2e79747d0c7816bfb of 3252 bytes
+the first device's store: 3287b991f0d24e234950299668e75352 of 4916 bytes
+the second device's store: 46ba74e71fe4ef2d9a5f2efc86441ecd of 3427 bytes
 the hub's store: 20dd613037117d98a46a4d7e0589663b of 3526 bytes
 a batch: cd5b77b8798bea93dc2456aa10ed18f7 of 513 bytes
 entries in JSON: b1fc97719ad0497a112d64d34b55054d of 4162 bytes
 their hashes: 8b5477b8fa050f17204102a0fe001fc0 of 330 bytes
-a snapshot as a file: f89e42ba382546c243a148abed84c71f of 1035 bytes
+a snapshot as a file: ce1680968fb042cb4dd7cccbaa29b734 of 1047 bytes
 ";
 
 #[derive(Syncable, Debug, Clone)]

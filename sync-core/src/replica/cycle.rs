@@ -166,6 +166,7 @@ impl Session {
         }
         report.pending = self.state().pending.len();
         if upload.is_ok() {
+            self.learn_epochs(transport).await?;
             self.commit(&Row::Synced(self.wall()))?;
         }
         // What came last and that it did are appended together. That nothing came nobody waits for.

@@ -102,6 +102,21 @@ impl Session {
         Ok(())
     }
 
+    /// Asks where the epoch began of which the hub told last, if that is not known: once for each time that it is started.
+    pub(super) async fn learn_epochs(&self, transport: &dyn Transport) -> Result<(), Error> {
+        let request = self.state().hello();
+        if request.cursor.epoch == request.epoch {
+            return Ok(());
+        }
+        // Whoever does not answer is asked next time.
+        match transport.hello(&request).await {
+            Ok(hello) if hello.on_chain && !hello.epochs.is_empty() => {
+                self.commit(&Row::Epochs(hello.epochs)).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(super) async fn hello(&self, transport: &dyn Transport) -> Result<Hello, Error> {
         let request = self.state().hello();
         Ok(transport.hello(&request).await?)
