@@ -21,6 +21,13 @@ struct Account {
     money: i64,
 }
 
+#[derive(Syncable, Debug, PartialEq)]
+struct Purse {
+    #[sync(id)]
+    id: Id<Purse, String>,
+    label: String,
+}
+
 const ALL: i64 = 100;
 
 /// Loses the reply to one request, which the hub has carried out.
@@ -198,9 +205,12 @@ fn a_transaction_that_was_taken_at_the_call_is_what_the_hub_takes_and_not_much_l
     const BYTES: u64 = 8_000;
     let limits = Limits { batch_bytes: BYTES, entry_bytes: 2_000, ..Limits::default() };
     let hub = Hub::builder().limits(limits).open(MemoryStore::new()).unwrap();
-    let replica = open(&Arc::new(MemoryStore::new()));
-    block_on(replica.sync(&hub.transport("tester"))).unwrap();
-    for length in [1, 30, 200, 500] {
+    let (long, quoted) = ("k".repeat(64), "\"".repeat(64));
+    for (length, device) in [(1, None), (30, Some("kitchen")), (200, Some(&*long)), (500, None), (2, Some(&*quoted))] {
+        let builder = Replica::builder().register::<Account>().threadless();
+        let builder = if let Some(device) = device { builder.device(device) } else { builder };
+        let replica = builder.open(MemoryStore::new()).unwrap();
+        block_on(replica.sync(&hub.transport("tester"))).unwrap();
         // Each is created and changed, so that half of the entries name others by names that are yet to come.
         let written = |count: usize| {
             replica.transaction(|tx| {
@@ -221,5 +231,37 @@ fn a_transaction_that_was_taken_at_the_call_is_what_the_hub_takes_and_not_much_l
         let last = page.entries.iter().rev().map(|(_, entry)| entry).take(2 * most.unwrap());
         let bytes: usize = last.map(|entry| entry.to_json(None).len() + INTENT).sum();
         assert!((BYTES * 3 / 4..=BYTES).contains(&(bytes as u64)), "{bytes} bytes with ids of {length}");
+    }
+}
+
+#[test]
+fn a_write_that_was_taken_at_the_call_is_what_the_hub_takes_whatever_its_device_is_called() {
+    for device in ["a", "kitchen", &"k".repeat(64), &"\\".repeat(64)] {
+        let hub = Hub::builder().open(MemoryStore::new()).unwrap();
+        let builder = Replica::builder().register::<Account>().register::<Purse>().threadless().device(device);
+        let replica = builder.open(MemoryStore::new()).unwrap();
+        let purse = |bytes: usize| Purse { id: "p".into(), label: "x".repeat(bytes) };
+        let takes = |bytes: usize| {
+            let tried = replica.transaction(|tx| {
+                tx.create(purse(bytes))?;
+                Err::<(), _>(Error::Nested)
+            });
+            matches!(tried.map(drop), Err(Error::Nested))
+        };
+        let (mut most, mut too_many) = (1, 300 << 10);
+        while most + 1 < too_many {
+            let middle = (most + too_many) / 2;
+            if takes(middle) { most = middle } else { too_many = middle }
+        }
+        replica.create(purse(most)).unwrap().wait().unwrap();
+        let report = block_on(replica.sync(&hub.transport("tester"))).unwrap();
+        assert_eq!(
+            (report.uploaded, report.rejected),
+            (1, 0),
+            "{device}: {:?}",
+            replica.rejected().iter().map(|aside| &aside.rejection).collect::<Vec<_>>()
+        );
+        let spared = Limits::default().entry_bytes - most as u64;
+        assert!(spared < 1_000, "{device}: {most} bytes are taken, {spared} less than the hub takes");
     }
 }

@@ -45,34 +45,44 @@ impl Inner {
     /// What nobody did behind the answers to pushes before, a push does.
     pub(super) fn tend_if_overdue(&self) {
         if self.fullness() >= OVERDUE {
-            self.tend();
+            // A failure is not the pusher's: what it brings is in the journal, and the next push tries again.
+            let _ = self.tend();
         }
     }
 
-    /// Makes a checkpoint if enough was accepted since the last one and nobody else is at it. A failure is
-    /// not the pusher's: what was accepted is in the journal, and the next push tries again.
-    pub(super) fn tend(&self) {
+    /// Makes a checkpoint if enough was accepted since the last one and nobody else is at it.
+    pub(super) fn tend(&self) -> Result<(), StoreError> {
         let fullness = self.fullness();
         if fullness < 100 {
-            return;
+            return Ok(());
         }
         let is_overdue = fullness >= OVERDUE;
         let at_it = match self.checkpointing.try_lock() {
             Ok(guard) => guard,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             // More comes than one checkpoint takes in: whoever brings it waits, instead of memory growing.
-            Err(TryLockError::WouldBlock) if is_overdue => return self.after_checkpoint(),
-            Err(TryLockError::WouldBlock) => return,
+            Err(TryLockError::WouldBlock) => {
+                if is_overdue {
+                    self.after_checkpoint();
+                }
+                return Ok(());
+            }
         };
-        let made = self.make_checkpoint();
+        let made = self.checkpoint_or_another();
         drop(at_it);
         if made.is_ok() {
             self.compact_if_due();
         }
+        made
     }
 
     pub(super) fn checkpoint(&self) -> Result<(), StoreError> {
         let _at_it = self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.checkpoint_or_another()
+    }
+
+    /// The caller holds `checkpointing`.
+    fn checkpoint_or_another(&self) -> Result<(), StoreError> {
         match self.make_checkpoint() {
             Ok(()) => Ok(()),
             // Another hub of the same store made one: that does as well.

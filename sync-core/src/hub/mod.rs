@@ -272,8 +272,11 @@ impl Hub {
     /// Makes the checkpoint that is due, if one is, and cuts the log as far as it is not to be kept: what pushes leave to be
     /// done. For whoever serves a hub, behind an answer, as [`InProcess`] and sync-http do: nobody waits for it there.
     /// Pushes wait for it, or do it themselves, when a quarter more waits for it.
-    pub fn tend(&self) {
-        self.inner.tend();
+    ///
+    /// # Errors
+    /// If the store fails; nothing is lost then, and the next time it is tried again.
+    pub fn tend(&self) -> Result<(), StoreError> {
+        self.inner.tend()
     }
 
     /// Whether the store failed, so that nothing more is accepted until it is opened again.

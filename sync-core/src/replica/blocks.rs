@@ -26,7 +26,7 @@ pub(super) const PENDING: u8 = b'p';
 /// Which pending entries are an entity's: by run, each row at the last of its entities.
 pub(super) const PENDING_OF: u8 = b'q';
 
-/// How many entries a block has, unless they are of one transaction that has more.
+/// How many entries a block has at most.
 pub(super) const BLOCK: usize = 32;
 /// How many entities a row of the index tells of.
 const ENTITIES: usize = 32;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::row::Row;
 use super::state::State;
-use super::{Inner, Keep, Replica, cold, inbox, meta, single_flight, status};
+use super::{Inner, Keep, Replica, cold, inbox, meta, single_flight, size, status};
 use crate::clock::{Clock, Random};
 use crate::entity::{Entity, Schema};
 use crate::error::Error;
@@ -199,11 +199,23 @@ impl ClientName {
     /// A client id that nobody has; after another one, of the same device.
     pub(super) fn fresh(&self, random: &dyn Random, before: Option<&ClientId>) -> ClientId {
         let id = ClientId::from_random(random.bits());
-        let before = before.and_then(|before| before.as_str().rsplit_once('-')).map(|(name, _)| name);
-        match self.0.as_deref().or(before) {
+        match self.of_device(before) {
             Some(name) => ClientId::new(format!("{name}-{id}")),
             None => id,
         }
+    }
+
+    fn of_device<'a>(&'a self, before: Option<&'a ClientId>) -> Option<&'a str> {
+        let before = before.and_then(|before| before.as_str().rsplit_once('-')).map(|(name, _)| name);
+        self.0.as_deref().or(before)
+    }
+
+    /// The most bytes that this client's id takes within a text in JSON, or that of a [fresh](Self::fresh) one after it.
+    pub(super) fn most_bytes(&self, client: &ClientId) -> u64 {
+        const RANDOM: usize = 32;
+        let within = |text: &str| size::of_text(text) - 2;
+        let fresh = RANDOM + self.of_device(Some(client)).map_or(0, |name| within(name) + 1);
+        within(client.as_str()).max(fresh) as u64
     }
 }
 

@@ -285,7 +285,7 @@ impl State {
         let blocks = self.pending.take_unstored();
         let leaving = self.pending.leaving(self.next_local);
         let run = leaving.as_ref().and_then(|leaving| self.pending.unindexed(leaving));
-        let (ended, mut runs) = self.pending.runs();
+        let (ended, mut runs) = self.pending.runs(leaving.as_ref());
         runs.extend(run.as_ref().map(|run| run.locals.clone()));
         let mut aside = Vec::new();
         for (local, entry) in self.aside.iter_mut().filter(|(_, aside)| !aside.stored) {

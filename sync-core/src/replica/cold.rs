@@ -232,9 +232,10 @@ impl super::pending::Queue {
         next
     }
 
-    /// What the index tells of none that is pending any more, and what else.
-    pub(super) fn runs(&self) -> (Vec<Range<u64>>, Vec<Range<u64>>) {
-        let begin = self.begin();
+    /// What the index need not tell of any more, and what else: of none that is pending, or of none that is not in memory
+    /// where others are about to leave that may be before it.
+    pub(super) fn runs(&self, leaving: Option<&Range<u64>>) -> (Vec<Range<u64>>, Vec<Range<u64>>) {
+        let begin = if leaving.is_some() && self.cold.range.is_empty() { u64::MAX } else { self.begin() };
         self.cold.runs.iter().cloned().partition(|run| run.end <= begin)
     }
 
@@ -263,7 +264,8 @@ impl super::pending::Queue {
 
     /// What the index has to tell of these that are about to leave, and does not yet.
     pub(super) fn unindexed(&self, leaving: &Range<u64>) -> Option<Run> {
-        let locals = leaving.start.max(self.indexed().end)..leaving.end;
+        let indexed = if self.cold.range.is_empty() { 0 } else { self.indexed().end };
+        let locals = leaving.start.max(indexed)..leaving.end;
         let entries = self.range(locals.clone()).map(|(local, pending)| (pending.entry.key.clone(), local)).collect();
         (!locals.is_empty()).then_some(Run { locals, entries })
     }

@@ -8,17 +8,14 @@ use crate::model::op::Op;
 use crate::model::stamp::Dot;
 use crate::model::value::Value;
 
-/// What a client's id has more than none: those that replicas take have 32 digits.
-const CLIENT: u64 = 32;
-
 /// No less than the bytes of an entry's JSON once it is numbered, and no less than in the transaction that it is in: until
-/// then its own name and those of pending entries have no client in them.
-pub(super) fn once_numbered(entry: &Entry) -> u64 {
+/// then its own name and those of pending entries have no client in them, whose id takes so many bytes.
+pub(super) fn once_numbered(entry: &Entry, client: u64) -> u64 {
     const NUMBER: u64 = 19;
     let group = if entry.group.is_some() { 0 } else { r#","group":{"first":,"count":}"#.len() as u64 + 2 + NUMBER };
     let named = entry.named().filter(|dot| dot.is_local()).count() as u64;
     // The entry's own client stands in its id and as its author; a number and a group's first may grow.
-    of_json(entry) + CLIENT * (named + 2) + 2 * NUMBER + group
+    of_json(entry) + client * (named + 2) + 2 * NUMBER + group
 }
 
 /// The bytes of an entry's JSON as it travels up, with its intent.
@@ -136,7 +133,7 @@ fn digits(number: u64) -> usize {
 }
 
 /// A text with its quotes, escaped where JSON demands it.
-fn of_text(text: &str) -> usize {
+pub(super) fn of_text(text: &str) -> usize {
     // All bytes are looked at, whatever was found: that is done many at a time.
     let needs = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
     if !text.bytes().fold(false, |any, byte| any | needs(byte)) {

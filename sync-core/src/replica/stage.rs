@@ -85,7 +85,7 @@ impl Transaction<'_> {
         // Those of one transaction count up: together they are one row of the hub's index.
         let first = *self.intent.get_or_insert_with(|| intent(entry.origin.time, self.replica.inner.random.bits()));
         entry.intent = Some(first.wrapping_add(self.entries.len() as u128));
-        self.bytes += check_size(&entry, &self.limits)?;
+        self.bytes += check_size(&entry, self.client_bytes, &self.limits)?;
         self.next_local += 1;
         self.staged.entry(entry.key.clone()).or_default().entries.push(self.entries.len());
         self.entries.push(entry);
@@ -146,7 +146,7 @@ impl Transaction<'_> {
 }
 
 /// What the hub would refuse for its size is refused at the call. Returns the bytes in JSON, at most.
-fn check_size(entry: &Entry, limits: &Limits) -> Result<u64, Error> {
+pub(super) fn check_size(entry: &Entry, client_bytes: u64, limits: &Limits) -> Result<u64, Error> {
     let what = || format!("the write to {}", entry.key);
     for (_, op) in &entry.fields {
         let depth = size::depth(op);
@@ -154,7 +154,7 @@ fn check_size(entry: &Entry, limits: &Limits) -> Result<u64, Error> {
             return Err(Error::TooLarge { what: what(), size: depth, unit: "levels of nesting", max: limits.depth });
         }
     }
-    let size = size::once_numbered(entry);
+    let size = size::once_numbered(entry, client_bytes);
     if size > limits.entry_bytes {
         return Err(Error::TooLarge { what: what(), size, unit: "bytes", max: limits.entry_bytes });
     }

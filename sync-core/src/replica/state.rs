@@ -151,6 +151,7 @@ impl State {
             Row::Offer { attempt, numbers } => {
                 self.attempt = *attempt;
                 for (local, n) in numbers {
+                    debug_assert!(self.pending.contains(*local), "what is offered is in memory");
                     self.alter(*local, |pending| pending.offered = Some(*n));
                 }
             }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::stage::Staged;
-use super::{Replica, size};
+use super::Replica;
+use super::stage::{Staged, check_size};
 use crate::clock::HybridClock;
 use crate::entity::{Entity, FieldError, Fields, Id, Schema};
 use crate::error::Error;
@@ -30,6 +30,8 @@ pub struct Transaction<'a> {
     pub(super) clock: HybridClock,
     pub(super) wall: u64,
     pub(super) limits: Limits,
+    /// How many bytes a client's id takes in JSON, at most.
+    pub(super) client_bytes: u64,
 }
 
 impl std::fmt::Debug for Transaction<'_> {
@@ -43,6 +45,7 @@ impl<'a> Transaction<'a> {
         let wall = replica.wall();
         let state = replica.state();
         let (next_local, clock, limits) = (state.next_local, state.clock, state.limits);
+        let client_bytes = replica.inner.name.most_bytes(&state.client);
         Self {
             replica,
             entries: Vec::new(),
@@ -55,6 +58,7 @@ impl<'a> Transaction<'a> {
             clock,
             wall,
             limits,
+            client_bytes,
         }
     }
 
@@ -228,7 +232,7 @@ impl<'a> Transaction<'a> {
     /// here any more, because a hub's state was taken over meanwhile, is left out.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if there is nothing left that they could stand on.
+    /// [`Error::NotFound`] if there is nothing left that they could stand on; [`Error::TooLarge`].
     pub(super) fn rename(&mut self) -> Result<(), Error> {
         {
             let state = self.replica.state();
@@ -244,7 +248,9 @@ impl<'a> Transaction<'a> {
                 return Err(Error::NotFound { key: entry.key.clone() });
             }
         }
-        self.bytes = self.entries.iter().map(size::once_numbered).sum();
+        // They may name more than before.
+        let sizes = self.entries.iter().map(|entry| check_size(entry, self.client_bytes, &self.limits));
+        self.bytes = sizes.sum::<Result<u64, Error>>()?;
         Ok(())
     }
 }

@@ -46,6 +46,13 @@ struct Offer {
     entries: Vec<(u64, u64, Entry)>,
 }
 
+impl Offer {
+    fn row(&self) -> Row {
+        let numbers = self.entries.iter().map(|(local, n, _)| (*local, *n)).collect();
+        Row::Offer { attempt: self.attempt, numbers }
+    }
+}
+
 impl Session {
     /// Offers one batch of pending entries and takes the verdicts.
     pub(super) async fn push(&self, transport: &dyn Transport, report: &mut Report) -> Result<Pushed, Error> {
@@ -55,7 +62,13 @@ impl Session {
             self.doubt_copies(report)?;
             return Ok(Pushed::More);
         }
-        let next = self.state().next_offer();
+        // What is offered does not leave memory any more from the moment when it is chosen.
+        let choose = |state: &State| {
+            let next = state.next_offer();
+            let row = if let Next::Offer(offer) = &next { Some(offer.row()) } else { None };
+            (next, row)
+        };
+        let (next, offered) = self.between_writes()?.commit_of(choose)?;
         let offer = match next {
             Next::Nothing => return Ok(Pushed::Nothing),
             Next::Offer(offer) => offer,
@@ -67,10 +80,9 @@ impl Session {
             }
         };
         // The numbers are durable before anyone hears of them, and the entries, which were queued before, too.
-        let numbers = offer.entries.iter().map(|(local, n, _)| (*local, *n)).collect();
-        let row = Row::Offer { attempt: offer.attempt, numbers };
-        let position = self.commit(&row)?;
-        self.inner.journal.ticket(position, ()).await?;
+        if let Some(position) = offered {
+            self.inner.journal.ticket(position, ()).await?;
+        }
         let locals: Vec<u64> = offer.entries.iter().map(|(local, _, _)| *local).collect();
         let entries = offer.entries.into_iter().map(|(_, _, entry)| entry).collect();
         let request = PushRequest { entries, attempt: Attempt { number: Some(offer.attempt), told: offer.told } };

@@ -4,6 +4,7 @@ use std::sync::{MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
 use super::row::Row;
+use super::state::State;
 use super::{Replica, Transaction};
 use crate::error::Error;
 use crate::journal::Commit;
@@ -32,13 +33,27 @@ impl<'a> Writing<'a> {
     /// Queues a row and takes its effect, in one step.
     pub(super) fn commit(&self, row: &Row) -> Result<Position, Error> {
         let body = row.encode();
+        let state = self.replica.state();
+        self.queue(state, row, &body)
+    }
+
+    /// Does the same with a row, if any, that is made of the state as it is then: nothing comes in between.
+    pub(super) fn commit_of<T>(
+        &self,
+        make: impl FnOnce(&State) -> (T, Option<Row>),
+    ) -> Result<(T, Option<Position>), Error> {
+        let state = self.replica.state();
+        let (made, row) = make(&state);
+        let position = row.map(|row| self.queue(state, &row, &row.encode())).transpose()?;
+        Ok((made, position))
+    }
+
+    fn queue(&self, mut state: MutexGuard<'_, State>, row: &Row, body: &[u8]) -> Result<Position, Error> {
         let inner = &self.replica.inner;
-        let (position, changed) = {
-            let mut state = self.replica.state();
-            let position = inner.journal.push(&body)?;
-            state.apply(row);
-            (position, std::mem::take(&mut state.changed))
-        };
+        let position = inner.journal.push(body)?;
+        state.apply(row);
+        let changed = std::mem::take(&mut state.changed);
+        drop(state);
         inner.watchers.publish(&changed);
         inner.status_changed.ring();
         Ok(position)

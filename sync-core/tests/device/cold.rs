@@ -1,9 +1,11 @@
 //! What was written offline waits on the disk, not in memory, and is there like anything else.
 
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
 
 use sync_core::{Hub, MemoryStore, Replica, Store};
 
+use super::midway::Midway;
 use super::support::{Note, Set, builder, hub_on, note, notes, run, title};
 
 struct Stage {
@@ -185,4 +187,43 @@ fn one_that_is_refused_among_many_takes_its_place() {
         assert!(device.conflicts::<Note>().unwrap().is_empty());
     }
     stage.check_nothing_is_left(&replica);
+}
+
+#[test]
+fn what_is_offered_while_a_checkpoint_ends_is_offered_once() {
+    let stage = Stage::new();
+    let store = Arc::new(Midway::new());
+    let replica = builder(&stage.clock).checkpoint_after(1 << 20).pending_in_memory(8).open(store.clone()).unwrap();
+    stage.sync(&replica);
+    for n in 0..100 {
+        replica.create(note(&id(n), "first")).unwrap().wait().unwrap();
+    }
+    // Somebody writes for a while: a sync waits, and a checkpoint does not.
+    let (writes, syncs) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let writer = std::thread::spawn({
+        let (replica, begun, may_end) = (replica.clone(), writes.clone(), syncs.clone());
+        move || {
+            let nothing = replica.transaction(|_| {
+                begun.wait();
+                may_end.wait();
+                Ok(())
+            });
+            nothing.unwrap().wait().unwrap();
+        }
+    });
+    writes.wait();
+    let syncing = Arc::new(std::sync::Mutex::new(None));
+    store.meanwhile({
+        let (replica, hub, syncing) = (replica.clone(), stage.hub.transport("tester"), syncing.clone());
+        move || {
+            *syncing.lock().unwrap() = Some(std::thread::spawn(move || run(replica.sync(&hub)).unwrap()));
+            // It comes as far as it can.
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    });
+    replica.checkpoint().unwrap();
+    syncs.wait();
+    writer.join().unwrap();
+    let report = syncing.lock().unwrap().take().unwrap().join().unwrap();
+    assert_eq!((report.uploaded, report.forked, report.rejected), (100, false, 0));
 }

@@ -42,6 +42,11 @@ impl Midway {
         *self.before.lock().unwrap() = Some((changes, Box::new(deed)));
     }
 
+    /// Does something between the next checkpoint and whoever makes it hearing of it.
+    pub(super) fn meanwhile(&self, deed: impl FnOnce() + Send + 'static) {
+        *self.meanwhile.lock().unwrap() = Some(Box::new(deed));
+    }
+
     /// So many checkpoints go well, and then one does not.
     pub(super) fn fails_after(&self, good: usize) {
         self.good.store(good, Ordering::Relaxed);
@@ -130,7 +135,7 @@ fn what_a_checkpoint_took_in_counts_once_for_whoever_reads_at_that_moment() {
             run(device.sync(&hub.transport("tester"))).unwrap();
             let (reader, seen) = (device.clone(), Arc::new(Mutex::new(None)));
             let sees = seen.clone();
-            *store.meanwhile.lock().unwrap() = Some(Box::new(move || *sees.lock().unwrap() = Some(read(&reader))));
+            store.meanwhile(move || *sees.lock().unwrap() = Some(read(&reader)));
             *store.end.lock().unwrap() = end;
             assert_eq!(device.checkpoint().is_ok(), end != End::Failed, "{end:?}");
             assert_eq!(*seen.lock().unwrap(), Some(1), "{end:?}: read before the checkpoint returned");

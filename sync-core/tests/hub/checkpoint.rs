@@ -87,7 +87,7 @@ fn one_is_made_every_so_many_entries_and_memory_starts_anew() {
     let ranges = store.count("range");
     for n in 0..100 {
         assert_eq!(push_words(&hub, &[a.create(&n.to_string(), "one")]), (n + 1).to_string());
-        hub.tend();
+        hub.tend().unwrap();
     }
     assert_eq!(store.count("checkpoint"), 10);
     assert_eq!(store.count("range"), ranges, "nothing was read anew");

@@ -156,7 +156,7 @@ fn what_is_older_than_is_to_be_kept_goes_by_itself() {
     for n in 1..=100 {
         hands.set(NOW + n * 100);
         assert_eq!(push_words(&hub, &[a.create(&n.to_string(), "one")]), n.to_string());
-        hub.tend();
+        hub.tend().unwrap();
         let tail = hello(&hub, Cursor::default()).tail;
         // Ten are young enough, and it is looked at after every eighth.
         assert!(n - tail < 25 && (n < 12 || n - tail >= 9), "{n}: {tail}");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sync_core::{Error, Hub};
+use sync_core::{Error, Hub, StoreError};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
@@ -16,7 +16,7 @@ impl Shared {
         space: Option<String>,
         call: impl FnOnce(&Hub, &Self) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        self.call_then(space, call, |_| ()).await
+        self.call_then(space, call, |_| Ok(())).await
     }
 
     /// As [`call`](Self::call); what is left to be done `then` nobody waits for.
@@ -24,7 +24,7 @@ impl Shared {
         self: &Arc<Self>,
         space: Option<String>,
         call: impl FnOnce(&Hub, &Self) -> Result<T, Problem> + Send + 'static,
-        then: fn(&Hub),
+        then: fn(&Hub) -> Result<(), StoreError>,
     ) -> Result<T, Problem> {
         let gone = |_| Problem::new("hub", "the service is gone");
         let permit = Arc::clone(&self.calls).acquire_owned().await.map_err(gone)?;
@@ -38,7 +38,9 @@ impl Shared {
             };
             // Whoever asked may be gone.
             let _ = answer.send(call(&hub, &shared));
-            then(&hub);
+            if let Err(error) = then(&hub) {
+                tracing::error!(%error, "what an answer left to be done failed; it is tried again behind the next one");
+            }
         };
         let failed = |error: &dyn std::error::Error| {
             tracing::error!(%error, "a call to the hub panicked");

@@ -127,7 +127,8 @@ impl HubServiceBuilder {
     pub fn build(self) -> HubService {
         let Self { spaces, default_space, authenticate, limits, inline } = self;
         // No more than can be asked for at once.
-        let permits = |count: usize| Arc::new(Semaphore::new(count.clamp(1, u32::MAX as usize)));
+        let permits =
+            |count: usize| Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize))));
         let shared = Shared {
             bodies: permits(limits.bodies / PIECE),
             calls: permits(limits.calls),

@@ -167,7 +167,7 @@ impl Space {
                 self.rows += 1;
                 let offers = push.entries.iter().cloned().map(sync_core::Offer::Entry).collect();
                 let reply = hub.push(principal, push.attempt, offers);
-                hub.tend();
+                let _ = hub.tend();
                 reply.map(Reply::Push)
             }
             Request::Pull(pull) => hub.pull(pull).map(Reply::Pull),

@@ -15,8 +15,9 @@ use crate::model::stamp::{ClientId, Digest, Dot, Known, Origin};
 use crate::store::Store;
 use crate::transport::{Cursor, Rejection};
 
-/// How many pending entries are in front.
+/// How many pending entries are in front, in most processes.
 const FRONT: usize = 6;
+const FRONTS: [usize; 4] = [FRONT, FRONT, 2, 17];
 
 struct Random(u64);
 
@@ -83,8 +84,9 @@ impl Device {
 
     /// The first transactions are offered.
     fn offer(&mut self, random: &mut Random) {
-        while self.state.pending.front().count() < FRONT && !self.state.pending.cold.range.is_empty() {
-            let page = cold::read_page(&self.store, &self.state.pending.cold.range, FRONT).unwrap();
+        let front = self.state.pending.cold.front;
+        while self.state.pending.front().count() < front && !self.state.pending.cold.range.is_empty() {
+            let page = cold::read_page(&self.store, &self.state.pending.cold.range, front).unwrap();
             self.state.pending.take_page(page);
         }
         let (mut numbers, mut end, most) = (Vec::new(), 0, 1 + random.below(12));
@@ -146,11 +148,12 @@ impl Device {
         }
     }
 
-    /// The process ended, and another one opens the file.
-    fn reopen(&mut self) {
+    /// The process ended, and another one opens the file, which keeps so many in front.
+    fn reopen(&mut self, front: usize) {
         self.underway = None;
         let covers = self.store.heads().unwrap().covers;
-        self.state = meta::load(&self.store, Some(FRONT)).unwrap().unwrap_or_else(new_state);
+        self.state = meta::load(&self.store, Some(front)).unwrap().unwrap_or_else(new_state);
+        self.state.pending.cold.front = front;
         self.state.covers = covers;
         for row in &self.journal[covers as usize..] {
             cold::bring_in_for(&mut self.state, &self.store, row).unwrap();
@@ -202,7 +205,7 @@ fn whatever_comes_in_between_nothing_pending_is_lost_or_comes_back() {
                     10..13 => device.decide(&mut random),
                     13..16 => device.begin_checkpoint(),
                     16..19 => device.end_checkpoint(&mut random),
-                    _ => device.reopen(),
+                    _ => device.reopen(FRONTS[random.below(4) as usize]),
                 }
                 device.check();
                 left_memory += u64::from(device.state.pending.cold.count > 0);
@@ -213,7 +216,7 @@ fn whatever_comes_in_between_nothing_pending_is_lost_or_comes_back() {
                 device.check();
             }
             device.underway = None;
-            device.reopen();
+            device.reopen(FRONT);
             device.begin_checkpoint();
             let (written, checkpoint) = device.underway.take().unwrap();
             device.store.checkpoint(&checkpoint).unwrap();
@@ -223,4 +226,43 @@ fn whatever_comes_in_between_nothing_pending_is_lost_or_comes_back() {
         assert!(outcome.is_ok(), "seed {seed}");
     }
     assert!(left_memory > 10_000, "of 48,000 steps only at {left_memory} something was not in memory");
+}
+
+#[test]
+fn what_was_in_memory_by_a_larger_front_is_found_when_it_leaves() {
+    let mut device = Device::new();
+    device.state.pending.cold.front = 70;
+    let write = |device: &mut Device, locals: Range<u64>| {
+        let group = Group { first: locals.start, count: locals.end - locals.start };
+        let entry = |local: u64| {
+            let origin = Origin { dot: Dot::local(local), time: local, author: None };
+            let mut entry = Entry::new(origin, EntityKey::new("note", local.to_string()), Action::Update);
+            entry.of = vec![ground()];
+            entry.group = (group.count > 1).then_some(group);
+            Arc::new(entry)
+        };
+        let entries: Vec<Arc<Entry>> = locals.map(entry).collect();
+        device.expected.extend(entries.iter().map(|entry| (entry.dot().n, (entry.key.clone(), None))));
+        device.commit(Row::Write { entries, local: Vec::new(), forget: Vec::new() });
+    };
+    let checkpoint = |device: &mut Device| {
+        device.begin_checkpoint();
+        let (written, checkpoint) = device.underway.take().unwrap();
+        device.store.checkpoint(&checkpoint).unwrap();
+        device.state.take_in(&written);
+        device.check();
+    };
+    for local in 1..72 {
+        write(&mut device, local..local + 1);
+        checkpoint(&mut device);
+    }
+    // A page that begins within the smaller front ends behind the whole of this transaction, which is all that left.
+    write(&mut device, 72..147);
+    checkpoint(&mut device);
+    assert_eq!(device.state.pending.cold.range, 72..147);
+    device.reopen(64);
+    device.check();
+    device.commit(Row::Synced(1));
+    checkpoint(&mut device);
+    assert!(device.state.pending.cold.range.start < 72, "what left is more than before");
 }
