@@ -233,7 +233,7 @@ pub(crate) const ALL: &[Mutant] = &[
     ),
     mutant(
         "a hub put back takes itself for the one it was",
-        "hub/epochs.rs",
+        "transport/epochs.rs",
         "cursor.epoch == Epoch::default() || cursor.seq <= self.forgotten",
         "PLANTED || cursor.epoch == Epoch::default() || cursor.seq <= self.forgotten",
     ),
@@ -265,8 +265,8 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "offered before it is durable",
         "replica/upload.rs",
-        "        self.inner.journal.ticket(position, ()).await?;\n        let locals",
-        "        if !PLANTED {\n            self.inner.journal.ticket(position, ()).await?;\n        }\n        let locals",
+        "if let Some(position) = offered {",
+        "if let Some(position) = offered.filter(|_| !PLANTED) {",
     ),
     mutant(
         "an entry takes another number when it is offered again",
@@ -350,8 +350,8 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "taking over the hub's state lists nothing",
         "replica/adopt.rs",
-        "let kept = if other.is_some() {",
-        "let kept = if !PLANTED && other.is_some() {",
+        "if other.is_some() {\n            kept",
+        "if !PLANTED && other.is_some() {\n            kept",
     ),
     mutant(
         "a copy's pending entries are offered after a bootstrap",
