@@ -11,7 +11,7 @@ use crate::store::{Position, Store, StoreError};
 use crate::threads::{Condvar, Mutex, MutexGuard, thread};
 
 /// How often the one who appends makes way for others that are about to queue a commit.
-const PATIENCE: usize = 64;
+const PATIENCE: usize = 256;
 
 /// The end of a store's journal, with the commits that wait to be appended to it.
 ///
@@ -43,7 +43,7 @@ struct Queue {
     demanded: bool,
     has_flusher: bool,
     closed: bool,
-    /// How many commits were appended together last.
+    /// How many commits were appended together last, or came meanwhile.
     together: usize,
     /// Counts restarts: a position from before the last one names a row that was forgotten.
     restarts: u64,
@@ -188,9 +188,7 @@ impl Journal {
             if queue.failed.is_some() {
                 return;
             }
-            let rows = std::mem::take(&mut queue.rows);
-            queue.together = rows.len();
-            (rows, queue.durable)
+            (std::mem::take(&mut queue.rows), queue.durable)
         };
         if rows.is_empty() {
             return;
@@ -199,6 +197,9 @@ impl Journal {
         let result = self.store.append(expected, &commits);
         let wakers = {
             let mut queue = self.queue();
+            // Those that came too late for this one write at the same time, too. It was waited in vain for what is less.
+            let together = rows.len() + queue.rows.len();
+            queue.together = if rows.len() < queue.together { together } else { together.max(queue.together) };
             match result {
                 Ok(last) => queue.durable = last,
                 // What failed may be there in part: nobody knows until the store is opened again.

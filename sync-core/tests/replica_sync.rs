@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use sync_core::hub::{Hub, InProcess};
@@ -812,4 +812,101 @@ fn what_was_refused_with_its_create_is_written_anew_over_what_shows() {
     fresh.sync();
     let tags = fresh.replica.get::<Note>(&"n".into()).unwrap().unwrap().tags;
     assert_eq!(tags, ["y".to_owned()].into(), "y was added, and x removed");
+}
+
+/// A hub that is put back between the greeting and what follows, and does not answer a second greeting.
+struct PutBack {
+    before: InProcess,
+    hub: InProcess,
+    greeted: AtomicU64,
+}
+
+passing!(
+    PutBack: push(PushRequest) -> PushReply, pull(PullRequest) -> Page, snapshot(SnapshotRequest) -> SnapshotPage,
+    join(SnapshotPage) -> ();
+    fn hello<'a>(&'a self, request: &'a HelloRequest) -> BoxFuture<'a, Result<Hello, TransportError>> {
+        Box::pin(async move {
+            match self.greeted.fetch_add(1, Ordering::Relaxed) {
+                0 => self.before.hello(request).await,
+                _ => Err(TransportError::Offline { message: "lost".into() }),
+            }
+        })
+    }
+);
+
+/// A file in memory.
+#[derive(Clone, Default)]
+struct File(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for File {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_a_hub_told_of_its_epochs_and_lost_before_it_came_down_proves_nothing() {
+    let mut world = World::new();
+    let (a, reader, device) = (world.device(), world.device(), world.device());
+    a.replica.create(note("base", "of all")).unwrap().wait().unwrap();
+    for device in [&a, &reader, &device] {
+        device.sync();
+    }
+    let (backup, author) = (world.store.copy(), Arc::new(a.store.copy()));
+    a.replica.create(note("x", "acknowledged")).unwrap().wait().unwrap();
+    a.sync();
+    reader.sync();
+    // The hub is started anew and goes on.
+    world.hub = hub_on(&world.store, &world.clock);
+    let other = world.device();
+    other.replica.create(note("f", "in the second epoch")).unwrap().wait().unwrap();
+    other.sync();
+    // It is put back, with the author's file, while the device is greeted.
+    let before = world.hub.transport("tester");
+    world.put_back(backup);
+    let author = world.device_on(author, world.clock.clone());
+    for id in ["y", "y2"] {
+        author.replica.create(note(id, "another")).unwrap().wait().unwrap();
+    }
+    author.sync();
+    let put_back = PutBack { before, hub: world.hub.transport("tester"), greeted: AtomicU64::new(0) };
+    run(device.replica.sync(&put_back)).unwrap();
+    assert_eq!(device.title("y"), Some("another".into()));
+    let file = File::default();
+    run(device.replica.export_snapshot(file.clone())).unwrap();
+    let bytes = file.0.lock().unwrap().clone();
+    let refused = run(reader.replica.import_snapshot(std::io::Cursor::new(bytes))).unwrap_err();
+    assert_eq!(refused.code(), "snapshot_file", "{refused}");
+    assert_eq!(reader.title("x"), Some("acknowledged".into()));
+}
+
+#[test]
+fn what_a_copy_brought_and_the_hub_lost_is_not_taken_for_what_has_its_name_now() {
+    for adopts in [false, true] {
+        let mut world = World::new();
+        let a = world.device();
+        a.sync();
+        a.replica.checkpoint().unwrap();
+        let mut twin = world.device_on(Arc::new(a.store.copy()), world.clock.clone());
+        a.replica.create(note("w", "written")).unwrap().wait().unwrap();
+        let mut copy = world.device_on(Arc::new(a.store.copy()), world.clock.clone());
+        a.sync();
+        // The copy hears under which name it is known, and it does not come down.
+        for _ in 0..2 {
+            run(copy.replica.sync(&OnlyUp { hub: copy.hub.clone() })).unwrap_err();
+        }
+        drop(a);
+        // The hub is emptied, and hears of another copy under the same names.
+        world.put_back(MemoryStore::new());
+        twin.meets(&world);
+        twin.replica.create(note("x", "of the twin")).unwrap().wait().unwrap();
+        twin.sync();
+        copy.meets(&world);
+        let done = if adopts { run(copy.replica.adopt_hub(&copy.hub)) } else { run(copy.replica.sync(&copy.hub)) };
+        let listed: Vec<_> = copy.replica.rejected().iter().map(|aside| aside.entry.key.id.to_string()).collect();
+        assert!(copy.title("w").is_some() || listed == ["w"], "adopts: {adopts}, {done:?}: {listed:?}");
+    }
 }

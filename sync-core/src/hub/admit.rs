@@ -4,6 +4,7 @@
 
 use super::batch::Logged;
 use super::draft::{Candidate, Draft};
+use super::index::Intended;
 use super::lane::{Lane, Slot, lanes};
 use super::prepared::{Kind, Prepared, reject};
 use crate::model::stamp::ClientId;
@@ -26,7 +27,9 @@ enum Course {
     Open,
     /// Something was not: of what follows only what is invalid by itself is decided.
     Blocked,
-    /// Something has another name: its author has to see it first.
+    /// Something has another name, and its author has to see it first: of what follows only more of that kind is decided.
+    Named,
+    /// Nothing more is decided.
     Ended,
 }
 
@@ -109,12 +112,20 @@ fn admit(draft: &mut Draft<'_>, lane: &Lane, offers: &[Prepared], mut course: Co
         let (end, faults) = lane.unit(first, offers);
         let slots = &lane.slots[first..end];
         let decided = match course {
-            Course::Ended => vec![Verdict::Again { after: None, code: None }; slots.len()],
+            Course::Ended => again(slots),
+            Course::Named => {
+                let unit = Unit::new(draft, slots, offers);
+                let known = unit.known_names();
+                if known.is_none() {
+                    course = Course::Ended;
+                }
+                known.unwrap_or_else(|| again(slots))
+            }
             _ if faults.iter().any(Option::is_some) => {
                 course = Course::Blocked;
                 refuse(slots, faults)
             }
-            Course::Blocked => vec![Verdict::Again { after: None, code: None }; slots.len()],
+            Course::Blocked => again(slots),
             Course::Open => {
                 let (decided, onward) = admit_unit(draft, slots, offers);
                 course = onward;
@@ -128,29 +139,50 @@ fn admit(draft: &mut Draft<'_>, lane: &Lane, offers: &[Prepared], mut course: Co
     }
 }
 
+/// Entries that stand or fall together.
+struct Unit<'a> {
+    candidates: Vec<Candidate<'a>>,
+    /// Which of them each slot has.
+    which: Vec<usize>,
+    /// Under which other names they were accepted before.
+    known: Vec<Option<Intended>>,
+}
+
+impl<'a> Unit<'a> {
+    fn new(draft: &Draft<'_>, slots: &[Slot], offers: &'a [Prepared]) -> Self {
+        // The same entry may be offered twice in one push: it is taken in once.
+        let mut candidates: Vec<Candidate<'_>> = Vec::new();
+        let mut which: Vec<usize> = Vec::new();
+        for slot in slots {
+            let Kind::Entry { entry, intent, hash, .. } = &offers[slot.at].kind else { continue };
+            if candidates.last().is_none_or(|(last, ..)| last.dot() != entry.dot()) {
+                candidates.push((entry, *hash, *intent));
+            }
+            which.push(candidates.len() - 1);
+        }
+        let known = candidates.iter().map(|(entry, _, intent)| draft.known_as(entry, *intent)).collect();
+        Self { candidates, which, known }
+    }
+
+    /// The verdicts if all were accepted before.
+    fn known_names(&self) -> Option<Vec<Verdict>> {
+        let known = self.which.iter().map(|at| self.known[*at].as_ref());
+        let accepted = |known: &Intended| Verdict::Accepted { seq: known.seq, known_as: Some(known.dot.clone()) };
+        known.map(|known| known.map(accepted)).collect()
+    }
+}
+
 /// Decides entries that stand or fall together and have no fault by themselves.
 fn admit_unit(draft: &mut Draft<'_>, slots: &[Slot], offers: &[Prepared]) -> (Vec<Verdict>, Course) {
-    // The same entry may be offered twice in one push: it is taken in once.
-    let mut candidates: Vec<Candidate<'_>> = Vec::new();
-    let mut which: Vec<usize> = Vec::new();
-    for slot in slots {
-        let Kind::Entry { entry, intent, hash, .. } = &offers[slot.at].kind else { continue };
-        if candidates.last().is_none_or(|(last, ..)| last.dot() != entry.dot()) {
-            candidates.push((entry, *hash, *intent));
-        }
-        which.push(candidates.len() - 1);
-    }
-    let known: Vec<_> = candidates.iter().map(|(entry, _, intent)| draft.known_as(entry, *intent)).collect();
-    if known.iter().any(Option::is_some) {
-        let known: Option<Vec<_>> = known.into_iter().collect();
-        let Some(known) = known else {
+    let unit = Unit::new(draft, slots, offers);
+    if unit.known.iter().any(Option::is_some) {
+        let Some(verdicts) = unit.known_names() else {
             let message = "a part of the group was accepted before under other names, and a part was not";
             return (vec![Verdict::Rejected(reject("group", message, Some("group"))); slots.len()], Course::Blocked);
         };
-        let verdicts =
-            which.iter().map(|at| Verdict::Accepted { seq: known[*at].seq, known_as: Some(known[*at].dot.clone()) });
-        return (verdicts.collect(), Course::Ended);
+        return (verdicts, Course::Named);
     }
+    let Unit { candidates, which, .. } = unit;
     if candidates.iter().any(|(entry, ..)| draft.is_ahead(entry.origin.time)) {
         return (vec![Verdict::Again { after: None, code: Some("clock".to_owned()) }; slots.len()], Course::Blocked);
     }
@@ -161,6 +193,10 @@ fn admit_unit(draft: &mut Draft<'_>, slots: &[Slot], offers: &[Prepared]) -> (Ve
             (refuse(slots, faults.collect()), Course::Blocked)
         }
     }
+}
+
+fn again(slots: &[Slot]) -> Vec<Verdict> {
+    vec![Verdict::Again { after: None, code: None }; slots.len()]
 }
 
 fn accepted(seq: u64) -> Verdict {

@@ -118,8 +118,11 @@ impl Inner {
                 state.records.thaw(&snapped.records);
                 state.records.keep(records);
                 state.tail.thaw(&snapped.tail);
-                state.joined_intents.clear();
-                state.joined_places.clear();
+                // Another hub may have joined one since.
+                if state.joined <= snapped.meta.head.seq {
+                    state.joined_intents.clear();
+                    state.joined_places.clear();
+                }
                 Ok(())
             }
             Ok(_) => Ok(()),

@@ -43,8 +43,8 @@ impl Questions {
     /// Leaves out what the state knows by itself.
     pub(super) fn keep_open(&mut self, state: &mut State) {
         (self.covers, self.table) = (state.covers, state.table);
-        self.dots.retain(|dot| state.tail.place(dot).is_none() && state.known(&dot.client).n >= dot.n);
-        self.intents.retain(|intent| state.tail.intent(*intent).is_none());
+        self.dots.retain(|dot| state.place(dot).is_none() && state.known(&dot.client).n >= dot.n);
+        self.intents.retain(|intent| state.intent(*intent).is_none());
         self.foreign.retain(|(author, id)| state.tail.foreign(author, id).is_none());
         self.keys.sort();
         self.keys.dedup();
@@ -134,11 +134,11 @@ impl<'a> View<'a> {
 
     /// Where an accepted entry stands; `None` if there is none, or it is no longer known.
     pub(super) fn place(&self, dot: &Dot) -> Option<Place> {
-        self.state.tail.place(dot).or_else(|| self.facts.place(dot).cloned())
+        self.state.place(dot).or_else(|| self.facts.place(dot).cloned())
     }
 
     pub(super) fn intent(&self, intent: u128) -> Option<Intended> {
-        self.state.tail.intent(intent).or_else(|| self.facts.intents.get(&intent).cloned())
+        self.state.intent(intent).or_else(|| self.facts.intents.get(&intent).cloned())
     }
 
     pub(super) fn foreign(&self, author: &ClientId, id: &Arc<str>) -> Option<&Foreign> {

@@ -55,7 +55,7 @@ impl Inner {
             let standing = |(client, theirs): &(ClientId, Known)| {
                 let known = state.known(client);
                 let dot = Dot::new(client.clone(), theirs.n);
-                let there = || state.tail.place(&dot).or_else(|| facts.place(&dot).cloned());
+                let there = || state.place(&dot).or_else(|| facts.place(&dot).cloned());
                 let digest_there = match theirs.n {
                     0 => Some(Digest::EMPTY),
                     n if n == known.n => Some(known.digest),

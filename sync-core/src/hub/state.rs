@@ -7,6 +7,7 @@ use super::batch::Logged;
 use super::index::{Intended, Meta, Place, Standing};
 use super::row::{Accepted, Content, Joined, Row};
 use super::tail::Tail;
+use crate::hashed::HashMap;
 use crate::model::entry::Action;
 use crate::model::stamp::{ClientId, Digest, Dot, Known};
 use crate::records::{Records, Table};
@@ -46,9 +47,9 @@ pub(super) struct State {
     /// The runs in which the log was written.
     pub(super) epochs: Epochs,
     /// What a joined snapshot told of intents, and the checkpoint lacks.
-    pub(super) joined_intents: Vec<(u128, Intended)>,
+    pub(super) joined_intents: HashMap<u128, Intended>,
     /// What it told of the places of entries, and the checkpoint lacks.
-    pub(super) joined_places: Vec<(Dot, Place)>,
+    pub(super) joined_places: HashMap<Dot, Place>,
 }
 
 impl State {
@@ -69,6 +70,16 @@ impl State {
     /// What is known of a client.
     pub(super) fn known(&self, client: &ClientId) -> Known {
         self.clients.get(client).map_or(Known::default(), |standing| standing.known)
+    }
+
+    /// Where an accepted entry stands, as far as that is known without the checkpoint.
+    pub(super) fn place(&self, dot: &Dot) -> Option<Place> {
+        self.tail.place(dot).or_else(|| self.joined_places.get(dot).cloned())
+    }
+
+    /// Under which name an intent was accepted, as far as that is known without the checkpoint.
+    pub(super) fn intent(&self, intent: u128) -> Option<Intended> {
+        self.tail.intent(intent).or_else(|| self.joined_intents.get(&intent).cloned())
     }
 
     /// Whether a cursor of this log is none of it, or no longer.

@@ -81,7 +81,7 @@ impl Session {
                 (cursor, Epochs::default(), Some(self.compare(transport, Some(&theirs)).await?.distrusted))
             }
         };
-        let arrived = Arrived { table, vector: last.vector, cursor, told, epochs, latest, other, of: None };
+        let arrived = Arrived { table, vector: last.vector, cursor, told, epochs, latest, history, other, of: None };
         self.offload(move |session| session.switch_to(arrived)).await
     }
 
@@ -126,7 +126,7 @@ impl Session {
 
     /// The snapshot is complete: from here on it is what this replica shows.
     pub(super) fn switch_to(&self, arrived: Arrived) -> Result<(), Error> {
-        let Arrived { table, vector: listed, cursor, told, epochs, latest, other, of } = arrived;
+        let Arrived { table, vector: listed, cursor, told, epochs, latest, history, other, of } = arrived;
         self.bring_in_all()?;
         let vector: VersionVector = listed.iter().cloned().collect();
         let mut trusted = vector.clone();
@@ -147,7 +147,7 @@ impl Session {
                 self.state().check_contained(&vector)?;
             }
             let before = self.state().table;
-            let aside = self.leave_history(&writing, &vector, &trusted, other.is_some())?;
+            let aside = self.leave_history(&writing, &vector, &trusted, history)?;
             let row = Row::Adopted { table: table.0, cursor, told, epochs, latest, vector: listed, aside, kept, of };
             (before, writing.commit(&row)?)
         };
@@ -165,12 +165,12 @@ impl Session {
         writing: &Writing<'_>,
         vector: &VersionVector,
         trusted: &VersionVector,
-        is_other: bool,
+        history: History,
     ) -> Result<Vec<(u64, Rejection)>, Error> {
         let (goes_on, before_copy) = {
             let state = self.state();
             let goes_on = match state.own_chain(vector) {
-                OwnChain::Ours(n) => !is_other || state.may_go_on_from(n),
+                OwnChain::Ours(n) => history != History::Another || state.may_go_on_from(n),
                 OwnChain::Forked => false,
             };
             (goes_on, state.copied)
@@ -184,6 +184,9 @@ impl Session {
         // again: the hub may no longer know its intent, and it would count twice.
         let state = self.state();
         let mut aside = state.doubtful(if goes_on { before_copy } else { u64::MAX });
+        if history != History::Known {
+            aside.extend(state.unproven(vector, goes_on));
+        }
         if goes_on {
             let doubtful: BTreeSet<u64> = aside.iter().map(|(local, _)| *local).collect();
             let stranded = state.stranded(trusted);
@@ -221,7 +224,9 @@ pub(super) struct Arrived {
     pub(super) epochs: Epochs,
     /// The greatest logical time in it.
     pub(super) latest: u64,
-    /// Its history is another one: of each client of which it has other entries, how many are the same.
+    /// How its history stands to this replica's.
+    pub(super) history: History,
+    /// If it is another one: of each client of which it has other entries, how many are the same.
     pub(super) other: Option<BTreeMap<ClientId, u64>>,
     /// Of which hub and space a file says that it is.
     pub(super) of: Option<(String, String)>,
@@ -299,6 +304,15 @@ impl State {
             || diverged("this file is a copy, and the hub may have it from another one: look before writing it anew");
         let undecided = self.pending.range(..before).filter(|(_, pending)| pending.accepted_as.is_none());
         undecided.map(|(local, _)| (local, reason())).collect()
+    }
+
+    /// The entries that a hub accepted under names which may be others' in this snapshot of one that lost data: they never
+    /// came down.
+    fn unproven(&self, vector: &VersionVector, goes_on: bool) -> Vec<(u64, Rejection)> {
+        let reason = || diverged("the hub lost data, and may have this or another entry under its name: look first");
+        let is_proven = |dot: &Dot| !vector.covers(dot) || (goes_on && dot.client == self.client);
+        let unproven = self.pending.waiting().filter(|(dot, _)| !is_proven(dot));
+        unproven.map(|(_, local)| (local, reason())).collect()
     }
 
     /// The pending entries that name what a snapshot does not contain.

@@ -139,6 +139,7 @@ impl Replica {
                 }
                 state.records.clear();
                 state.changed.clear();
+                state.intents.take();
             }
         }
         Ok(state.asked.into_iter().filter_map(|(dot, link)| Some((dot, link?))).collect())

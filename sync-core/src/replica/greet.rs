@@ -7,7 +7,7 @@ use super::session::Session;
 use super::state::State;
 use crate::error::Error;
 use crate::model::stamp::{ClientId, Known};
-use crate::transport::{Hello, HelloRequest, Transport, TransportError};
+use crate::transport::{EpochStart, Hello, HelloRequest, Transport, TransportError};
 
 /// How far, in milliseconds, the wall clock may be off before stamps are corrected.
 const TOLERANCE: u64 = 1_000;
@@ -40,8 +40,8 @@ impl Session {
         self.bind(&hello)?;
         let lost = check_chain(&request, &hello)?;
         self.correct_clock(&hello, sent, took, report, is_ahead)?;
-        if lost.is_none() && !hello.epochs.is_empty() {
-            self.commit(&Row::Epochs(hello.epochs.clone()))?;
+        if lost.is_none() {
+            self.note_epochs(&hello)?;
         }
         Ok(match lost {
             Some(message) => Greeted::LostData(Lost { message, may_join: hello.may_join }),
@@ -110,11 +110,16 @@ impl Session {
         }
         // Whoever does not answer is asked next time.
         match transport.hello(&request).await {
-            Ok(hello) if hello.on_chain && !hello.epochs.is_empty() => {
-                self.commit(&Row::Epochs(hello.epochs)).map(drop)
-            }
+            Ok(hello) if hello.on_chain => self.note_epochs(&hello),
             _ => Ok(()),
         }
+    }
+
+    /// Of a hub that has what this replica was told. What it has beyond that it may lose before anything of it is here.
+    fn note_epochs(&self, hello: &Hello) -> Result<(), Error> {
+        let told = self.state().told.seq;
+        let epochs: Vec<EpochStart> = hello.epochs.iter().take_while(|begun| begun.after < told).copied().collect();
+        if epochs.is_empty() { Ok(()) } else { self.commit(&Row::Epochs(epochs)).map(drop) }
     }
 
     pub(super) async fn hello(&self, transport: &dyn Transport) -> Result<Hello, Error> {

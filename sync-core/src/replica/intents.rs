@@ -143,14 +143,15 @@ impl Session {
     /// Which of this file's writes were accepted under which names: of those that the records contain, the newest.
     pub(super) fn known_intents(&self) -> Result<Vec<(u128, Dot)>, Error> {
         // What a checkpoint brings into the map meanwhile is in both.
-        let (mut new, vector) = {
+        let (mut new, vector, wiped) = {
             let state = self.state();
             let underway = state.underway.as_ref().map_or(&[][..], |underway| underway.intents());
             let new: Vec<Run> = underway.iter().chain(&state.intents.0).cloned().collect();
-            (new, state.vector.clone())
+            (new, state.vector.clone(), state.wiped)
         };
         new.reverse();
-        let stored = load(&**self.inner.journal.store(), ROWS)?;
+        // What the map has is another's until the wipe is in it.
+        let stored = if wiped { Vec::new() } else { load(&**self.inner.journal.store(), ROWS)? };
         let stored = stored.into_iter().flat_map(|(_, runs)| runs.into_iter().rev());
         let runs = new.into_iter().chain(stored).filter_map(|run| run.within(&vector));
         let mut known = BTreeMap::new();

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use super::Replica;
-use super::adopt::Arrived;
+use super::adopt::{Arrived, History};
 use super::query::Scan;
 use super::row::Account;
 use super::session::Session;
@@ -146,7 +146,8 @@ impl Session {
         if goes_on {
             cursor = cursor.furthest(self.state().cursor);
         }
-        let arrived = Arrived { table, vector, cursor, told, epochs, latest, other: None, of };
+        let history = History::Known;
+        let arrived = Arrived { table, vector, cursor, told, epochs, latest, history, other: None, of };
         if let Err(error) = self.switch_to(arrived) {
             self.give_up_snapshot(table)?;
             return Err(error);

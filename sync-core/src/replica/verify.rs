@@ -74,7 +74,10 @@ impl Replica {
                     // What was taken over from a snapshot does not follow from the journal.
                     (Ok(Row::Adopted { .. }), _) => whole = None,
                     (Ok(Row::Client(client)), Some(state)) if position == 1 => state.client = client,
-                    (Ok(row), Some(state)) => state.apply(&row),
+                    (Ok(row), Some(state)) => {
+                        state.apply(&row);
+                        state.intents.take();
+                    }
                     (Ok(_), None) => {}
                     (Err(error), _) => {
                         found.problems.push(format!("journal row {position}: {error}"));

@@ -57,7 +57,7 @@ impl Epochs {
     /// Whether a cursor is on this log, which goes up to `end` at least; `None` if that is not known. What comes from a log
     /// that went on elsewhere is of an epoch that is not known here, or ended here before.
     pub(crate) fn tell(&self, cursor: Cursor, end: Cursor) -> Option<bool> {
-        if cursor.epoch == Epoch::default() || cursor.seq <= self.forgotten {
+        if cursor.epoch == Epoch::default() || end.epoch == Epoch::default() || cursor.seq <= self.forgotten {
             return None;
         }
         if self.last() != end.epoch {

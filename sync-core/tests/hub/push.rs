@@ -329,3 +329,16 @@ fn a_write_needs_a_create_that_lives() {
     both.of.push(a.dot(2));
     assert_eq!(push_words(&hub, &[both]), "5");
 }
+
+#[test]
+fn all_that_a_copy_brings_again_is_known_at_once_up_to_what_is_new() {
+    let hub = open(MemoryStore::new());
+    let intended = |entry: Entry, intent: u128| Entry { intent: Some(intent), ..entry };
+    let (mut a, mut b) = (Client::new("a"), Client::new("b"));
+    let brought: Vec<Entry> = (1..=4).map(|n| intended(a.create(&n.to_string(), "brought"), n)).collect();
+    assert_eq!(push_words(&hub, &brought), "1 2 3 4");
+    // As the other copy has them: with a write of its own between the third and the fourth.
+    let copy: Vec<Entry> = [1, 2, 3, 9, 4].iter().map(|n| intended(b.create(&n.to_string(), "brought"), *n)).collect();
+    let known = "1=a-0000000000000001 2=a-0000000000000002 3=a-0000000000000003";
+    assert_eq!(push_words(&hub, &copy), format!("{known} ? ?"), "what follows what is new waits for it");
+}

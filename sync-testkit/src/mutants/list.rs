@@ -234,8 +234,8 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "a hub put back takes itself for the one it was",
         "transport/epochs.rs",
-        "cursor.epoch == Epoch::default() || cursor.seq <= self.forgotten",
-        "PLANTED || cursor.epoch == Epoch::default() || cursor.seq <= self.forgotten",
+        "cursor.epoch == Epoch::default() || end.epoch",
+        "PLANTED || cursor.epoch == Epoch::default() || end.epoch",
     ),
     mutant(
         "a reader is served from behind the log's beginning",
