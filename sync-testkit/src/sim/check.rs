@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sync_core::model::stamp::Origin;
 use sync_core::{Action, Dot, EntityKey, Entry, Record, Replica};
 
+use super::loss::last_aside;
 use super::tally::Mark;
 use super::violation::{Holds, Rule, Violation, broken};
 use super::world::World;
@@ -44,6 +45,7 @@ impl World<'_> {
         if vector != before && (self.spaces[space].losses > 0 || self.devices[at].file.is_copied) {
             self.adopted(at, &replica, &before, reopened)?;
         }
+        self.devices[at].file.last_aside = last_aside(&replica);
         self.check_cursor(at, &replica, reopened)
     }
 

@@ -93,6 +93,8 @@ pub(super) struct File {
     pub(super) cursor: u64,
     /// Which accepted entries were in it then.
     pub(super) vector: VersionVector,
+    /// The last number under which something of a state was set aside in it then.
+    pub(super) last_aside: u64,
 }
 
 impl Write {

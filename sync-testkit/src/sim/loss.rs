@@ -113,12 +113,12 @@ impl World<'_> {
         for aside in &listed {
             self.trace.say(format_args!("    lists {} {:?}", aside.entry.to_json(None), aside.rejection.code));
         }
-        let listed: Vec<&Entry> =
-            listed.iter().map(|aside| &aside.entry).filter(|entry| entry.intent.is_none()).collect();
-        if reopened && listed.is_empty() {
+        if reopened && last_aside(replica) <= self.devices[at].file.last_aside {
             // It was not durable yet that the device had it.
             return Ok(());
         }
+        let listed: Vec<&Entry> =
+            listed.iter().map(|aside| &aside.entry).filter(|entry| entry.intent.is_none()).collect();
         self.tally.mark(Mark::SetAsideState);
         let there = oracle(has.values().copied());
         for (key, form) in oracle(had.values().copied()) {
@@ -136,6 +136,12 @@ impl World<'_> {
         }
         Ok(())
     }
+}
+
+/// The last number under which something of a state, not of a write, was set aside.
+pub(super) fn last_aside(replica: &Replica) -> u64 {
+    let asides = replica.rejected();
+    asides.iter().filter(|aside| aside.entry.intent.is_none()).map(|aside| aside.number).max().unwrap_or(0)
 }
 
 /// What of an entity is lost, not listed, and not to be seen `there` either, written alike under the same name.
