@@ -16,7 +16,7 @@ pub use snapshot::{read_snapshot, snapshot};
 
 use std::borrow::Cow;
 
-use crate::model::batch::{decode_batch, encode_batch};
+use crate::model::batch::{Entries, encode_batch};
 use crate::model::codec::{CodecError, Reader, Result, Writer};
 use crate::model::entry::Entry;
 
@@ -81,10 +81,12 @@ pub(crate) fn pack<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<u8> {
 
 /// The entries of a batch, of which so many are expected. None carries its intent in it.
 pub(crate) fn unpack(bytes: &[u8], count: u64) -> Result<Vec<Entry>> {
-    let entries = decode_batch(bytes)?;
-    if entries.len() as u64 != count {
+    let entries = Entries::untrusted(bytes)?;
+    // It is not read before that is seen: entries take a lot more in memory than in a batch.
+    if entries.left() as u64 != count {
         return Err(CodecError { expected: "a batch of as many entries as was said" });
     }
+    let entries: Vec<Entry> = entries.collect::<Result<_>>()?;
     if entries.iter().any(|entry| entry.intent.is_some()) {
         return Err(CodecError { expected: "a batch without intents" });
     }

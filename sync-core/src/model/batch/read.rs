@@ -34,6 +34,11 @@ impl<'a> Entries<'a> {
         Ok(Self { rows, row: Row::default(), is_trusted, is_done: false })
     }
 
+    /// How many are to come, by what the batch says.
+    pub(crate) fn left(&self) -> usize {
+        self.rows.left()
+    }
+
     fn read(&mut self) -> Result<Option<Entry>> {
         if !self.rows.read(&mut self.row)? {
             return Ok(None);

@@ -200,6 +200,11 @@ impl<'a> Rows<'a> {
         Ok(Self { columns, texts, left, tables, met: 0, client: 0, time: 0, group: None, is_trusted, interner })
     }
 
+    /// How many are to come.
+    pub(in crate::model) fn left(&self) -> usize {
+        self.left
+    }
+
     pub(in crate::model) fn interner(&self) -> &Interner {
         &self.interner
     }
