@@ -148,6 +148,10 @@ impl Fields {
     /// Puts a field's value, replacing the one it had.
     pub fn insert(&mut self, name: impl Into<Cow<'static, str>>, value: Value) {
         let name = name.into();
+        // Whoever puts them in the order of their names looks for no place.
+        if self.0.last().is_none_or(|(last, _)| *last < name) {
+            return self.0.push((name, value));
+        }
         match self.place(&name) {
             Ok(place) => self.0[place].1 = value,
             Err(place) => self.0.insert(place, (name, value)),

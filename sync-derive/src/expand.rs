@@ -171,8 +171,11 @@ fn id(model: &Model<'_>) -> TokenStream {
 fn to_fields(model: &Model<'_>) -> TokenStream {
     let (table, uses_table) = table(model);
     let mutable = uses_table.then(|| quote!(mut));
-    let count = model.with_role(Role::Stored).count();
-    let puts = model.with_role(Role::Stored).enumerate().map(|(at, Field { ident, .. })| {
+    // In the order in which they stand in the end.
+    let mut stored: Vec<(usize, &Field<'_>)> = model.with_role(Role::Stored).enumerate().collect();
+    stored.sort_by(|(_, a), (_, b)| a.name.value.cmp(&b.name.value));
+    let count = stored.len();
+    let puts = stored.into_iter().map(|(at, Field { ident, .. })| {
         let index = Index::from(at);
         quote! {
             __sync_private::put(&mut __sync_fields, &__sync_schema[#at], &__sync_codecs.#index, &self.#ident)?;
