@@ -113,7 +113,7 @@ impl Inner {
         state.folding = None;
         match written {
             // If the state was read anew meanwhile, it may stand on this checkpoint already.
-            Ok(records) if state.covers == snapped.before => {
+            Ok(records) if (state.covers, state.joined) == (snapped.before, snapped.meta.joined) => {
                 state.covers = snapped.meta.covers;
                 state.records.thaw(&snapped.records);
                 state.records.keep(records);

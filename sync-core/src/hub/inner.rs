@@ -78,6 +78,24 @@ impl Inner {
         Ok((state, heads))
     }
 
+    /// As `fresh`, and what the store's end was found to be is told of: a row of ours that is under way may stand where
+    /// another hub's is.
+    pub(super) fn settled(&self) -> Result<(MutexGuard<'_, State>, Heads), Error> {
+        for _ in 0..PATIENCE {
+            let (state, heads) = self.fresh()?;
+            if heads.last <= state.durable_position {
+                return Ok((state, heads));
+            }
+            let (restarts, position) = (self.journal.restarts(), heads.last.min(state.position));
+            drop(state);
+            match self.wait(restarts, position) {
+                Err(error) if !is_moved(&error) => return Err(error),
+                _ => {}
+            }
+        }
+        Err(StoreError::Moved { last: self.journal.last() }.into())
+    }
+
     /// Blocks until what was queued after so many restarts of the journal up to `position` is durable, and tells those
     /// who wait for it.
     pub(super) fn wait(&self, restarts: u64, position: Position) -> Result<(), Error> {

@@ -28,8 +28,11 @@ pub(super) fn load(store: &dyn Store) -> Result<State, StoreError> {
             return Err(damaged("the checkpoint", "it covers another position than the store says"));
         }
         let mut state = State::new(meta, clients);
-        catch_up(&mut state, store, |_, _| {})?;
-        return Ok(state);
+        match catch_up(&mut state, store, |_, _| {}) {
+            Ok(()) => return Ok(state),
+            Err(StoreError::Moved { .. }) => {}
+            Err(error) => return Err(error),
+        }
     }
     Err(StoreError::Moved { last: store.heads()?.last })
 }
@@ -38,6 +41,13 @@ pub(super) fn load(store: &dyn Store) -> Result<State, StoreError> {
 fn catch_up(state: &mut State, store: &dyn Store, mut taken: impl FnMut(Position, Arc<Row>)) -> Result<(), StoreError> {
     loop {
         let rows = store.journal(state.position + 1, AT_ONCE)?;
+        if rows.first().is_none_or(|(position, _)| *position != state.position + 1) {
+            // Another hub made a checkpoint and cut the log since.
+            let Heads { first, last, .. } = store.heads()?;
+            if first > state.position + 1 {
+                return Err(StoreError::Moved { last });
+            }
+        }
         if rows.is_empty() {
             state.settle(Position::MAX);
             return Ok(());
@@ -83,17 +93,26 @@ impl Inner {
         };
         let store = self.store();
         let caught_up = if forgotten || folded_elsewhere {
-            let fresh = load(store)?;
-            self.rows.forget_recent();
-            *state = fresh;
+            // Where that fails, what was forgotten must not pass for durable.
+            self.reload(state)?;
             Ok(())
         } else {
-            catch_up(state, store, |position, row| self.rows.remember(position, row))
+            match catch_up(state, store, |position, row| self.rows.remember(position, row)) {
+                Err(StoreError::Moved { .. }) => self.reload(state),
+                caught_up => caught_up,
+            }
         };
         // Also where reading stopped half-way: the state goes up to there, and nobody may wait for rows beyond the
         // journal's end.
         self.journal.restart(state.position);
         self.watchers.wake();
         Ok(caught_up?)
+    }
+
+    fn reload(&self, state: &mut State) -> Result<(), StoreError> {
+        let fresh = load(self.store())?;
+        self.rows.forget_recent();
+        *state = fresh;
+        Ok(())
     }
 }

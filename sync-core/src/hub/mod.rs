@@ -239,7 +239,7 @@ impl Hub {
     /// # Errors
     /// If the store fails.
     pub fn refresh(&self) -> Result<Cursor, Error> {
-        let (state, _) = self.inner.fresh()?;
+        let (state, _) = self.inner.settled()?;
         Ok(state.durable)
     }
 

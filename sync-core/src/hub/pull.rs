@@ -39,7 +39,7 @@ pub(super) struct Extent {
 impl Inner {
     /// The log as it is now, with what other hubs wrote.
     pub(super) fn extent(&self) -> Result<Extent, TransportError> {
-        let (state, heads) = self.fresh().map_err(failed)?;
+        let (state, heads) = self.settled().map_err(failed)?;
         Ok(Extent { head: state.durable, first: heads.first, last: state.durable_position, joined: state.joined })
     }
 

@@ -104,6 +104,9 @@ impl Inner {
     /// Records that the log touched after `from`, as they are now; an empty one is one that was purged.
     fn touched_page(&self, from: Cursor) -> Result<SnapshotPage, TransportError> {
         let extent = self.extent()?;
+        if from.seq.saturating_add(1) < self.tail(&extent).map_err(failed)? {
+            return Err(TransportError::Expired);
+        }
         let (mut keys, end) = self.touched(&extent, from)?;
         let asked = std::cell::RefCell::new(std::mem::take(&mut keys));
         let ask = || Questions { keys: asked.borrow().iter().cloned().collect(), ..Questions::default() };
