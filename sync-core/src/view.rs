@@ -268,6 +268,15 @@ impl Writes {
     }
 }
 
+/// The operation that makes the value of a field anew which merges by a policy of the user's; `None` if it is another
+/// field, or the policy has none.
+pub(crate) fn own_anew(schema: &Schema, name: &str, record: &Record) -> Option<Op> {
+    let field = schema.fields.iter().find(|field| field.name == name)?;
+    let Merge::Own(policy) = field.merge else { return None };
+    let written = policy.diff(None, &value(field, record)?).ok()??;
+    Some(own(field, written.operation))
+}
+
 fn own(field: &Field, body: Value) -> Op {
     match field.merge.family() {
         Family::Own(family) => Op::Own { family, body },

@@ -3,6 +3,7 @@
 
 mod device {
     mod alias;
+    mod anew;
     mod cold;
     mod crash;
     mod keep;

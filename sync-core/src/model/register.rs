@@ -144,6 +144,14 @@ impl Register {
         }
     }
 
+    /// A counter's sums.
+    pub(crate) fn parts(&self) -> &[Part] {
+        match self {
+            Register::Counter { parts, .. } => parts,
+            _ => &[],
+        }
+    }
+
     /// Additions beyond a gap in their client's entries.
     pub(crate) fn early(&self) -> &[Addend] {
         match self {

@@ -24,8 +24,8 @@ const PATIENCE: u32 = 8;
 impl Session {
     /// Takes the hub's snapshot as this replica's records. Entries that are pending stay pending, but for those that
     /// name what the snapshot does not contain. Where the hub's history is another one, this replica goes on under a new
-    /// client id, and what only it held is set aside.
-    pub(super) async fn take_snapshot(&self, transport: &dyn Transport, history: History) -> Result<(), Error> {
+    /// client id, and what only it held is set aside. Returns how much of what was pending is set aside.
+    pub(super) async fn take_snapshot(&self, transport: &dyn Transport, history: History) -> Result<u64, Error> {
         let begun = self.offload(|session| session.resume_snapshot()).await?;
         let Begun { table, mut token, mut latest, mut seen } = begun;
         let (mut taken, mut patience) = (0, PATIENCE);
@@ -124,8 +124,9 @@ impl Session {
         Ok(())
     }
 
-    /// The snapshot is complete: from here on it is what this replica shows.
-    pub(super) fn switch_to(&self, arrived: Arrived) -> Result<(), Error> {
+    /// The snapshot is complete: from here on it is what this replica shows. Returns how much of what was written here is
+    /// set aside with that.
+    pub(super) fn switch_to(&self, arrived: Arrived) -> Result<u64, Error> {
         let Arrived { table, vector: listed, cursor, told, epochs, latest, history, other, of } = arrived;
         self.bring_in_all()?;
         let vector: VersionVector = listed.iter().cloned().collect();
@@ -139,7 +140,7 @@ impl Session {
             kept = self.only_here(&trusted, table)?;
             self.forget_intents(&trusted)?;
         }
-        let (before, position) = {
+        let (before, position, aside) = {
             // What is pending is looked at and decided about in one step: nobody writes anything that builds on what
             // is not here any more.
             let writing = self.between_writes()?;
@@ -148,14 +149,18 @@ impl Session {
             }
             let before = self.state().table;
             let aside = self.leave_history(&writing, &vector, &trusted, history)?;
-            let row = Row::Adopted { table: table.0, cursor, told, epochs, latest, vector: listed, aside, kept, of };
-            (before, writing.commit(&row)?)
+            let gone = if other.is_none() { self.stranded_in(table)? } else { Vec::new() };
+            let (vector, count) = (listed, (aside.len() + gone.len()) as u64);
+            let row = Row::Adopted { table: table.0, cursor, told, epochs, latest, vector, aside, gone, kept, of };
+            (before, writing.commit(&row)?, count)
         };
+        // It shows from here on, whatever comes of the rest.
+        self.inner.watchers.resync();
         self.inner.journal.wait(position)?;
         self.checkpoint()?;
         self.end_snapshot()?;
-        self.inner.watchers.resync();
-        self.sweep(before)
+        self.sweep(before)?;
+        Ok(aside)
     }
 
     /// Another state is about to take the place of the records: this replica goes on under a new client id if its
@@ -198,11 +203,12 @@ impl Session {
     /// What this replica's records hold and the snapshot does not: written anew from the records.
     fn only_here(&self, vector: &VersionVector, theirs: Table) -> Result<Vec<Kept>, Error> {
         let mut kept = Vec::new();
+        let known = self.state().vector.clone();
         let store = self.inner.journal.store();
         for item in Scan::accepted(self, None) {
             let (key, ours) = item?;
             let theirs = theirs.load(&**store, &key)?.unwrap_or_default();
-            kept.extend(lost_writes(&key, &ours, &theirs, vector).into_iter().map(|entry| Kept {
+            kept.extend(lost_writes(&key, &ours, &theirs, vector, &known).into_iter().map(|entry| Kept {
                 entry: Arc::new(entry),
                 rejection: diverged("the hub's history does not contain it"),
             }));

@@ -2,12 +2,14 @@
 
 use super::row::Row;
 use super::{Replica, Transaction};
-use crate::entity::Fields;
+use crate::entity::{Fields, Schema};
 use crate::error::Error;
 use crate::journal::Commit;
 use crate::model::entry::{Action, Entry};
 use crate::model::op::{Family, Op};
 use crate::model::record::{Life, Record};
+use crate::model::register::Register;
+use crate::model::shared;
 use crate::model::stamp::{Dot, Name};
 use crate::transport::Rejection;
 
@@ -35,13 +37,18 @@ impl Replica {
     }
 
     /// Writes an entry that was refused anew, over what shows now. `edit` may mend the values that it assigns.
-    /// One whose entity is gone becomes a create; one whose entity was deleted restores it.
+    /// The first one whose entity is gone has all that was here of it, and becomes a create; those after it go on from
+    /// there. One whose entity was deleted restores it. A field that is written once, and has its value, keeps it.
     ///
     /// # Errors
-    /// [`Error::NoSuchEntry`]; [`Error::TooLarge`]; [`Error::Store`]. It stays set aside then.
+    /// [`Error::NoSuchEntry`]; [`Error::NotFound`] if there is no entity that it could change: another entry that was set
+    /// aside makes it, and is to be written before; [`Error::TooLarge`]; [`Error::Store`]. It stays set aside then.
     pub fn resubmit(&self, number: u64, edit: impl FnOnce(&mut Fields)) -> Result<Commit<()>, Error> {
         let aside = self.state().aside.get(&number).map(|aside| aside.entry.clone());
         let mut entry = (*aside.ok_or(Error::NoSuchEntry { number })?).clone();
+        if let Some(schema) = self.inner.schemas.get(&*entry.key.entity_type) {
+            renamed(schema, &mut entry.fields);
+        }
         let mut values = Fields::new();
         for (name, op) in &entry.fields {
             if let Op::Assign(value) | Op::First(value) | Op::Max(value) | Op::Min(value) = op {
@@ -91,20 +98,28 @@ impl Transaction<'_> {
         }
         let record = self.visible(&entry.key)?;
         match (entry.action, record.life()) {
-            (Action::Create | Action::Update, Life::Unborn) => {
+            (Action::Create, Life::Unborn) => {
                 self.stage(entry.key, Action::Create, |anew| anew.fields = without_removals(entry.fields))
             }
-            (Action::Create | Action::Update, life) => {
+            (Action::Create | Action::Update, life) if life != Life::Unborn => {
                 if life != (Life::Alive { updated_at: super::query::updated_at(&record) }) {
                     self.restore_key(entry.key.clone())?;
                 }
-                self.stage(entry.key, Action::Update, |anew| {
+                let schema = self.replica.inner.schemas.get(&*entry.key.entity_type).copied();
+                entry.fields.retain(|(name, op)| !is_written_already(&record, schema, name, op));
+                if entry.fields.is_empty() {
+                    return Ok(());
+                }
+                self.stage(entry.key.clone(), Action::Update, |anew| {
                     anew.of = record.grounds();
-                    anew.replaces = over(&record, &entry.fields);
+                    anew.replaces = over(&record, &entry, schema);
                     anew.fields = removing_what_shows(&record, entry.fields);
                 })
             }
-            (_, Life::Unborn) => Ok(()),
+            // It is gone as it is.
+            (Action::Delete(_), Life::Unborn) => Ok(()),
+            // A part of it would be no entity: another entry that was set aside has the rest.
+            (_, Life::Unborn) => Err(Error::NotFound { key: entry.key }),
             (Action::Delete(policy), _) => self.stage(entry.key, Action::Delete(policy), |anew| {
                 anew.of = record.grounds();
                 anew.replaces = super::transaction::lifecycle(&record);
@@ -123,17 +138,51 @@ fn split_off_families(fields: &mut Vec<(Name, Op)>) -> Vec<(Name, Op)> {
     fields.extract_if(.., is_again).collect()
 }
 
-/// What assignments replace that are made over a record.
-fn over(record: &Record, fields: &[(Name, Op)]) -> Vec<(Name, Vec<Dot>)> {
-    let replaced = fields.iter().filter_map(|(name, op)| {
+/// Whether a field that is written once has its value.
+fn is_written_already(record: &Record, schema: Option<&Schema>, name: &str, op: &Op) -> bool {
+    let Op::First(value) = op else { return false };
+    let written = names(schema, name).filter_map(|name| record.get(name, &Family::First));
+    value.is_null() || written.flat_map(Register::siblings).any(|sibling| !sibling.value.is_null())
+}
+
+/// What assignments replace that are made over a record: all that shows of the field. Of operations that count beside each
+/// other, only those that had replaced some.
+fn over(record: &Record, entry: &Entry, schema: Option<&Schema>) -> Vec<(Name, Vec<Dot>)> {
+    let mut replaced: Vec<(Name, Vec<Dot>)> = Vec::new();
+    for (name, op) in &entry.fields {
         let family = op.family();
-        if !matches!(family, Family::Assign | Family::First | Family::Own(_)) {
-            return None;
+        let is_over = match family {
+            Family::Assign | Family::First => true,
+            Family::Own(_) => names(schema, name).any(|known| !entry.replaced(known).is_empty()),
+            _ => false,
+        };
+        for known in names(schema, name).filter(|_| is_over) {
+            let siblings = record.get(known, &family).map_or(&[][..], Register::siblings);
+            let dots: Vec<Dot> = siblings.iter().map(|s| s.origin.dot.clone()).collect();
+            if !dots.is_empty() {
+                replaced.push((shared::name(known), dots));
+            }
         }
-        let siblings = record.get(name, &family)?.siblings();
-        Some((name.clone(), siblings.iter().map(|s| s.origin.dot.clone()).collect::<Vec<Dot>>()))
-    });
-    replaced.filter(|(_, dots)| !dots.is_empty()).collect()
+    }
+    replaced.sort();
+    replaced
+}
+
+/// A field's name, and those that it had before.
+fn names<'a>(schema: Option<&'a Schema>, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let field = schema.and_then(|schema| schema.fields.iter().find(|field| field.name == name));
+    std::iter::once(name).chain(field.into_iter().flat_map(|field| field.aliases.iter().copied()))
+}
+
+/// Fields under the names that they have now.
+fn renamed(schema: &Schema, fields: &mut [(Name, Op)]) {
+    for at in 0..fields.len() {
+        let now = schema.fields.iter().find(|field| field.aliases.contains(&&*fields[at].0)).map(|field| field.name);
+        if let Some(now) = now.filter(|now| !fields.iter().any(|(name, _)| **name == **now)) {
+            fields[at].0 = shared::name(now);
+        }
+    }
+    fields.sort_by(|(a, _), (b, _)| a.cmp(b));
 }
 
 /// What was removed may have been an element that was refused as well, or is another one now: what shows of it goes.

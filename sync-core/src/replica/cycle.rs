@@ -128,7 +128,7 @@ impl Session {
                     let lost = Lost { message, may_join: hello.may_join };
                     self.restore_hub(transport, lost, &mut report).await?;
                 }
-                taken => taken?,
+                taken => report.rejected += taken?,
             }
             report.bootstrapped = true;
         }
@@ -230,7 +230,7 @@ impl Session {
         }
         self.doubt_copies(report)?;
         self.give_back(transport, compared.proofs).await?;
-        self.take_snapshot(transport, History::GivenBack).await?;
+        report.rejected += self.take_snapshot(transport, History::GivenBack).await?;
         report.hub_restored = true;
         match self.greet(transport, report, false).await? {
             Greeted::Known(hello) => Ok(*hello),
@@ -284,7 +284,7 @@ impl Session {
                 // The log was cut behind this replica since it was greeted.
                 Err(Error::Transport(TransportError::Expired)) if *patience > 0 => {
                     *patience -= 1;
-                    self.take_snapshot(transport, History::Known).await?;
+                    report.rejected += self.take_snapshot(transport, History::Known).await?;
                     report.bootstrapped = true;
                 }
                 Err(error) => return Err(error),
@@ -297,7 +297,7 @@ impl Session {
         self.bind(&hello)?;
         let (mut settled, mut patience) = (Report::default(), PATIENCE);
         self.settle_issued(transport, &hello, &mut settled, &mut patience).await?;
-        self.take_snapshot(transport, History::Another).await?;
+        settled.rejected += self.take_snapshot(transport, History::Another).await?;
         let mut report = self.cycle(transport, SyncOptions::default()).await?;
         report.uploaded += settled.uploaded;
         report.rejected += settled.rejected;

@@ -8,7 +8,7 @@ use super::session::Session;
 use super::state::State;
 use crate::error::Error;
 use crate::hashed::HashMap;
-use crate::model::entry::Entry;
+use crate::model::entry::{Action, Entry};
 use crate::model::stamp::{ClientId, Digest, Dot};
 use crate::store::Position;
 use crate::transport::{Cursor, Page, PullRequest, Transport, TransportError};
@@ -77,9 +77,16 @@ impl Session {
             return Ok(Pulled::Done((report.downloaded > 0).then(|| self.inner.journal.last())));
         }
         report.downloaded += entries.len() as u64;
-        let gone = self.stranded_by(&entries)?;
-        report.rejected += gone.len() as u64;
-        let position = self.commit(&Row::Page { entries, cursor: page.cursor, gone })?;
+        if entries.iter().any(|entry| entry.action == Action::Purge) {
+            self.bring_in_all()?;
+        }
+        let position = {
+            // What it strands is looked at and set aside in one step: nobody writes anything that stands on it.
+            let writing = self.between_writes()?;
+            let gone = self.stranded_by(&entries)?;
+            report.rejected += gone.len() as u64;
+            writing.commit(&Row::Page { entries, cursor: page.cursor, gone })?
+        };
         if page.has_more {
             // The row holds the cursor too: a page that is lost is one that comes again. It is appended while the next
             // ones come; nobody waits for it.
@@ -124,7 +131,8 @@ fn check(request: &PullRequest, page: &Page) -> Result<(), Error> {
 pub(crate) enum PageFault {
     /// The hub has another entry under a number of this client than this file.
     Forked,
-    /// It has one that was offered from this file, or the same from a copy of it: only the hub can tell.
+    /// It has one that was offered from this file, or the same from a copy of it, or purges what one was offered to: only
+    /// the hub can tell.
     Undecided,
     /// Entries of this one's client that come before it are missing.
     Gap(Dot),
@@ -151,6 +159,11 @@ impl State {
                 if !settles {
                     return Err(PageFault::Undecided);
                 }
+            }
+            // What was offered is decided first, while it is here what the entity was.
+            let is_offered = |local: u64| self.pending.get(local).is_some_and(|pending| pending.offered.is_some());
+            if entry.action == Action::Purge && !settles && self.pending.of(&entry.key).any(is_offered) {
+                return Err(PageFault::Undecided);
             }
         }
         Ok(())

@@ -127,7 +127,7 @@ impl Reading {
             }
             Row::Page { entries, gone, .. } => {
                 for (local, _) in gone {
-                    self.reject(local, &super::purge::gone());
+                    self.reject(local, &super::purge::gone_rejection());
                 }
                 for entry in entries {
                     // One of this device's own, whose verdict was lost.
@@ -141,7 +141,7 @@ impl Reading {
                     }
                 }
             }
-            Row::Adopted { vector, aside, .. } => {
+            Row::Adopted { vector, aside, gone, .. } => {
                 // Those whose verdict was lost, and that the snapshot contains.
                 let known = vector.iter().find(|(client, _)| *client == self.client).map_or(0, |(_, known)| known.n);
                 let settled =
@@ -149,6 +149,7 @@ impl Reading {
                 let settled: Vec<_> = settled.map(|(local, dot)| (*local, dot.clone())).collect();
                 settled.into_iter().for_each(|(local, dot)| self.accept(local, dot));
                 aside.iter().for_each(|(local, rejection)| self.reject(*local, rejection));
+                gone.iter().for_each(|(local, _)| self.reject(*local, &super::purge::gone_rejection()));
             }
             // What was before is another's.
             Row::Wiped { client, .. } => *self = Self { client, ..Self::default() },

@@ -39,6 +39,8 @@ pub(crate) enum Row {
         latest: u64,
         vector: Vec<(ClientId, Known)>,
         aside: Vec<(u64, Rejection)>,
+        /// Entries written here to what is not in it any more are set aside as these.
+        gone: Vec<(u64, Arc<Entry>)>,
         kept: Vec<Kept>,
         /// Of which hub and space it is, where a file said so.
         of: Option<(String, String)>,
@@ -156,7 +158,7 @@ impl Row {
                 w.u8(7);
                 w.list(locals, |w, local| w.u64(*local));
             }
-            Row::Adopted { table, cursor, told, epochs, latest, vector, aside, kept, of } => {
+            Row::Adopted { table, cursor, told, epochs, latest, vector, aside, gone, kept, of } => {
                 w.u8(8);
                 w.u8(*table);
                 cursor.write(w);
@@ -168,6 +170,7 @@ impl Row {
                     w.u64(*local);
                     write_rejection(w, rejection);
                 });
+                w.list(gone, write_numbered);
                 w.list(kept, |w, kept| {
                     kept.entry.write(w);
                     write_rejection(w, &kept.rejection);
@@ -221,6 +224,7 @@ impl Row {
                 latest: r.u64()?,
                 vector: r.list(read_known)?,
                 aside: r.list(|r| Ok((r.u64()?, read_rejection(r)?)))?,
+                gone: r.list(|r| Ok((r.u64()?, entry(r)?)))?,
                 kept: r.list(|r| Ok(Kept { entry: entry(r)?, rejection: read_rejection(r)? }))?,
                 of: r.option(read_space)?,
             },

@@ -166,12 +166,7 @@ impl State {
                 self.sent.clear();
             }
             Row::Page { entries, cursor, gone } => {
-                for (local, entry) in gone {
-                    let group = self.group_of(*local);
-                    self.alter(*local, |pending| pending.entry = entry.clone());
-                    self.set_aside(*local, &super::purge::gone());
-                    self.set_aside_group(group);
-                }
+                self.strand(gone);
                 for entry in entries {
                     self.receive(entry.clone());
                 }
@@ -188,7 +183,7 @@ impl State {
             Row::Epochs(told) => self.epochs.learn(told),
             Row::Synced(at) => self.last_synced = Some(*at),
             Row::Wiped { client, table } => self.wipe(client.clone(), Table(*table)),
-            Row::Adopted { table, cursor, told, epochs, latest, vector, aside, kept, of } => {
+            Row::Adopted { table, cursor, told, epochs, latest, vector, aside, gone, kept, of } => {
                 self.clock.see(*latest);
                 self.table = Table(*table);
                 (self.cursor, self.told) = (*cursor, *told);
@@ -205,6 +200,7 @@ impl State {
                 for (local, rejection) in aside {
                     self.set_aside_whole(*local, rejection);
                 }
+                self.strand(gone);
                 for kept in kept {
                     let aside = Aside { entry: kept.entry.clone(), rejection: kept.rejection.clone(), stored: false };
                     self.aside.insert(self.next_local, aside);
@@ -215,6 +211,16 @@ impl State {
                     self.land(local);
                 }
             }
+        }
+    }
+
+    /// Entries to what is purged are set aside as these, each with its transaction.
+    fn strand(&mut self, gone: &[(u64, Arc<Entry>)]) {
+        for (local, entry) in gone {
+            let group = self.group_of(*local);
+            self.alter(*local, |pending| pending.entry = entry.clone());
+            self.set_aside(*local, &super::purge::gone_rejection());
+            self.set_aside_group(group);
         }
     }
 

@@ -146,11 +146,18 @@ impl Session {
             decisions.push((*local, decision));
         }
         let aside = self.state().aside.len();
-        let gone = self.with_content(&decisions)?;
-        // What the hub took in is folded as it was sent.
-        let sent = locals.iter().copied().zip(request.entries.into_iter().map(Arc::new));
-        self.state().sent = sent.collect();
-        let position = self.commit(&Row::Verdicts { decisions, gone, told: reply.head })?;
+        if decisions.iter().any(|(_, decision)| matches!(decision, Decision::Rejected(_))) {
+            self.bring_in_all()?;
+        }
+        let position = {
+            // What is refused is looked at and set aside in one step: nobody writes anything that stands on it.
+            let writing = self.between_writes()?;
+            let gone = self.gone_by(&mut decisions)?;
+            // What the hub took in is folded as it was sent.
+            let sent = locals.iter().copied().zip(request.entries.into_iter().map(Arc::new));
+            self.state().sent = sent.collect();
+            writing.commit(&Row::Verdicts { decisions, gone, told: reply.head })?
+        };
         // With a refused create go the entries that stand on it.
         report.rejected += self.state().aside.len().saturating_sub(aside) as u64;
         self.inner.journal.ticket(position, ()).await?;
