@@ -323,8 +323,10 @@ impl Drop for Appending<'_> {
         if thread::panicking() {
             queue.failed = Some(Arc::new(StoreError::io("the store", "it panicked during an append")));
         }
+        let wakers = std::mem::take(&mut queue.wakers);
         drop(queue);
         self.0.appended.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::type_complexity)]
 
 mod hub {
+    mod between;
     mod checkpoint;
     mod compact;
     mod foreign;

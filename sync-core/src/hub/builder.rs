@@ -1,6 +1,6 @@
 //! Building a hub.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 
 use super::Hub;
@@ -195,6 +195,7 @@ impl HubBuilder {
             tail_seen: AtomicU64::new(0),
             watchers: Watchers::default(),
             checkpointing: Mutex::new(()),
+            is_joining: AtomicBool::new(false),
             transfer: Mutex::new(None),
             upkeep: Mutex::default(),
             settings: Settings {

@@ -35,11 +35,14 @@ struct Snapped {
 }
 
 impl Inner {
-    /// How much was accepted since the last checkpoint, in hundredths of what one is made of.
+    /// How much was accepted since the last checkpoint, in hundredths of what one is made of. Where everything was refused,
+    /// rows without entries have to be read at the next opening as well.
     fn fullness(&self) -> usize {
-        let tail = &self.state().tail;
-        let entries = tail.len().saturating_mul(100) / self.settings.checkpoint_every.max(1);
-        entries.max(tail.bytes().saturating_mul(100) / MOST_BYTES)
+        let state = self.state();
+        let rows = usize::try_from(state.position.saturating_sub(state.covers)).unwrap_or(usize::MAX);
+        // They are smaller, and quick to read.
+        let entries = state.tail.len().max(rows / 4).saturating_mul(100) / self.settings.checkpoint_every.max(1);
+        entries.max(state.tail.bytes().saturating_mul(100) / MOST_BYTES)
     }
 
     /// What nobody did behind the answers to pushes before, a push does.

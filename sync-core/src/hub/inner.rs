@@ -1,6 +1,6 @@
 //! What all handles of one hub share.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::compact::{Retention, Upkeep};
@@ -46,6 +46,8 @@ pub(super) struct Inner {
     pub(super) watchers: Watchers,
     /// Held by the one who makes a checkpoint.
     pub(super) checkpointing: Mutex<()>,
+    /// A snapshot is about to be joined, for which all that was pushed has to be in the checkpoint: pushes wait for it.
+    pub(super) is_joining: AtomicBool,
     /// What was dropped, and when.
     pub(super) upkeep: Mutex<Upkeep>,
     /// The snapshot that is being given back.
@@ -99,10 +101,14 @@ impl Inner {
     /// Blocks until what was queued after so many restarts of the journal up to `position` is durable, and tells those
     /// who wait for it.
     pub(super) fn wait(&self, restarts: u64, position: Position) -> Result<(), Error> {
-        self.journal.wait_in(restarts, position)?;
+        let waited = self.journal.wait_in(restarts, position);
         let mut state = self.state();
         self.settle(&mut state);
-        Ok(())
+        if waited.is_err() {
+            // Where nothing comes any more, nobody waits for it.
+            self.watchers.wake();
+        }
+        waited
     }
 
     /// Takes notice of what became durable.

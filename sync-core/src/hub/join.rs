@@ -22,6 +22,8 @@ use crate::transport::{Link, SnapshotPage, TransportError};
 
 /// How many records are joined at a time.
 const PAGE: usize = 256;
+/// How many checkpoints are made at most before everything is in one.
+const PATIENCE_OF_LAST: u32 = 16;
 /// A transfer of which nothing was heard for so many milliseconds makes way for another.
 const PATIENCE: u64 = 30_000;
 
@@ -141,13 +143,22 @@ impl Inner {
     }
 
     fn finish(&self, principal: &str, table: Table, page: &SnapshotPage) -> Result<(), TransportError> {
+        let _joining = Joining::begin(self);
         let at_it = self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.make_checkpoint().map_err(failed)?;
-        let (mut state, _) = self.fresh().map_err(failed)?;
-        if state.position != state.covers {
-            // Somebody pushed in between: the replica offers again.
-            return Err(TransportError::Busy { after: 100 });
-        }
+        let mut left = PATIENCE_OF_LAST;
+        let mut state = loop {
+            self.make_checkpoint().map_err(failed)?;
+            let (state, _) = self.fresh().map_err(failed)?;
+            if state.position == state.covers {
+                break state;
+            }
+            // What was pushed meanwhile is little. If others go on, at other hubs of the store, the replica offers again.
+            drop(state);
+            left -= 1;
+            if left == 0 {
+                return Err(TransportError::Busy { after: 100 });
+            }
+        };
         let intents = self.check_provable(&state, page)?;
         let (we, they) = (context(vector(&state)), context(page.vector.clone()));
         let both = we.join(&they).map_err(|forked| TransportError::Diverged { message: forked.to_string() })?;
@@ -255,6 +266,22 @@ impl Inner {
             }
         }
         Ok(greatest)
+    }
+}
+
+/// As long as this is held, pushes wait for the checkpoint under way.
+struct Joining<'a>(&'a Inner);
+
+impl<'a> Joining<'a> {
+    fn begin(hub: &'a Inner) -> Self {
+        hub.is_joining.store(true, Relaxed);
+        Self(hub)
+    }
+}
+
+impl Drop for Joining<'_> {
+    fn drop(&mut self) {
+        self.0.is_joining.store(false, Relaxed);
     }
 }
 

@@ -47,7 +47,7 @@ impl Inner {
 
     fn purge_these(&self, keys: &[EntityKey], before: u64) -> Result<u64, Error> {
         let ask = || Questions { keys: keys.to_vec(), ..Questions::default() };
-        let mut failure = None;
+        let mut queued = Ok(None);
         let purged = self.read(ask, |state, facts| {
             // As they are now: somebody may have restored one.
             let records = View::new(state, facts, keys)?.take_records();
@@ -57,18 +57,15 @@ impl Inner {
             let count = entries.len() as u64;
             if count > 0 {
                 let accepted = Accepted { batch: Batch::new(entries, None), ..Accepted::default() };
-                failure = self.append(state, Content::Accepted(accepted)).err();
+                let appended = self.append(state, Content::Accepted(accepted));
+                queued = appended.map(|_| Some((self.journal.restarts(), state.position)));
             }
             Some(Reading::Done(count))
         })?;
-        match failure {
-            Some(error) => Err(error),
-            None => {
-                let position = self.state().position;
-                self.wait(self.journal.restarts(), position)?;
-                Ok(purged)
-            }
+        if let Some((restarts, position)) = queued? {
+            self.wait(restarts, position)?;
         }
+        Ok(purged)
     }
 
     fn purges(&self, state: &State, old: &[(&EntityKey, &Arc<Record>)]) -> Vec<Logged> {

@@ -1,6 +1,7 @@
 //! Pushes: what is needed is read, the decision made and queued, and the answer given once it is durable.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::Offer;
 use super::admit::{self, Decision};
@@ -59,6 +60,9 @@ impl Inner {
         let check = if is_foreign { foreign::fault } else { prepared::fault };
         let offers = offers.into_iter().map(|offer| prepare(offer, &self.settings.limits, check));
         let push = Push { principal: principal.into(), attempt, is_foreign, offers: offers.collect(), batch };
+        if self.is_joining.load(Relaxed) {
+            self.after_checkpoint();
+        }
         for _ in 0..PATIENCE {
             let pending = match self.try_push(&push) {
                 Ok(Some(pending)) => pending,

@@ -59,6 +59,10 @@ impl LiveStream {
         if self.closing.as_mut().poll(cx).is_ready() {
             return Poll::Ready(None);
         }
+        // It is opened anew by whoever asks next: another hub, of which this stream never hears.
+        if self.hub.has_failed() {
+            return Poll::Ready(None);
+        }
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(first));
         }

@@ -88,7 +88,8 @@ pub(crate) fn page(page: &Page, now: u64, accepted: Coding, known: Option<&str>)
         response
     };
     if let Some(end) = page.full {
-        let tag = format!("W/\"{end}\"");
+        // A log that was put back may have the same entries again, in another epoch.
+        let tag = format!("W/\"{end}-{}\"", end.epoch);
         if known.is_some_and(|known| known.split(',').any(|one| one.trim() == tag)) {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             *response.body_mut() = ReplyBody::whole(Bytes::new());
