@@ -135,6 +135,23 @@ pub(crate) struct Refused {
     pub(crate) message: String,
 }
 
+/// Values that were given by name, under the names that the fields have now.
+pub(crate) fn named(schema: &Schema, given: &Fields) -> Result<Fields, Refused> {
+    let mut fields = Fields::with_capacity(schema.fields.len());
+    for (name, value) in given.iter() {
+        let refused = |message: String| Refused { field: name.to_owned(), message };
+        let Some(field) = schema.fields.iter().find(|field| names(field).any(|known| known == name)) else {
+            let known: Vec<&str> = schema.fields.iter().map(|field| field.name).collect();
+            return Err(refused(format!("`{}` has no field `{name}`: it has {}", schema.name, known.join(", "))));
+        };
+        if fields.get(field.name).is_some() {
+            return Err(refused(format!("`{}` is given by two of its names: give one of them", field.name)));
+        }
+        fields.insert(field.name, value.clone());
+    }
+    Ok(fields)
+}
+
 /// The operations of a create: one for every synced field.
 pub(crate) fn create(schema: &Schema, fields: &Fields) -> Result<Writes, Refused> {
     let mut writes = Writes::default();

@@ -10,6 +10,7 @@ mod device {
     mod local;
     mod midway;
     mod names;
+    mod refused;
     mod session;
     mod snapshot;
     mod support;

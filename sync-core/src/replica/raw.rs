@@ -3,6 +3,7 @@
 use super::inbox::RawWatch;
 use super::query::{Scan, updated_at};
 use super::status::EntityStatus;
+use super::transaction::invalid;
 use super::{Replica, Transaction};
 use crate::entity::Fields;
 use crate::error::Error;
@@ -49,22 +50,30 @@ impl<'a> RawReplica<'a> {
         Self { replica }
     }
 
-    /// As [`Replica::create`].
+    /// As [`Replica::create`]. A field may be given by a name that it had before (an alias).
+    ///
+    /// Fields may be left out. Which of them have a default only the type knows, not its schema: without one that has
+    /// none, the entity cannot be read as its type ([`Error::Field`]) until [`edit`](Self::edit) sets that.
     ///
     /// # Errors
-    /// As there; the type must be registered.
+    /// As there; the type must be registered. [`Error::Invalid`] for what is no field of it, and for a field that is
+    /// given by two of its names.
     pub fn create(&self, entity_type: &str, id: &str, fields: &Fields) -> Result<Commit<()>, Error> {
         let schema = self.replica.schema(entity_type)?;
-        self.replica.write(|tx| tx.create_fields(schema, EntityKey::new(entity_type, id), fields))
+        let key = EntityKey::new(entity_type, id);
+        let fields = view::named(schema, fields).map_err(|refused| invalid(&key, refused))?;
+        self.replica.write(|tx| tx.create_fields(schema, key, &fields))
     }
 
-    /// Sets these fields, as [`Replica::edit`] would; the others stay.
+    /// Sets these fields, as [`Replica::edit`] would; the others stay. A field may be given by a name that it had before.
     ///
     /// # Errors
-    /// As there; the type must be registered.
+    /// As there; the type must be registered. [`Error::Invalid`] too for what is no field of it, and for a field that is
+    /// given by two of its names.
     pub fn edit(&self, entity_type: &str, id: &str, changes: &Fields) -> Result<Commit<()>, Error> {
         let schema = self.replica.schema(entity_type)?;
         let key = EntityKey::new(entity_type, id);
+        let changes = view::named(schema, changes).map_err(|refused| invalid(&key, refused))?;
         self.replica.write(|tx: &mut Transaction<'_>| {
             let record = tx.alive(&key)?;
             let mut before = view::fields(schema, &record);
@@ -143,11 +152,11 @@ impl<'a> RawReplica<'a> {
             Life::Alive { .. } => false,
             Life::Deleted { .. } => true,
         };
-        let mut fields = match self.replica.inner.schemas.get(&*key.entity_type) {
-            Some(schema) => view::fields(schema, record),
-            None => view::untyped(record),
-        };
-        for (name, value) in self.replica.local_fields(&key)?.iter() {
+        let schema = self.replica.inner.schemas.get(&*key.entity_type);
+        let mut fields = schema.map_or_else(|| view::untyped(record), |schema| view::fields(schema, record));
+        // What the type had once may still be stored: what is shown is what `edit` takes.
+        let is_shown = |name: &str| schema.is_none_or(|schema| schema.fields.iter().any(|field| field.name == name));
+        for (name, value) in self.replica.local_fields(&key)?.iter().filter(|(name, _)| is_shown(name)) {
             fields.insert(name.to_owned(), value.clone());
         }
         Ok(Some(RawEntity { key, fields, deleted, updated_at: updated_at(record) }))

@@ -265,6 +265,6 @@ pub(super) fn lifecycle(record: &Record) -> Vec<(Arc<str>, Vec<Dot>)> {
     if dots.is_empty() { Vec::new() } else { vec![(LIFECYCLE.into(), dots)] }
 }
 
-fn invalid(key: &EntityKey, refused: Refused) -> Error {
+pub(super) fn invalid(key: &EntityKey, refused: Refused) -> Error {
     Error::Invalid { key: key.clone(), field: Some(refused.field), message: refused.message }
 }
