@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::row::Row;
 use super::{Transaction, size};
+use crate::clock::HybridClock;
 use crate::entity::{Fields, Schema};
 use crate::error::Error;
 use crate::model::entry::{Action, EntityKey, Entry, Group};
@@ -25,7 +26,54 @@ pub(super) struct Staged {
     folded: usize,
 }
 
+/// What a transaction was before a call.
+struct Before {
+    entries: usize,
+    bytes: u64,
+    local: usize,
+    forget: usize,
+    next_local: u64,
+    intent: Option<u128>,
+    clock: HybridClock,
+}
+
 impl Transaction<'_> {
+    /// A call that stands or falls as a whole: if it fails, what it staged until then is taken back, because the user's
+    /// closure may go on.
+    pub(super) fn whole<R>(&mut self, call: impl FnOnce(&mut Self) -> Result<R, Error>) -> Result<R, Error> {
+        let before = Before {
+            entries: self.entries.len(),
+            bytes: self.bytes,
+            local: self.local.len(),
+            forget: self.forget.len(),
+            next_local: self.next_local,
+            intent: self.intent,
+            clock: self.clock,
+        };
+        let result = call(self);
+        if result.is_err() {
+            self.take_back(before);
+        }
+        result
+    }
+
+    fn take_back(&mut self, before: Before) {
+        let Before { entries, bytes, local, forget, next_local, intent, clock } = before;
+        for entry in self.entries.drain(entries..) {
+            let Some(staged) = self.staged.get_mut(&entry.key) else { continue };
+            staged.entries.retain(|index| *index < entries);
+            if staged.entries.is_empty() {
+                self.staged.remove(&entry.key);
+            } else if staged.folded > staged.entries.len() {
+                // Nothing folds backwards: it is made anew when it is asked for.
+                (staged.record, staged.folded) = (None, 0);
+            }
+        }
+        self.local.truncate(local);
+        self.forget.truncate(forget);
+        (self.bytes, self.next_local, self.intent, self.clock) = (bytes, next_local, intent, clock);
+    }
+
     pub(super) fn alive(&mut self, key: &EntityKey) -> Result<Arc<Record>, Error> {
         let record = self.visible(key)?;
         match record.life() {

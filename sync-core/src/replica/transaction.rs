@@ -14,7 +14,8 @@ use crate::model::value::Value;
 use crate::transport::Limits;
 use crate::view::{self, Refused, Writes};
 
-/// Several writes that stand or fall together. Reads through it see what it wrote.
+/// Several writes that stand or fall together. Reads through it see what it wrote. A call that failed wrote nothing: the
+/// closure may go on without it.
 pub struct Transaction<'a> {
     pub(super) replica: &'a Replica,
     pub(super) entries: Vec<Entry>,
@@ -69,7 +70,8 @@ impl<'a> Transaction<'a> {
     pub fn create<T: Entity>(&mut self, entity: T) -> Result<Id<T, T::Key>, Error> {
         let key = view::key(entity.id());
         let fields = entity.to_fields().map_err(|source| Error::Field { key: key.clone(), source })?;
-        self.create_fields(self.replica.schema(T::SCHEMA.name)?, key, &fields)?;
+        let schema = self.replica.schema(T::SCHEMA.name)?;
+        self.whole(|tx| tx.create_fields(schema, key, &fields))?;
         Ok(entity.id().clone())
     }
 
@@ -80,7 +82,8 @@ impl<'a> Transaction<'a> {
     pub fn put<T: Entity>(&mut self, entity: T) -> Result<Id<T, T::Key>, Error> {
         let key = view::key(entity.id());
         let after = entity.to_fields().map_err(|source| Error::Field { key: key.clone(), source })?;
-        self.put_fields(self.replica.schema(T::SCHEMA.name)?, key, &after)?;
+        let schema = self.replica.schema(T::SCHEMA.name)?;
+        self.whole(|tx| tx.put_fields(schema, key, &after))?;
         Ok(entity.id().clone())
     }
 
@@ -102,7 +105,7 @@ impl<'a> Transaction<'a> {
             return Err(Error::Invalid { key, field: None, message });
         }
         let after = entity.to_fields().map_err(wrong)?;
-        self.update_fields(schema, key, &record, &before, &after)?;
+        self.whole(|tx| tx.update_fields(schema, key, &record, &before, &after))?;
         Ok(result)
     }
 
@@ -111,7 +114,8 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// As there.
     pub fn delete<T: Entity>(&mut self, id: &Id<T, T::Key>) -> Result<(), Error> {
-        self.delete_key(self.replica.schema(T::SCHEMA.name)?, view::key(id))
+        let schema = self.replica.schema(T::SCHEMA.name)?;
+        self.whole(|tx| tx.delete_key(schema, view::key(id)))
     }
 
     /// As [`Replica::restore`].
@@ -119,7 +123,7 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// As there.
     pub fn restore<T: Entity>(&mut self, id: &Id<T, T::Key>) -> Result<(), Error> {
-        self.restore_key(view::key(id))
+        self.whole(|tx| tx.restore_key(view::key(id)))
     }
 
     /// As [`Replica::get`], with what this transaction wrote.

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use sync_core::{Entity, Error, Fields, Id, MemoryStore, Replica, Syncable, Value};
+use sync_core::replica::Transaction;
+use sync_core::transport::Limits;
+use sync_core::{Entity, Error, Fields, Hub, Id, MemoryStore, Replica, Syncable, Value};
 
-use super::support::Set;
+use super::support::{Set, run};
 
 #[derive(Syncable, Debug, PartialEq, Clone)]
 #[sync(entity = "memo")]
@@ -27,6 +29,10 @@ struct Memo {
     serial: Option<String>,
     #[sync(local, default)]
     scroll: u32,
+}
+
+fn memo(id: &str, serial: &str) -> Memo {
+    Memo { id: id.into(), heading: "first".into(), serial: Some(serial.into()), scroll: 0 }
 }
 
 fn open<T: Entity>(store: Arc<MemoryStore>) -> Replica {
@@ -75,4 +81,48 @@ fn a_field_that_the_type_does_not_have_is_refused_by_name() {
     scrolled.insert("scroll", Value::from(7_i64));
     raw.edit("memo", "m", &scrolled).unwrap().wait().unwrap();
     assert_eq!(replica.get::<Memo>(&"m".into()).unwrap().unwrap().scroll, 7);
+}
+
+#[test]
+fn a_call_that_failed_leaves_nothing_in_the_transaction() {
+    let clock = Set::new();
+    let limits = Limits { entry_bytes: 1_000, ..Limits::default() };
+    let hub =
+        Hub::builder().name("hub").clock(Arc::new(clock.clone())).limits(limits).open(MemoryStore::new()).unwrap();
+    let replica = Replica::builder().register::<Memo>().clock(clock).threadless().open(MemoryStore::new()).unwrap();
+    replica.create(memo("gone", "1")).unwrap().wait().unwrap();
+    replica.create(memo("here", "1")).unwrap().wait().unwrap();
+    replica.delete::<Memo>(&"gone".into()).unwrap().wait().unwrap();
+    run(replica.sync(&hub.transport("tester"))).unwrap();
+    let gone = Id::from("gone");
+    let long = Memo { heading: "x".repeat(2_000), ..memo("gone", "1") };
+    // One that its restore comes before, for what it is, and for its size; and of one that the transaction deleted.
+    let fails = |tx: &mut Transaction<'_>| {
+        assert_eq!(at_fault(tx.put(memo("gone", "2"))), "serial");
+        assert_eq!(tx.put(long.clone()).unwrap_err().code(), "too_large");
+        assert_eq!(tx.get::<Memo>(&gone).unwrap(), None, "as the transaction sees it");
+        tx.delete::<Memo>(&"here".into()).unwrap();
+        assert_eq!(at_fault(tx.put(memo("here", "2"))), "serial");
+        assert_eq!(tx.get::<Memo>(&"here".into()).unwrap(), None);
+        Ok(())
+    };
+    replica.transaction(fails).unwrap().wait().unwrap();
+    assert!(replica.list::<Memo>().unwrap().next().is_none());
+    assert_eq!(replica.status().pending, 1, "the delete that did not fail");
+    // What comes after a call that failed goes on as if that had not been.
+    let goes_on = |tx: &mut Transaction<'_>| {
+        tx.create(memo("before", "1"))?;
+        assert_eq!(at_fault(tx.put(memo("gone", "2"))), "serial");
+        assert_eq!(at_fault(tx.put(memo("here", "2"))), "serial");
+        tx.restore::<Memo>(&"here".into())?;
+        tx.edit(&"here".into(), |memo: &mut Memo| memo.heading = "restored".into())
+    };
+    replica.transaction(goes_on).unwrap().wait().unwrap();
+    let report = run(replica.sync(&hub.transport("tester"))).unwrap();
+    assert_eq!((report.uploaded, report.rejected, report.pending), (4, 0, 0));
+    let shown: Vec<(String, String)> =
+        replica.list::<Memo>().unwrap().map(|memo| memo.unwrap()).map(|m| (m.id.to_string(), m.heading)).collect();
+    assert_eq!(shown, [("before".into(), "first".into()), ("here".into(), "restored".into())]);
+    assert!(replica.conflicts::<Memo>().unwrap().is_empty());
+    assert!(replica.verify().unwrap().is_sound());
 }
