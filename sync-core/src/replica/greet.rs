@@ -89,16 +89,18 @@ impl Session {
         if !is_ahead && change.unsigned_abs() <= TOLERANCE + took / 2 {
             return Ok(());
         }
+        // Whatever is pending when the row is made has to be in memory by then. From here on it stays there.
         self.bring_in_all()?;
-        let row = {
-            let state = self.state();
+        // What is written before this row is corrected by it, and what is written after it knows the offset.
+        let correct = |state: &State| {
             let times = state.corrected(change, hello.server_time);
-            if !times.is_empty() || offset != 0 {
-                report.clock_corrected = Some(change);
-            }
-            Row::Clock { offset, times }
+            let is_changed = !times.is_empty() || offset != 0;
+            (is_changed, Some(Row::Clock { offset, times }))
         };
-        self.commit(&row)?;
+        let (is_changed, _) = self.between_writes()?.commit_of(correct)?;
+        if is_changed {
+            report.clock_corrected = Some(change);
+        }
         Ok(())
     }
 

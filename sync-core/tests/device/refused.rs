@@ -1,12 +1,15 @@
-//! What is refused at the call leaves nothing behind.
+//! What is refused at the call leaves nothing behind, and what comes while a row is made is in it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use sync_core::replica::Transaction;
 use sync_core::transport::Limits;
-use sync_core::{Entity, Error, Fields, Hub, Id, MemoryStore, Replica, Syncable, Value};
+use sync_core::{Clock, Entity, Error, Fields, Hub, Id, MemoryStore, Replica, Syncable, Value};
 
-use super::support::{Set, run};
+use super::support::{Set, builder, hub_on, note, run};
 
 #[derive(Syncable, Debug, PartialEq, Clone)]
 #[sync(entity = "memo")]
@@ -125,4 +128,49 @@ fn a_call_that_failed_leaves_nothing_in_the_transaction() {
     assert_eq!(shown, [("before".into(), "first".into()), ("here".into(), "restored".into())]);
     assert!(replica.conflicts::<Memo>().unwrap().is_empty());
     assert!(replica.verify().unwrap().is_sound());
+}
+
+/// A clock that tells when it was looked at.
+struct Watched {
+    clock: Set,
+    is_read: Arc<AtomicBool>,
+}
+
+impl Clock for Watched {
+    fn now(&self) -> u64 {
+        self.is_read.store(true, Ordering::Relaxed);
+        self.clock.now()
+    }
+}
+
+#[test]
+fn what_is_written_while_a_clock_is_corrected_is_corrected_too() {
+    const DAY: u64 = 86_400_000;
+    let (slow, right) = (Set::new(), Set::new());
+    let hub = hub_on(MemoryStore::new(), &right);
+    let is_read = Arc::new(AtomicBool::new(false));
+    let clock = Watched { clock: slow.clone(), is_read: is_read.clone() };
+    let replica = builder(&slow).clock(clock).open(MemoryStore::new()).unwrap();
+    // It knows its hub, so that a greeting has nothing else to write.
+    run(replica.sync(&hub.transport("tester"))).unwrap();
+    right.0.fetch_add(DAY, Ordering::Relaxed);
+    replica.create(note("before", "t")).unwrap().wait().unwrap();
+    let (other, transport) = (replica.clone(), hub.transport("tester"));
+    let meanwhile = replica.transaction(|tx| {
+        tx.create(note("meanwhile", "t"))?;
+        is_read.store(false, Ordering::Relaxed);
+        let sync = thread::spawn(move || run(other.sync(&transport)).unwrap());
+        while !is_read.load(Ordering::Relaxed) {
+            thread::yield_now();
+        }
+        // It comes to where it has to wait. If it is slower than this, it does not come in between at all.
+        thread::sleep(Duration::from_millis(100));
+        Ok(sync)
+    });
+    let report = meanwhile.unwrap().wait().unwrap().join().unwrap();
+    assert_eq!((report.uploaded, report.clock_corrected), (2, Some(DAY as i64)));
+    for id in ["before", "meanwhile"] {
+        let shown = replica.raw().get("note", id).unwrap().unwrap();
+        assert_eq!(shown.updated_at, right.now(), "{id}");
+    }
 }
