@@ -5,6 +5,7 @@ mod device {
     mod alias;
     mod anew;
     mod cold;
+    mod conflicts;
     mod crash;
     mod keep;
     mod local;

@@ -27,6 +27,8 @@ pub struct Write {
     pub origin: Origin,
     /// What it wrote; `null` for a delete or restore.
     pub value: Value,
+    /// Whether it is a delete.
+    pub is_delete: bool,
 }
 
 /// Every conflict of a record. `names` gives the names that a field had, its own first.
@@ -61,7 +63,7 @@ pub fn of(record: &Record, names: impl Fn(&str) -> Vec<String>) -> Vec<Losing> {
 
 /// A delete that hides what its author had not seen, or that lost to an update.
 fn of_lifecycle(record: &Record) -> Option<Losing> {
-    let plain = |origin: &Origin| Write { origin: origin.clone(), value: Value::null() };
+    let plain = |origin: &Origin, is_delete| Write { origin: origin.clone(), value: Value::null(), is_delete };
     let by_stamp = |deleted: bool| {
         let of_kind = record.lifecycle().iter().filter(move |l| l.delete.is_some() == deleted);
         let mut origins: Vec<&Origin> = of_kind.map(|l| &l.origin).collect();
@@ -72,14 +74,14 @@ fn of_lifecycle(record: &Record) -> Option<Losing> {
     let (winner, losers) = match record.life() {
         Life::Unborn => return None,
         Life::Deleted { .. } => {
-            let mut losers: Vec<Write> = restores.iter().map(|origin| plain(origin)).collect();
+            let mut losers: Vec<Write> = restores.iter().map(|origin| plain(origin, false)).collect();
             losers.extend(hidden(record));
-            (plain(deletes.first()?), losers)
+            (plain(deletes.first()?, true), losers)
         }
         Life::Alive { .. } => {
             let created = || record.creates().iter().filter_map(|create| create.origin.as_ref());
             let alive = restores.first().copied().or_else(|| created().min_by(|a, b| a.cmp_stamp(b)))?;
-            (plain(alive), deletes.iter().map(|origin| plain(origin)).collect())
+            (plain(alive, false), deletes.iter().map(|origin| plain(origin, true)).collect())
         }
     };
     let field = Name::from(LIFECYCLE);
@@ -96,11 +98,13 @@ fn hidden(record: &Record) -> Vec<Write> {
         writes.extend(siblings);
         for element in register.elements() {
             let insertions = register.insertions(element).iter().filter(|(origin, _)| is_hidden(origin));
-            writes.extend(insertions.map(|(origin, _)| Write { origin: origin.clone(), value: element.clone() }));
+            let inserted = |origin: &Origin| Write { origin: origin.clone(), value: element.clone(), is_delete: false };
+            writes.extend(insertions.map(|(origin, _)| inserted(origin)));
         }
         let additions = register.additions().map(|(dot, sum)| Write {
             origin: Origin { dot, time: 0, author: None },
             value: Value::from_canonical(sum.to_string()),
+            is_delete: false,
         });
         writes.extend(additions.filter(|w| is_hidden(&w.origin)));
     }
@@ -109,5 +113,5 @@ fn hidden(record: &Record) -> Vec<Write> {
 }
 
 fn write(sibling: &Sibling) -> Write {
-    Write { origin: sibling.origin.clone(), value: sibling.value.clone() }
+    Write { origin: sibling.origin.clone(), value: sibling.value.clone(), is_delete: false }
 }

@@ -23,6 +23,8 @@ pub struct Contender {
     pub time: u64,
     /// What; `null` for a delete or a restore. [`Value::decode`] reads it as the field's type.
     pub value: Value,
+    /// Whether it is a delete.
+    pub is_delete: bool,
     /// Whether the hub has it.
     pub accepted: bool,
     /// The entry that wrote it.
@@ -129,9 +131,7 @@ impl Transaction<'_> {
         let key = conflict.key.clone();
         if conflict.field == LIFECYCLE {
             // Of a delete and what it hid the delete is kept by deleting again, the other by restoring.
-            let deletes =
-                self.visible(&key)?.lifecycle().iter().any(|l| l.origin.dot == chosen.dot && l.delete.is_some());
-            return match (deletes, schema) {
+            return match (chosen.is_delete, schema) {
                 (true, Some(schema)) => self.delete_key(schema, key),
                 (true, None) => Err(Error::Unregistered { entity_type: key.entity_type.to_string() }),
                 (false, _) => self.restore_key(key),
@@ -177,6 +177,7 @@ fn raw(key: &EntityKey, losing: Losing, own: &ClientId) -> RawConflict {
         author: if write.origin.dot.is_local() { own.clone() } else { write.origin.author().clone() },
         time: write.origin.time,
         value: write.value,
+        is_delete: write.is_delete,
         accepted: !write.origin.dot.is_local(),
         dot: write.origin.dot,
     };
