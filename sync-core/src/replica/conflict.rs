@@ -10,6 +10,7 @@ use crate::journal::Commit;
 use crate::model::conflict::{self, Losing};
 use crate::model::entry::{Action, EntityKey, LIFECYCLE};
 use crate::model::op::{Family, Op};
+use crate::model::register::Sibling;
 use crate::model::stamp::{ClientId, Dot};
 use crate::model::value::Value;
 use crate::view;
@@ -143,15 +144,24 @@ impl Transaction<'_> {
             Family::First => Op::First(value),
             _ => Op::Assign(value),
         };
-        let dots: Vec<Dot> = std::iter::once(&conflict.winner).chain(&conflict.losers).map(|c| c.dot.clone()).collect();
+        let own: Vec<ClientId> = {
+            let state = self.replica.state();
+            state.former.iter().chain([&state.client]).cloned().collect()
+        };
+        // What had no number when it was listed may have one by now; its value and its author are what they were.
+        let is_listed = |sibling: &Sibling| {
+            let (dot, value) = (&sibling.origin.dot, &sibling.value);
+            let is_accepted_since = || !dot.is_local() && own.contains(sibling.origin.author());
+            std::iter::once(&conflict.winner).chain(&conflict.losers).any(|listed| {
+                listed.dot == *dot || (listed.dot.is_local() && listed.value == *value && is_accepted_since())
+            })
+        };
+        // Siblings of the same value as the winner are settled with it.
+        let is_seen = |sibling: &&Sibling| is_listed(sibling) || sibling.value == conflict.winner.value;
         let mut replaces = Vec::new();
         for name in names(schema, &conflict.field) {
             let siblings = record.get(&name, &conflict.family).map_or(&[][..], |register| register.siblings());
-            // Siblings of the same value as the winner are settled with it.
-            let seen = |dot: &&Dot| {
-                dots.contains(dot) || siblings.iter().any(|s| s.origin.dot == **dot && s.value == conflict.winner.value)
-            };
-            let seen: Vec<Dot> = siblings.iter().map(|s| &s.origin.dot).filter(seen).cloned().collect();
+            let seen: Vec<Dot> = siblings.iter().filter(is_seen).map(|s| s.origin.dot.clone()).collect();
             if !seen.is_empty() {
                 replaces.push((name.into(), seen));
             }
