@@ -10,7 +10,7 @@ use super::value::Value;
 /// A register in which a value lost to a writer who had not seen it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Losing {
-    /// The field; [`LIFECYCLE`] for deletes, restores, and edits that a delete hides.
+    /// The field, by the name that it has now; [`LIFECYCLE`] for deletes, restores, and edits that a delete hides.
     pub field: Name,
     /// The register's family.
     pub family: Family,
@@ -31,7 +31,8 @@ pub struct Write {
     pub is_delete: bool,
 }
 
-/// Every conflict of a record. `names` gives the names that a field had, its own first.
+/// Every conflict of a record, in the order of the fields. `names` gives, for any name that a field has or had, all of
+/// them, the one that it has now first.
 ///
 /// Maxima, counters and sets merge every write, and so have none. `O(siblings log siblings)`.
 pub fn of(record: &Record, names: impl Fn(&str) -> Vec<String>) -> Vec<Losing> {
@@ -39,26 +40,30 @@ pub fn of(record: &Record, names: impl Fn(&str) -> Vec<String>) -> Vec<Losing> {
     if !record.is_alive() {
         return lifecycle.into_iter().collect();
     }
-    let mut found: Vec<Losing> = lifecycle.into_iter().collect();
-    let mut aliases = Vec::new();
+    let mut found = Vec::new();
     for (name, family, _) in record.registers() {
         if !matches!(family, Family::Assign | Family::First) {
             continue;
         }
         let names = names(name);
-        aliases.extend(names.iter().skip(1).cloned());
+        let mut written = names.iter().filter(|name| record.get(name, family).is_some());
+        // A field that was written under several names is listed once.
+        if written.next().is_some_and(|first| **first != **name) {
+            continue;
+        }
         let registers = names.iter().filter_map(|name| record.get(name, family));
         let mut siblings: Vec<&Sibling> = registers.flat_map(|register| register.siblings()).collect();
         siblings.sort_by(|a, b| rank(family, b, a));
         let Some((winner, rest)) = siblings.split_first() else { continue };
         let losers: Vec<Write> = rest.iter().filter(|s| s.value != winner.value).map(|s| write(s)).collect();
         if !losers.is_empty() {
-            found.push(Losing { field: name.clone(), family: family.clone(), winner: write(winner), losers });
+            let field = names.first().map_or_else(|| name.clone(), |now| now.as_str().into());
+            found.push(Losing { field, family: family.clone(), winner: write(winner), losers });
         }
     }
-    // A field's former names are listed under its own.
-    found.retain(|losing| !aliases.iter().any(|alias| **alias == *losing.field));
-    found
+    // Wherever a field was written, it has one place in the list.
+    found.sort_by(|a, b| (&a.field, &a.family).cmp(&(&b.field, &b.family)));
+    lifecycle.into_iter().chain(found).collect()
 }
 
 /// A delete that hides what its author had not seen, or that lost to an update.

@@ -38,7 +38,7 @@ pub struct Contender {
 pub struct RawConflict {
     /// Which entity.
     pub key: EntityKey,
-    /// Which field; [`LIFECYCLE`] where a delete and what was written around it disagree.
+    /// Which field, by the name that it has now; [`LIFECYCLE`] where a delete and what was written around it disagree.
     pub field: String,
     /// The value that shows.
     pub winner: Contender,
@@ -176,10 +176,13 @@ impl Transaction<'_> {
     }
 }
 
-fn names(schema: Option<&Schema>, field: &str) -> Vec<String> {
-    let declared = schema.and_then(|schema| schema.fields.iter().find(|declared| declared.name == field));
-    let aliases = declared.map_or(&[][..], |field| field.aliases);
-    std::iter::once(field).chain(aliases.iter().copied()).map(str::to_owned).collect()
+/// All names of the field that has this name or had it, the one that it has now first.
+fn names(schema: Option<&Schema>, name: &str) -> Vec<String> {
+    let fields = schema.map_or(&[][..], |schema| schema.fields);
+    match fields.iter().find(|field| field.name == name || field.aliases.contains(&name)) {
+        Some(field) => std::iter::once(field.name).chain(field.aliases.iter().copied()).map(str::to_owned).collect(),
+        None => vec![name.to_owned()],
+    }
 }
 
 fn raw(key: &EntityKey, losing: Losing, own: &ClientId) -> RawConflict {

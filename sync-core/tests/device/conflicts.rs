@@ -1,11 +1,39 @@
 //! Conflicts are settled as they were listed, whatever their writes and their fields are called by then.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use sync_core::replica::{Conflict, RawConflict};
-use sync_core::{MemoryStore, Replica};
+use sync_core::{Entity, Id, MemoryStore, Replica, Syncable};
 
 use super::support::{Note, Set, builder, hub_on, note, run, title};
+
+#[derive(Syncable, Debug, Clone)]
+#[sync(entity = "memo")]
+struct Old {
+    #[sync(id)]
+    id: Id<Old, String>,
+    title: String,
+    body: String,
+}
+
+#[derive(Syncable, Debug, Clone)]
+#[sync(entity = "memo")]
+struct New {
+    #[sync(id)]
+    id: Id<New, String>,
+    #[sync(alias = "title")]
+    heading: String,
+    body: String,
+}
+
+fn open<T: Entity>(store: Arc<MemoryStore>, clock: &Set) -> Replica {
+    Replica::builder().register::<T>().clock(clock.clone()).threadless().open(store).unwrap()
+}
+
+fn old_memo(replica: &Replica) {
+    replica.create(Old { id: "m".into(), title: "first".into(), body: "first".into() }).unwrap().wait().unwrap();
+}
 
 /// A change of a note that a form showed before it was changed otherwise; what is listed then.
 fn listed(replica: &Replica, otherwise: impl FnOnce()) -> RawConflict {
@@ -86,4 +114,33 @@ fn a_choice_replaces_nothing_that_came_since() {
     let left = replica.conflicts::<Note>().unwrap().remove(0).raw;
     let values: Vec<&str> = std::iter::once(&left.winner).chain(&left.losers).map(|side| side.value.as_str()).collect();
     assert_eq!(values, ["\"from the form\"", "\"elsewhere\""]);
+}
+
+#[test]
+fn a_conflict_under_a_former_name_alone_is_listed_on_every_replica_alike() {
+    let clock = Set::new();
+    let hub = hub_on(MemoryStore::new(), &clock);
+    let sync = |replica: &Replica| {
+        run(replica.sync(&hub.transport("tester"))).unwrap();
+    };
+    let store = || Arc::new(MemoryStore::new());
+    let (one, two, new) = (open::<Old>(store(), &clock), open::<Old>(store(), &clock), open::<New>(store(), &clock));
+    old_memo(&one);
+    [&one, &two].into_iter().for_each(sync);
+    for (replica, text) in [(&one, "one's"), (&two, "two's")] {
+        let edit = |memo: &mut Old| (memo.title, memo.body) = (text.into(), text.into());
+        replica.edit(&"m".into(), edit).unwrap().wait().unwrap();
+    }
+    [&one, &two, &one, &new].into_iter().for_each(sync);
+    let fields = |found: Vec<RawConflict>| found.into_iter().map(|raw| raw.field).collect::<Vec<String>>();
+    let typed = new.conflicts::<New>().unwrap().into_iter().map(|conflict| conflict.raw).collect();
+    assert_eq!(fields(one.raw_conflicts(None).unwrap()), ["body", "title"]);
+    assert_eq!(fields(new.raw_conflicts(None).unwrap()), ["body", "heading"]);
+    assert_eq!(fields(typed), ["body", "heading"]);
+    for conflict in new.conflicts::<New>().unwrap() {
+        new.take(&conflict.raw, 0).unwrap().wait().unwrap();
+    }
+    assert!(new.conflicts::<New>().unwrap().is_empty());
+    let memo = new.get::<New>(&"m".into()).unwrap().unwrap();
+    assert_eq!(memo.heading, memo.body);
 }
