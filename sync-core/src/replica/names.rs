@@ -91,8 +91,7 @@ impl State {
     /// A field under a new name takes the place of the one under the old name. Whoever wrote the old one after that
     /// saw nothing of it there, and knew of what the refused entry had taken away.
     fn replace_what_was_hidden(&mut self, local: u64, refused: &Entry) {
-        let writes = |entry: &Entry, name: &str| entry.fields.iter().any(|(field, _)| &**field == name);
-        for (name, dots) in refused.replaces.iter().filter(|(name, _)| !writes(refused, name)) {
+        for (name, dots) in hidden_by(refused) {
             let after = self.pending.of(&refused.key).filter(|other| *other > local);
             let over = after.filter(|other| self.pending.get(*other).is_some_and(|p| writes(&p.entry, name)));
             for other in over.collect::<Vec<u64>>() {
@@ -140,6 +139,7 @@ impl State {
 
 /// Has an entry name instead of `was` what that one had named itself, which was refused.
 fn rename(entry: &mut Entry, was: &Dot, refused: &Entry) {
+    let takes_its_place = takes_its_place(entry, was, refused);
     let change = |slot: Slot<'_>, dots: &mut Vec<Dot>| {
         if !dots.contains(was) {
             return;
@@ -160,6 +160,27 @@ fn rename(entry: &mut Entry, was: &Dot, refused: &Entry) {
     change(Slot::Creates, &mut entry.of);
     change(Slot::Seen, &mut entry.saw);
     entry.replaces.retain(|(_, dots)| !dots.is_empty());
+    if takes_its_place {
+        hidden_by(refused).for_each(|(name, dots)| also_replaces(entry, name, dots));
+    }
+}
+
+/// Whether an entry replaces all that the refused one wrote: then it hides what that had hidden under former names. No
+/// entry says which of its fields had another name once, and what was hidden in one that is not written again has to
+/// show again.
+fn takes_its_place(entry: &Entry, was: &Dot, refused: &Entry) -> bool {
+    let replaceable = |op: &Op| matches!(op, Op::Assign(_) | Op::First(_) | Op::Own { .. });
+    let mut written = refused.fields.iter().filter(|(_, op)| replaceable(op)).peekable();
+    written.peek().is_some() && written.all(|(name, _)| entry.replaced(name).contains(was))
+}
+
+/// What an entry replaced under names that it did not write: those that its fields had before.
+fn hidden_by(entry: &Entry) -> impl Iterator<Item = &(Name, Vec<Dot>)> {
+    entry.replaces.iter().filter(|(name, _)| !writes(entry, name))
+}
+
+fn writes(entry: &Entry, name: &str) -> bool {
+    entry.fields.iter().any(|(field, _)| &**field == name)
 }
 
 /// Has an entry replace these too.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use sync_core::replica::{Conflict, RawConflict};
-use sync_core::{Entity, Id, MemoryStore, Replica, Syncable};
+use sync_core::{Entity, Hub, Id, MemoryStore, Replica, Syncable};
 
 use super::support::{Note, Set, builder, hub_on, note, run, title};
 
@@ -33,6 +33,10 @@ fn open<T: Entity>(store: Arc<MemoryStore>, clock: &Set) -> Replica {
 
 fn old_memo(replica: &Replica) {
     replica.create(Old { id: "m".into(), title: "first".into(), body: "first".into() }).unwrap().wait().unwrap();
+}
+
+fn edit(replica: &Replica, change: impl FnOnce(&mut New)) {
+    replica.edit(&"m".into(), change).unwrap().wait().unwrap();
 }
 
 /// A change of a note that a form showed before it was changed otherwise; what is listed then.
@@ -143,4 +147,70 @@ fn a_conflict_under_a_former_name_alone_is_listed_on_every_replica_alike() {
     assert!(new.conflicts::<New>().unwrap().is_empty());
     let memo = new.get::<New>(&"m".into()).unwrap().unwrap();
     assert_eq!(memo.heading, memo.body);
+}
+
+/// A memo written by the program before, where the hub has it; and its file in the hands of the new program.
+fn renamed(clock: &Set) -> (Hub, Replica) {
+    let hub = Hub::builder().name("hub").clock(Arc::new(clock.clone()));
+    let hub = hub.validate_entity(|_, _: Option<&New>, memo: Option<&New>| match memo {
+        Some(memo) if memo.heading.starts_with("refused") => Err("not this one".into()),
+        _ => Ok(()),
+    });
+    let hub = hub.open(MemoryStore::new()).unwrap();
+    let store = Arc::new(MemoryStore::new());
+    let old = open::<Old>(store.clone(), clock);
+    old_memo(&old);
+    run(old.sync(&hub.transport("tester"))).unwrap();
+    drop(old);
+    (hub, open::<New>(store, clock))
+}
+
+#[test]
+fn what_is_written_over_a_refused_write_of_a_renamed_field_replaces_what_that_had_hidden() {
+    let clock = Set::new();
+    for case in ["edit", "edits", "both fields", "draft"] {
+        let (hub, new) = renamed(&clock);
+        let mut draft = None;
+        match case {
+            "both fields" => {
+                edit(&new, |memo| (memo.heading, memo.body) = ("refused".into(), "refused".into()));
+                edit(&new, |memo| (memo.heading, memo.body) = ("second".into(), "second".into()));
+            }
+            "draft" => {
+                edit(&new, |memo| memo.heading = "refused".into());
+                draft = Some(new.draft::<New>(&"m".into()).unwrap());
+            }
+            _ => {
+                edit(&new, |memo| memo.heading = "refused".into());
+                if case == "edits" {
+                    edit(&new, |memo| memo.heading = "refused too".into());
+                }
+                edit(&new, |memo| memo.heading = "second".into());
+            }
+        }
+        let report = run(new.sync(&hub.transport("tester"))).unwrap();
+        assert!(report.rejected > 0, "{case}");
+        if let Some(mut draft) = draft {
+            draft.heading = "second".into();
+            draft.save().unwrap().wait().unwrap();
+            run(new.sync(&hub.transport("tester"))).unwrap();
+        }
+        assert_eq!(new.get::<New>(&"m".into()).unwrap().unwrap().heading, "second", "{case}");
+        assert_eq!(new.conflicts::<New>().unwrap().len(), 0, "{case}");
+    }
+}
+
+/// Of two fields that were refused one was written anew: the other shows what it showed before.
+#[test]
+fn what_a_refused_write_had_hidden_in_another_field_shows_again() {
+    let (hub, new) = renamed(&Set::new());
+    edit(&new, |memo| (memo.heading, memo.body) = ("refused".into(), "refused".into()));
+    let mut draft = new.draft::<New>(&"m".into()).unwrap();
+    run(new.sync(&hub.transport("tester"))).unwrap();
+    draft.body = "second".into();
+    draft.save().unwrap().wait().unwrap();
+    run(new.sync(&hub.transport("tester"))).unwrap();
+    let memo = new.get::<New>(&"m".into()).unwrap().unwrap();
+    assert_eq!((&*memo.heading, &*memo.body), ("first", "second"));
+    assert_eq!(new.conflicts::<New>().unwrap().len(), 0);
 }
