@@ -177,7 +177,7 @@ impl Transaction<'_> {
 }
 
 /// All names of the field that has this name or had it, the one that it has now first.
-fn names(schema: Option<&Schema>, name: &str) -> Vec<String> {
+pub(super) fn names(schema: Option<&Schema>, name: &str) -> Vec<String> {
     let fields = schema.map_or(&[][..], |schema| schema.fields);
     match fields.iter().find(|field| field.name == name || field.aliases.contains(&name)) {
         Some(field) => std::iter::once(field.name).chain(field.aliases.iter().copied()).map(str::to_owned).collect(),

@@ -2,14 +2,15 @@
 
 use serde::Serialize;
 
+use super::conflict::names;
 use super::{LogEntry, LogState, Replica};
 use crate::entity::{Entity, Id};
 use crate::error::Error;
 use crate::model::entry::EntityKey;
 use crate::model::op::{Family, Op};
 use crate::model::record::Record;
-use crate::model::register::Register;
-use crate::model::stamp::{ClientId, Dot};
+use crate::model::register::{Register, Sibling, rank};
+use crate::model::stamp::{ClientId, Dot, Origin};
 use crate::model::value::Value;
 use crate::view;
 
@@ -104,14 +105,15 @@ impl Replica {
             return Err(Error::NotFound { key });
         }
         let family = declared.merge.family();
-        let mut parts = self.parts(&record, field, &family);
+        let names = names(Some(schema), field);
+        let mut parts = self.parts(&record, &names, &family);
         let rule = rule(&family, &parts);
-        let history = self.history(&key, field, &family, &mut parts)?;
+        let history = self.history(&key, &names, &family, &mut parts)?;
         Ok(Explanation { field: field.to_owned(), rule, parts, history })
     }
 
-    fn parts(&self, record: &Record, field: &str, family: &Family) -> Vec<Part> {
-        let Some(register) = record.get(field, family) else { return Vec::new() };
+    /// What takes part in a field's value, under whichever of its names it was written.
+    fn parts(&self, record: &Record, names: &[String], family: &Family) -> Vec<Part> {
         let part = |dot: &Dot, author: &ClientId, time, value| Part {
             id: shown(dot),
             author: if dot.is_local() { self.state().client.clone() } else { author.clone() },
@@ -120,34 +122,45 @@ impl Replica {
             accepted: !dot.is_local(),
             replaced: Vec::new(),
         };
-        match register {
-            Register::Siblings(_) => {
-                let ranked = register.ranked(family);
-                ranked.iter().map(|s| part(&s.origin.dot, s.origin.author(), s.origin.time, s.value.clone())).collect()
-            }
-            Register::Set(elements) => {
-                let all = elements.iter().flat_map(|(element, of)| of.iter().map(move |(origin, _)| (element, origin)));
-                all.map(|(element, o)| part(&o.dot, o.author(), o.time, element.clone())).collect()
-            }
-            Register::Counter { .. } => {
-                let sums = register.additions();
-                sums.map(|(dot, sum)| part(&dot, &dot.client, 0, Value::from_canonical(sum.to_string()))).collect()
+        let written = |origin: &Origin, value: &Value| part(&origin.dot, origin.author(), origin.time, value.clone());
+        let mut siblings: Vec<&Sibling> = Vec::new();
+        let mut elements: Vec<(&Value, &Origin)> = Vec::new();
+        let mut sums: Vec<(Dot, i128)> = Vec::new();
+        for register in names.iter().filter_map(|name| record.get(name, family)) {
+            match register {
+                Register::Siblings(_) => siblings.extend(register.siblings()),
+                Register::Set(of) => {
+                    elements.extend(of.iter().flat_map(|(element, of)| of.iter().map(move |(o, _)| (element, o))));
+                }
+                Register::Counter { .. } => sums.extend(register.additions()),
             }
         }
+        siblings.sort_by(|a, b| rank(family, b, a));
+        elements.sort_by_key(|(element, _)| *element);
+        let siblings = siblings.into_iter().map(|sibling| written(&sibling.origin, &sibling.value));
+        let elements = elements.into_iter().map(|(element, origin)| written(origin, element));
+        let sum = |(dot, sum): (Dot, i128)| part(&dot, &dot.client, 0, Value::from_canonical(sum.to_string()));
+        siblings.chain(elements).chain(sums.into_iter().map(sum)).collect()
     }
 
     /// What wrote the field before, from the log; which says of the parts what they replaced, too.
-    fn history(&self, key: &EntityKey, field: &str, family: &Family, parts: &mut [Part]) -> Result<Vec<Part>, Error> {
+    fn history(
+        &self,
+        key: &EntityKey,
+        names: &[String],
+        family: &Family,
+        parts: &mut [Part],
+    ) -> Result<Vec<Part>, Error> {
         let client = self.state().client.clone();
         let mut history = Vec::new();
         // What was refused wrote nothing.
         let wrote = |line: &LogEntry| line.entry.key == *key && !matches!(line.state, LogState::Rejected(_));
-        for line in self.log()?.into_iter().rev().filter(wrote) {
+        let is_name = |name: &str| names.iter().any(|known| known == name);
+        let log = self.log()?;
+        let lines = log.iter().rev().filter(|line| wrote(line));
+        let ops = lines.flat_map(|line| line.entry.fields.iter().map(move |(name, op)| (line, name, op)));
+        for (line, _, op) in ops.filter(|(_, name, op)| is_name(name) && op.family() == *family) {
             let entry = &line.entry;
-            let Some((_, op)) = entry.fields.iter().find(|(name, op)| &**name == field && op.family() == *family)
-            else {
-                continue;
-            };
             let id = shown(entry.dot());
             // A create writes every field, and to many of them nothing.
             let is_nothing = match op {
@@ -158,7 +171,7 @@ impl Replica {
             if is_nothing {
                 continue;
             }
-            let replaced: Vec<String> = entry.replaced(field).iter().map(shown).collect();
+            let replaced: Vec<String> = names.iter().flat_map(|name| entry.replaced(name)).map(shown).collect();
             if let Some(part) = parts.iter_mut().find(|part| part.id == id) {
                 part.replaced = replaced;
                 continue;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use sync_core::replica::{Conflict, RawConflict};
+use sync_core::replica::{Conflict, Part, RawConflict, Rule};
 use sync_core::{Entity, Hub, Id, MemoryStore, Replica, Syncable};
 
 use super::support::{Note, Set, builder, hub_on, note, run, title};
@@ -213,4 +213,18 @@ fn what_a_refused_write_had_hidden_in_another_field_shows_again() {
     let memo = new.get::<New>(&"m".into()).unwrap().unwrap();
     assert_eq!((&*memo.heading, &*memo.body), ("first", "second"));
     assert_eq!(new.conflicts::<New>().unwrap().len(), 0);
+}
+
+#[test]
+fn a_renamed_field_is_explained_with_what_was_written_under_its_former_name() {
+    let (_hub, new) = renamed(&Set::new());
+    let explain = || new.explain::<New>(&"m".into(), "heading").unwrap();
+    let first = explain();
+    assert_eq!((first.rule, first.parts[0].value.as_str()), (Rule::OnlyWrite, "\"first\""));
+    edit(&new, |memo| memo.heading = "second".into());
+    let second = explain();
+    let values = |parts: &[Part]| parts.iter().map(|p| p.value.to_string()).collect::<Vec<_>>();
+    assert_eq!((second.rule, values(&second.parts)), (Rule::OnlyWrite, vec!["\"second\"".to_owned()]));
+    assert_eq!(values(&second.history), ["\"first\""]);
+    assert_eq!(second.parts[0].replaced, [first.parts[0].id.clone()]);
 }
