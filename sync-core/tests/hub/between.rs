@@ -76,7 +76,7 @@ fn a_checkpoint_that_ends_behind_anothers_join_takes_nothing_in() {
     let store = Arc::new(Between::default());
     let (one, another) = (open(store.clone()), open(store.store.clone()));
     let create = Client::new("c").create("0", "zero");
-    push(&one, &[create.clone()]).unwrap();
+    push(&one, std::slice::from_ref(&create)).unwrap();
     let edit = Entry {
         replaces: vec![("title".into(), vec![create.dot().clone()])],
         intent: Some(77),
@@ -154,7 +154,7 @@ fn a_page_of_a_snapshot_ends_where_another_was_joined() {
     let all: Vec<Entry> = (0..600).map(|n| a.create(&format!("{n:04}"), "one")).collect();
     push(&one, &all).unwrap();
     one.checkpoint().unwrap();
-    let page = |token: String| SnapshotRequest { page: token, ..SnapshotRequest::default() };
+    let page = |token: String| SnapshotRequest { page: token };
     let first = one.snapshot(&page(String::new())).unwrap();
     push(&one, &[a.create("9", "one")]).unwrap();
     // What the log touched since is what comes last.
