@@ -254,8 +254,9 @@
 //! A hub keeps its whole log, and every tombstone, until it is told otherwise. [`Hub::compact`](crate::Hub::compact) drops
 //! old entries, which the records contain; a device whose cursor is older takes the records instead.
 //! [`Hub::purge`](crate::Hub::purge) drops what was deleted before a given time, at every device alike. What somebody wrote
-//! offline to an entity that is gone is refused, stays on their device, and sent again makes the entity anew. Both happen
-//! by themselves where the builder says what to keep ([`keep_entries`](crate::HubBuilder::keep_entries),
+//! offline to an entity that is gone is refused, stays on their device, and sent again makes the entity anew: the first
+//! such write has with it all that was still there, and those after it go on from there. Both happen by themselves where
+//! the builder says what to keep ([`keep_entries`](crate::HubBuilder::keep_entries),
 //! [`keep_for`](crate::HubBuilder::keep_for), [`purge_after`](crate::HubBuilder::purge_after)) and
 //! [`Hub::maintain`](crate::Hub::maintain) is called now and then, as `sync-http`'s server does.
 //!
