@@ -40,6 +40,11 @@ impl Intents {
         if let Some(intent) = intent {
             push(&mut self.0, Run { first: intent, count: 1, dot: dot.clone() });
         }
+        // No more than the map takes.
+        let most = RUNS * ROWS as usize;
+        if self.0.len() >= 2 * most {
+            self.0.drain(..most);
+        }
     }
 
     pub(super) fn take(&mut self) -> Vec<Run> {
@@ -96,17 +101,21 @@ pub(super) fn add(store: &dyn Store, new: &[Run], checkpoint: &mut Checkpoint) -
     if new.is_empty() {
         return Ok(());
     }
-    let (mut number, mut runs) = load(store, 1)?.pop().unwrap_or_default();
+    let (before, runs) = load(store, 1)?.pop().unwrap_or_default();
+    let mut rows = vec![runs];
     for run in new {
-        if runs.len() >= RUNS {
-            checkpoint.puts.push(row(number, &runs));
-            runs.clear();
-            number += 1;
-            checkpoint.drops.extend(number.checked_sub(ROWS).map(place));
+        if rows.last().is_none_or(|runs| runs.len() >= RUNS) {
+            rows.push(Vec::new());
         }
-        push(&mut runs, run.clone());
+        if let Some(runs) = rows.last_mut() {
+            push(runs, run.clone());
+        }
     }
-    checkpoint.puts.push(row(number, &runs));
+    // Drops come before puts: what would be too old at once is not put.
+    let first = (before + rows.len() as u64).saturating_sub(ROWS);
+    checkpoint.drops.extend((before.saturating_sub(ROWS)..first.min(before + 1)).map(place));
+    let numbered = (before..).zip(&rows).filter(|(number, _)| *number >= first);
+    checkpoint.puts.extend(numbered.map(|(number, runs)| row(number, runs)));
     Ok(())
 }
 
@@ -212,7 +221,7 @@ mod tests {
     #[test]
     fn the_map_has_the_newest_of_them_in_few_rows() {
         let (store, mut all, mut covers) = (MemoryStore::new(), Vec::new(), 0);
-        for size in [1, 0, 500, 11, 1, 2_000, 511, 512, 513, 5_000, 3] {
+        for size in [1, 0, 500, 11, 1, 2_000, 511, 512, 513, 5_000, 3, 20_000, 512, 9_000, 1] {
             let runs = |from: usize| (from..from + size).map(|n| 1 + n as u64);
             let new: Vec<Run> =
                 runs(all.len()).map(|n| Run { first: u128::from(2 * n), count: 1, dot: dot(n) }).collect();
