@@ -226,3 +226,21 @@ fn refusals_alone_come_into_a_checkpoint() {
     let Heads { last, covers, .. } = store.heads().unwrap();
     assert!(last > 100 && last - covers < 40, "{covers} of {last}");
 }
+
+#[test]
+fn what_was_given_back_is_known_before_the_checkpoint_behind_it() {
+    let store = Arc::new(Between::default());
+    // Pushes to the hub itself wait until it is done; those to another one of its store do not.
+    let (hub, another) = (open(store.clone()), open(store.store.clone()));
+    let (say, hear) = mpsc::channel();
+    let behind = store.clone();
+    set(&store.append, move || {
+        set(&behind.checkpoint, move || {
+            let copy = Entry { intent: Some(77), ..Client::new("c").create("2", "two") };
+            say.send(push_words(&another, &[copy])).unwrap();
+        });
+    });
+    let page = SnapshotPage { intents: vec![(77, Client::new("b").create("2", "two").dot().clone())], ..given_back() };
+    hub.join("ada", &page).unwrap();
+    assert_eq!(hear.try_recv().unwrap(), "1=b-0000000000000001");
+}

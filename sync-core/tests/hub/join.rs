@@ -1,11 +1,10 @@
 //! Taking back what a hub lost: only what is proven to be one history, and nothing twice.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::support::*;
 use sync_core::transport::{Link, SnapshotPage, SnapshotRequest};
-use sync_core::{Checkpoint, Digest, Entry, Heads, Hub, KeyValue, MemoryStore, Position, Store, StoreError};
+use sync_core::{Digest, Entry, Hub, MemoryStore};
 
 /// What a replica that has these entries of another hub would offer, in one page.
 fn offered(entries: &[Entry]) -> SnapshotPage {
@@ -134,57 +133,4 @@ fn a_part_of_a_snapshot_does_not_pass_for_the_whole() {
     assert_eq!(title(&hub, "1"), None, "not before all is there");
     assert_eq!(joined(&hub, &SnapshotPage { records: page.records[1..].to_vec(), ..page }), "joined");
     assert_eq!((title(&hub, "1").as_deref(), title(&hub, "2").as_deref()), (Some("one"), Some("two")));
-}
-
-/// A store in which something happens before the first checkpoint behind the second append.
-struct Between {
-    store: Arc<MemoryStore>,
-    appends: AtomicUsize,
-    then: Mutex<Option<Box<dyn FnOnce() + Send>>>,
-}
-
-impl Store for Between {
-    fn heads(&self) -> Result<Heads, StoreError> {
-        self.store.heads()
-    }
-    fn append(&self, expected: Position, commits: &[&[u8]]) -> Result<Position, StoreError> {
-        self.appends.fetch_add(1, Ordering::Relaxed);
-        self.store.append(expected, commits)
-    }
-    fn journal(&self, from: Position, limit: usize) -> Result<Vec<(Position, Vec<u8>)>, StoreError> {
-        self.store.journal(from, limit)
-    }
-    fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
-        if self.appends.load(Ordering::Relaxed) > 1 {
-            let then = self.then.lock().unwrap().take();
-            then.into_iter().for_each(|then| then());
-        }
-        self.store.checkpoint(checkpoint)
-    }
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.store.get(key)
-    }
-    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<KeyValue>, StoreError> {
-        self.store.range(from, to, limit)
-    }
-    fn reclaim(&self) -> Result<(), StoreError> {
-        self.store.reclaim()
-    }
-}
-
-#[test]
-fn what_was_given_back_is_known_before_the_checkpoint_behind_it() {
-    let memory = Arc::new(MemoryStore::new());
-    let store = Arc::new(Between { store: memory.clone(), appends: 0.into(), then: Mutex::default() });
-    // Pushes to the hub itself wait until it is done; those to another one of its store do not.
-    let (hub, another) = (open(store.clone()), open(memory));
-    let said = Arc::new(Mutex::new(String::new()));
-    let words = said.clone();
-    *store.then.lock().unwrap() = Some(Box::new(move || {
-        let copy = [with_intent(Client::new("b").create("1", "one"), 77)];
-        *words.lock().unwrap() = push_words(&another, &copy);
-    }));
-    let mut a = Client::new("a");
-    assert_eq!(joined(&hub, &offered(&[with_intent(a.create("1", "one"), 77)])), "joined");
-    assert_eq!(*said.lock().unwrap(), "1=a-0000000000000001");
 }
