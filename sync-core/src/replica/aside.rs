@@ -1,5 +1,6 @@
 //! Entries that the hub refused: kept with the reason, to be written anew, or discarded.
 
+use super::conflict::names;
 use super::row::Row;
 use super::{Replica, Transaction};
 use crate::entity::{Fields, Schema};
@@ -141,7 +142,8 @@ fn split_off_families(fields: &mut Vec<(Name, Op)>) -> Vec<(Name, Op)> {
 /// Whether a field that is written once has its value.
 fn is_written_already(record: &Record, schema: Option<&Schema>, name: &str, op: &Op) -> bool {
     let Op::First(value) = op else { return false };
-    let written = names(schema, name).filter_map(|name| record.get(name, &Family::First));
+    let names = names(schema, name);
+    let written = names.iter().filter_map(|name| record.get(name, &Family::First));
     value.is_null() || written.flat_map(Register::siblings).any(|sibling| !sibling.value.is_null())
 }
 
@@ -150,13 +152,13 @@ fn is_written_already(record: &Record, schema: Option<&Schema>, name: &str, op: 
 fn over(record: &Record, entry: &Entry, schema: Option<&Schema>) -> Vec<(Name, Vec<Dot>)> {
     let mut replaced: Vec<(Name, Vec<Dot>)> = Vec::new();
     for (name, op) in &entry.fields {
-        let family = op.family();
+        let (family, names) = (op.family(), names(schema, name));
         let is_over = match family {
             Family::Assign | Family::First => true,
-            Family::Own(_) => names(schema, name).any(|known| !entry.replaced(known).is_empty()),
+            Family::Own(_) => names.iter().any(|known| !entry.replaced(known).is_empty()),
             _ => false,
         };
-        for known in names(schema, name).filter(|_| is_over) {
+        for known in names.iter().filter(|_| is_over) {
             let siblings = record.get(known, &family).map_or(&[][..], Register::siblings);
             let dots: Vec<Dot> = siblings.iter().map(|s| s.origin.dot.clone()).collect();
             if !dots.is_empty() {
@@ -166,12 +168,6 @@ fn over(record: &Record, entry: &Entry, schema: Option<&Schema>) -> Vec<(Name, V
     }
     replaced.sort();
     replaced
-}
-
-/// A field's name, and those that it had before.
-fn names<'a>(schema: Option<&'a Schema>, name: &'a str) -> impl Iterator<Item = &'a str> {
-    let field = schema.and_then(|schema| schema.fields.iter().find(|field| field.name == name));
-    std::iter::once(name).chain(field.into_iter().flat_map(|field| field.aliases.iter().copied()))
 }
 
 /// Fields under the names that they have now.

@@ -1,27 +1,8 @@
 //! A field that was renamed: conflicts in it are listed once, under the name that it has now.
 
-use sync_core::{Entity, Id, MemoryStore, Replica, Syncable};
+use sync_core::{Entity, MemoryStore, Replica};
 
-use super::support::{Set, hub_on, run};
-
-#[derive(Syncable, Debug, Clone)]
-#[sync(entity = "memo")]
-struct Old {
-    #[sync(id)]
-    id: Id<Old, String>,
-    title: String,
-    body: String,
-}
-
-#[derive(Syncable, Debug, Clone)]
-#[sync(entity = "memo")]
-struct New {
-    #[sync(id)]
-    id: Id<New, String>,
-    #[sync(alias = "title")]
-    heading: String,
-    body: String,
-}
+use super::support::{New, Old, Set, hub_on, run};
 
 fn open<T: Entity>(clock: &Set) -> Replica {
     Replica::builder().register::<T>().clock(clock.clone()).threadless().open(MemoryStore::new()).unwrap()

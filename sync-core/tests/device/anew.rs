@@ -106,10 +106,11 @@ impl World {
         run(device.sync(&self.hub.transport("tester"))).unwrap()
     }
 
-    /// The note is deleted by one device, and purged.
-    fn purge(&self, a: &Replica) {
+    /// The note is deleted by one device, which another may hear of, and purged.
+    fn purge(&self, a: &Replica, b: Option<&Replica>) {
         a.delete::<Note>(&"n".into()).unwrap().wait().unwrap();
         self.sync(a);
+        b.map(|b| self.sync(b));
         let now = self.clock.0.fetch_add(1_000, Ordering::Relaxed);
         assert_eq!(self.hub.purge(now + 500).unwrap(), 1);
     }
@@ -151,7 +152,7 @@ fn write_all_anew(device: &Replica) -> usize {
 fn what_was_written_to_a_purged_entity_makes_all_of_it_again_each_write_once() {
     for is_away_for_long in [false, true] {
         let (world, a, b) = World::with_note();
-        world.purge(&a);
+        world.purge(&a, None);
         if is_away_for_long {
             world.hub.compact(0).unwrap();
         }
@@ -177,7 +178,7 @@ fn what_was_written_to_a_purged_entity_makes_all_of_it_again_each_write_once() {
 #[test]
 fn the_first_write_alone_is_a_whole_entity() {
     let (world, a, b) = World::with_note();
-    world.purge(&a);
+    world.purge(&a, None);
     edit(&b, |note| note.title = "one".into());
     edit(&b, |note| note.title = "two".into());
     world.sync(&b);
@@ -191,11 +192,7 @@ fn the_first_write_alone_is_a_whole_entity() {
 #[test]
 fn what_is_put_over_a_purged_tombstone_is_kept_with_its_transaction() {
     let (world, a, b) = World::with_note();
-    a.delete::<Note>(&"n".into()).unwrap().wait().unwrap();
-    world.sync(&a);
-    world.sync(&b);
-    let now = world.clock.0.fetch_add(1_000, Ordering::Relaxed);
-    assert_eq!(world.hub.purge(now + 500).unwrap(), 1);
+    world.purge(&a, Some(&b));
     b.put(note("n", "put")).unwrap().wait().unwrap();
     world.sync(&b);
     assert!(write_all_anew(&b) > 1);
@@ -229,11 +226,7 @@ impl Transport for Cut {
 #[test]
 fn a_purge_waits_for_what_was_offered_to_be_decided() {
     let (world, a, b) = World::with_note();
-    a.delete::<Note>(&"n".into()).unwrap().wait().unwrap();
-    world.sync(&a);
-    world.sync(&b);
-    let now = world.clock.0.fetch_add(1_000, Ordering::Relaxed);
-    assert_eq!(world.hub.purge(now + 500).unwrap(), 1);
+    world.purge(&a, Some(&b));
     b.restore::<Note>(&"n".into()).unwrap().wait().unwrap();
     run(b.sync(&Cut(world.hub.transport("tester")))).unwrap_err();
     assert_eq!(get(&b).map(|note| note.body), Some("a long body".into()), "it shows as long as nothing is decided");

@@ -4,28 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use sync_core::replica::{Conflict, Part, RawConflict, Rule};
-use sync_core::{Entity, Hub, Id, MemoryStore, Replica, Syncable};
+use sync_core::{Entity, Hub, MemoryStore, Replica};
 
-use super::support::{Note, Set, builder, hub_on, note, run, title};
-
-#[derive(Syncable, Debug, Clone)]
-#[sync(entity = "memo")]
-struct Old {
-    #[sync(id)]
-    id: Id<Old, String>,
-    title: String,
-    body: String,
-}
-
-#[derive(Syncable, Debug, Clone)]
-#[sync(entity = "memo")]
-struct New {
-    #[sync(id)]
-    id: Id<New, String>,
-    #[sync(alias = "title")]
-    heading: String,
-    body: String,
-}
+use super::support::{New, Note, Old, Set, builder, hub_on, note, run, title};
 
 fn open<T: Entity>(store: Arc<MemoryStore>, clock: &Set) -> Replica {
     Replica::builder().register::<T>().clock(clock.clone()).threadless().open(store).unwrap()

@@ -22,6 +22,26 @@ pub(super) struct Note {
     pub(super) scroll: u32,
 }
 
+/// A type, and what became of it when one of its fields was renamed.
+#[derive(Syncable, Debug, Clone)]
+#[sync(entity = "memo")]
+pub(super) struct Old {
+    #[sync(id)]
+    pub(super) id: Id<Old, String>,
+    pub(super) title: String,
+    pub(super) body: String,
+}
+
+#[derive(Syncable, Debug, Clone)]
+#[sync(entity = "memo")]
+pub(super) struct New {
+    #[sync(id)]
+    pub(super) id: Id<New, String>,
+    #[sync(alias = "title")]
+    pub(super) heading: String,
+    pub(super) body: String,
+}
+
 pub(super) fn note(id: &str, title: &str) -> Note {
     Note { id: id.into(), title: title.into(), views: 0, scroll: 0 }
 }
