@@ -28,6 +28,20 @@ impl Bytes {
         self.0
     }
 
+    pub(crate) fn written(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Forgets what was written, and keeps its memory for what comes.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Room for so many bytes more.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.0.reserve(bytes);
+    }
+
     pub(crate) fn u8(&mut self, byte: u8) {
         self.0.push(byte);
     }

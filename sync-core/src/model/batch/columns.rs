@@ -1,5 +1,7 @@
 //! The columns of a batch, in the order in which they stand.
 
+use std::cell::RefCell;
+
 use crate::model::codec::{Bytes, Reader, Result};
 
 #[derive(Default)]
@@ -23,7 +25,7 @@ pub(super) struct Columns<C> {
 }
 
 impl<C> Columns<C> {
-    fn in_order(self) -> [C; 16] {
+    fn in_order(&mut self) -> [&mut C; 16] {
         let Columns { tables, heads, clients, times, keys, shapes, replaced, counts, .. } = self;
         let Columns { dot_clients, dot_numbers, groups, rare, operations, intents, lengths, texts, .. } = self;
         [
@@ -70,15 +72,34 @@ impl<C> Columns<C> {
     }
 }
 
+thread_local! {
+    /// Columns that were written, emptied: sixteen allocations less for every batch of a single entry.
+    static SPARE: RefCell<Columns<Bytes>> = RefCell::default();
+}
+
+/// Of so many bytes at most a thread keeps the memory.
+const KEPT: usize = 1 << 16;
+
 impl Columns<Bytes> {
-    /// The lengths of the columns, and the columns.
-    pub(super) fn finish(self, out: &mut Bytes) {
-        let columns = self.in_order().map(Bytes::finish);
+    /// Columns with nothing in them.
+    pub(super) fn empty() -> Self {
+        SPARE.with_borrow_mut(std::mem::take)
+    }
+
+    /// The lengths of the columns, and the columns, which are empty then.
+    pub(super) fn finish(&mut self, out: &mut Bytes) {
+        let columns = self.in_order();
+        let bytes: usize = columns.iter().map(|column| column.written().len()).sum();
+        out.reserve(bytes + 2 * columns.len());
         for column in &columns {
-            out.u64(column.len() as u64);
+            out.u64(column.written().len() as u64);
         }
-        for column in &columns {
-            out.bytes(column);
+        for column in columns.into_iter().filter(|column| !column.written().is_empty()) {
+            out.bytes(column.written());
+            column.clear();
+        }
+        if bytes <= KEPT {
+            SPARE.with_borrow_mut(|spare| std::mem::swap(spare, self));
         }
     }
 }
@@ -97,7 +118,7 @@ impl<'a> Columns<Reader<'a>> {
     }
 
     /// Nothing may be left over, in any of them.
-    pub(super) fn finish(self) -> Result<()> {
-        self.in_order().into_iter().try_for_each(Reader::finish)
+    pub(super) fn finish(mut self) -> Result<()> {
+        self.in_order().into_iter().try_for_each(|column| std::mem::take(column).finish())
     }
 }

@@ -31,7 +31,7 @@ struct Batch<'a> {
 }
 
 pub(super) fn encode<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<u8> {
-    let mut batch = Batch::default();
+    let mut batch = Batch { columns: Columns::empty(), ..Batch::default() };
     for entry in entries {
         batch.entry(entry);
     }
@@ -39,7 +39,7 @@ pub(super) fn encode<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<u8
 }
 
 impl<'a> Batch<'a> {
-    fn finish(mut self) -> Vec<u8> {
+    fn finish(&mut self) -> Vec<u8> {
         let tables = &mut self.columns.tables;
         tables.each(self.names.things(), |w, Text(name)| w.text(name));
         ids::write(tables, self.clients.things().iter().map(|client| client.as_str()));
@@ -48,7 +48,7 @@ impl<'a> Batch<'a> {
             tables.u64(u64::from(self.names.place(Text(&key.entity_type))));
         }
         tables.u64(self.shapes.things().len() as u64);
-        tables.bytes(&self.shape_table.finish());
+        tables.bytes(self.shape_table.written());
         let mut out = Bytes::default();
         out.u8(VERSION);
         out.u64(self.count);
