@@ -2,9 +2,9 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `layout` | `"version"` | the version of this layout, 1 |
+//! | `layout` | `"version"` | the version of this layout, 2 |
 //! | `spaces` | a space's name | its [`SpaceRow`]: number, last position, covered position, checksum |
-//! | `journal` | (space's number, position) | a commit, as it came |
+//! | `journal` | (space's number, position, piece) | a commit, as it came, in pieces of [`PIECE`] bytes; the last is shorter |
 //! | `map` | (space's number, key) | the key's bytes, as they came |
 //!
 //! A space gets its number, from 1, when it is first written to. Its journal is dense from the first row kept to the
@@ -20,12 +20,19 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::fault::Fault;
 
 /// The layout that this version writes, and the newest that it reads.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 pub(crate) const LAYOUT: TableDefinition<'_, &str, u32> = TableDefinition::new("layout");
 pub(crate) const SPACES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("spaces");
-pub(crate) const JOURNAL: TableDefinition<'_, (u32, Position), &[u8]> = TableDefinition::new("journal");
+pub(crate) const JOURNAL: TableDefinition<'_, Key, &[u8]> = TableDefinition::new("journal");
 pub(crate) const MAP: TableDefinition<'_, (u32, &[u8]), &[u8]> = TableDefinition::new("map");
+
+/// Where a piece of a commit stands: its space's number, the commit's position, and which piece it is, from 0.
+pub(crate) type Key = (u32, Position, u32);
+
+/// How many bytes a piece has. redb gives a row of more than a page a power of two of them: with its key and what redb
+/// adds, a piece just fits into one, where a commit of 130 kB as one row would take 256.
+pub(crate) const PIECE: usize = 65_000;
 
 /// Whether this layout's tables are there; an error if others are.
 pub(crate) fn is_ready(txn: &ReadTransaction) -> Result<bool, Fault> {
@@ -54,8 +61,56 @@ pub(crate) fn make(txn: &WriteTransaction) -> Result<(), Fault> {
 }
 
 /// The keys of a space's journal from a position on.
-pub(crate) fn journal_from(space: u32, from: Position) -> RangeInclusive<(u32, Position)> {
-    (space, from)..=(space, Position::MAX)
+pub(crate) fn journal_from(space: u32, from: Position) -> RangeInclusive<Key> {
+    (space, from, 0)..=(space, Position::MAX, u32::MAX)
+}
+
+/// The keys of a space's journal before a position.
+pub(crate) fn journal_before(space: u32, to: Position) -> Range<Key> {
+    (space, 0, 0)..(space, to, 0)
+}
+
+/// A commit's pieces, with their numbers.
+pub(crate) fn pieces(commit: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+    let full = commit.chunks_exact(PIECE);
+    let rest = full.remainder();
+    (0..).zip(full.chain(std::iter::once(rest)))
+}
+
+/// Follows the rows of a journal, in which no position is missing (only oldest rows are ever dropped), and of no commit a
+/// piece.
+#[derive(Default)]
+pub(crate) struct Sequence {
+    /// The position and the piece of the row before, and whether another one of its commit follows.
+    before: Option<(Position, u32, bool)>,
+}
+
+impl Sequence {
+    /// Takes note of the next row; whether a commit begins with it.
+    pub(crate) fn next(&mut self, position: Position, piece: u32, bytes: &[u8]) -> Result<bool, Fault> {
+        let begins = match self.before {
+            Some((before, last, true)) if (position, piece) == (before, last + 1) => false,
+            Some((before, last, true)) => return Err(torn(before, last + 1)),
+            Some((before, _, false)) if position != before + 1 => return Err(hole(before + 1)),
+            _ if piece > 0 => return Err(torn(position, 0)),
+            _ => true,
+        };
+        self.before = Some((position, piece, bytes.len() >= PIECE));
+        Ok(begins)
+    }
+
+    /// Whether the commits are whole, now that the rows are at their end.
+    pub(crate) fn end(&self) -> Result<(), Fault> {
+        match self.before {
+            Some((position, last, true)) => Err(torn(position, last + 1)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether what comes next belongs to a commit that began.
+    pub(crate) fn is_within(&self) -> bool {
+        self.before.is_some_and(|(_, _, within)| within)
+    }
 }
 
 /// A space's keys from `from` up to `to`, or to the end if that is empty.
@@ -120,10 +175,7 @@ impl SpaceRow {
     }
 
     /// The first position kept and the last one ever given.
-    pub(crate) fn ends(
-        &self,
-        journal: &impl ReadableTable<(u32, Position), &'static [u8]>,
-    ) -> Result<(Position, Position), Fault> {
+    pub(crate) fn ends(&self, journal: &impl ReadableTable<Key, &'static [u8]>) -> Result<(Position, Position), Fault> {
         let mut rows = journal.range(journal_from(self.number, 0))?;
         let Some(first) = rows.next().transpose()?.map(|(key, _)| key.value().1) else {
             return Ok((self.last + 1, self.last));
@@ -136,34 +188,30 @@ impl SpaceRow {
     }
 
     /// Whether the journal is what the row says.
-    pub(crate) fn verify(&self, journal: &impl ReadableTable<(u32, Position), &'static [u8]>) -> Result<(), Fault> {
+    pub(crate) fn verify(&self, journal: &impl ReadableTable<Key, &'static [u8]>) -> Result<(), Fault> {
         self.ends(journal)?;
-        let rows = journal.range(journal_from(self.number, 0))?;
-        let positions: Result<Vec<_>, redb::StorageError> = rows.map(|row| Ok(row?.0.value().1)).collect();
-        dense(positions?)
+        let mut sequence = Sequence::default();
+        for row in journal.range(journal_from(self.number, 0))? {
+            let (key, bytes) = row?;
+            let (_, position, piece) = key.value();
+            sequence.next(position, piece, bytes.value())?;
+        }
+        sequence.end()
     }
 
     /// The last position ever given.
-    pub(crate) fn last(&self, journal: &impl ReadableTable<(u32, Position), &'static [u8]>) -> Result<Position, Fault> {
+    pub(crate) fn last(&self, journal: &impl ReadableTable<Key, &'static [u8]>) -> Result<Position, Fault> {
         let end = journal.range(journal_from(self.number, self.last))?.next_back().transpose()?;
         Ok(end.map_or(self.last, |(key, _)| key.value().1))
     }
 }
 
-/// The journal's keys, which come in order, have no hole: only oldest rows are ever dropped.
-pub(crate) fn dense(positions: impl IntoIterator<Item = Position>) -> Result<(), Fault> {
-    let mut before = None;
-    for position in positions {
-        match before {
-            Some(before) if before + 1 != position => return Err(hole(before + 1)),
-            _ => before = Some(position),
-        }
-    }
-    Ok(())
-}
-
 pub(crate) fn hole(position: Position) -> Fault {
     Fault::Damaged(format!("position {position} of its journal is missing"))
+}
+
+fn torn(position: Position, piece: u32) -> Fault {
+    Fault::Damaged(format!("piece {piece} of position {position} of its journal is missing"))
 }
 
 /// The number for the next space, none of whose rows may be there yet.

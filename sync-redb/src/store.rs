@@ -10,7 +10,7 @@ use sync_core::{Checkpoint, Heads, Position, Store, StoreError};
 use crate::RedbFile;
 use crate::fault::Fault;
 use crate::file::Kind;
-use crate::layout::{self, JOURNAL, MAP, SPACES, SpaceRow, journal_from, map_range};
+use crate::layout::{self, JOURNAL, MAP, SPACES, Sequence, SpaceRow, journal_before, journal_from, map_range};
 
 /// One space of a [`RedbFile`]. Clones are the same space.
 #[derive(Clone)]
@@ -61,15 +61,24 @@ impl RedbStore {
     fn rows(&self, txn: &ReadTransaction, from: Position, limit: usize) -> Result<Vec<(Position, Vec<u8>)>, Fault> {
         let Some(number) = self.number(txn)? else { return Ok(Vec::new()) };
         let journal = txn.open_table(JOURNAL)?;
-        let mut found = Vec::new();
-        for row in journal.range_owned(journal_from(number, from))?.take(limit) {
+        let mut found: Vec<(Position, Vec<u8>)> = Vec::new();
+        let mut sequence = Sequence::default();
+        for row in journal.range_owned(journal_from(number, from))? {
+            if found.len() == limit && !sequence.is_within() {
+                break;
+            }
             let (key, bytes) = row?;
-            found.push((key.value().1, bytes.value().to_vec()));
+            let ((_, position, piece), bytes) = (key.value(), bytes.value());
+            if sequence.next(position, piece, bytes)? {
+                found.push((position, bytes.to_vec()));
+            } else if let Some((_, begun)) = found.last_mut() {
+                begun.extend_from_slice(bytes);
+            }
         }
-        layout::dense(found.iter().map(|(position, _)| *position))?;
+        sequence.end()?;
         // Behind `from` only because all before was dropped?
         let late = found.first().is_some_and(|(first, _)| *first > from.max(1));
-        if late && journal.range_owned((number, 0)..(number, from))?.next().is_some() {
+        if late && journal.range_owned(journal_before(number, from))?.next().is_some() {
             return Err(layout::hole(from));
         }
         Ok(found)
@@ -99,7 +108,9 @@ impl Store for RedbStore {
             }
             for commit in commits {
                 last += 1;
-                journal.insert((row.number, last), *commit)?;
+                for (piece, bytes) in layout::pieces(commit) {
+                    journal.insert((row.number, last, piece), bytes)?;
+                }
             }
             Ok(last)
         })
@@ -126,7 +137,7 @@ impl Store for RedbStore {
             let mut journal = txn.open_table(JOURNAL)?;
             row.last = row.last(&journal)?;
             row.covers = checkpoint.covers;
-            journal.retain_in((row.number, 0)..(row.number, checkpoint.drop_before), |_, _| false)?;
+            journal.retain_in(journal_before(row.number, checkpoint.drop_before), |_, _| false)?;
             txn.open_table(SPACES)?.insert(self.space.name.as_str(), row.encode(&self.space.name).as_slice())?;
             Ok(())
         })

@@ -11,6 +11,7 @@ mod failing;
 mod image;
 mod life;
 mod pause;
+mod pieces;
 mod power;
 mod rot;
 mod spaces;
