@@ -114,12 +114,12 @@ pub fn encode_batch<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<u8>
 /// # Errors
 /// If the bytes are no batch, or an entry is not in its canonical form.
 pub fn decode_batch(bytes: &[u8]) -> Result<Vec<Entry>, CodecError> {
-    Entries::untrusted(bytes)?.collect()
+    Entries::untrusted(bytes)?.all()
 }
 
 /// Reads a batch that this side wrote, back from where its checksum was seen to be right.
 pub(crate) fn decode_trusted(bytes: &[u8]) -> codec::Result<Vec<Entry>> {
-    Entries::trusted(bytes)?.collect()
+    Entries::trusted(bytes)?.all()
 }
 
 /// A batch that cannot be folded.

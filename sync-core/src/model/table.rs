@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::entry::EntityKey;
 use super::stamp::Name;
 use crate::hashed::HashMap;
 
@@ -35,13 +36,14 @@ impl<T: Clone + Eq + Hash> Table<T> {
     /// The thing's place; a new one is the last.
     pub(super) fn place<U: Into<T>>(&mut self, thing: U) -> u32
     where
-        T: PartialEq<U>,
+        T: Alike<U>,
     {
         if !self.index.is_empty() {
             let thing = thing.into();
             return self.index.get(&thing).copied().unwrap_or_else(|| self.add(thing));
         }
-        let known = self.things.iter().position(|known| *known == thing);
+        let known = self.things.iter().position(|known| known.is_one_with(&thing));
+        let known = known.or_else(|| self.things.iter().position(|known| *known == thing));
         known.map_or_else(|| self.add(thing.into()), |place| place as u32)
     }
 
@@ -57,6 +59,22 @@ impl<T: Clone + Eq + Hash> Table<T> {
     }
 }
 
+/// What may be one in memory with another, which is seen before they are compared.
+pub(super) trait Alike<U>: PartialEq<U> {
+    /// Whether both are one; if not, they may be equal all the same.
+    fn is_one_with(&self, _: &U) -> bool {
+        false
+    }
+}
+
+impl<T: PartialEq> Alike<&[T]> for Vec<T> {}
+
+impl Alike<&EntityKey> for &EntityKey {
+    fn is_one_with(&self, other: &&EntityKey) -> bool {
+        Arc::ptr_eq(&self.id, &other.id) && Arc::ptr_eq(&self.entity_type, &other.entity_type)
+    }
+}
+
 /// A text that is one in memory as a rule, and then known by its address.
 #[derive(Clone, Copy)]
 pub(super) struct Text<N>(pub(super) N);
@@ -69,8 +87,13 @@ impl From<Text<&Name>> for Text<Name> {
 
 impl<N: Borrow<Name>, O: Borrow<Name>> PartialEq<Text<O>> for Text<N> {
     fn eq(&self, other: &Text<O>) -> bool {
-        let (this, other): (&Name, &Name) = (self.0.borrow(), other.0.borrow());
-        Arc::ptr_eq(this, other) || this == other
+        self.is_one_with(other) || self.0.borrow() == other.0.borrow()
+    }
+}
+
+impl<N: Borrow<Name>, O: Borrow<Name>> Alike<Text<O>> for Text<N> {
+    fn is_one_with(&self, other: &Text<O>) -> bool {
+        Arc::ptr_eq(self.0.borrow(), other.0.borrow())
     }
 }
 

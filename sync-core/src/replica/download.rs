@@ -1,14 +1,12 @@
 //! Download: pages of the hub's log go into the journal, with the cursor that they reach.
 
-use std::sync::Arc;
-
 use super::cycle::Report;
-use super::row::Row;
+use super::row::{Logged, Row};
 use super::session::Session;
 use super::state::State;
 use crate::error::Error;
 use crate::hashed::HashMap;
-use crate::model::entry::{Action, Entry};
+use crate::model::entry::Action;
 use crate::model::stamp::{ClientId, Digest, Dot};
 use crate::store::Position;
 use crate::transport::{Cursor, Page, PullRequest, Transport, TransportError};
@@ -61,8 +59,7 @@ impl Session {
             PullRequest { since: state.cursor, limit, have: (own.n > 0).then_some(own), told }
         };
         let page = transport.pull(&request).await?;
-        check(&request, &page)?;
-        let entries: Vec<Arc<Entry>> = page.entries.iter().map(|(_, entry)| entry.clone()).collect();
+        let entries = check(&request, &page)?;
         match self.state().check_page(&entries, settles) {
             Ok(()) => {}
             Err(PageFault::Forked) => return Ok(Pulled::Forked),
@@ -77,7 +74,7 @@ impl Session {
             return Ok(Pulled::Done((report.downloaded > 0).then(|| self.inner.journal.last())));
         }
         report.downloaded += entries.len() as u64;
-        if entries.iter().any(|entry| entry.action == Action::Purge) {
+        if entries.iter().any(|logged| logged.entry.action == Action::Purge) {
             self.bring_in_all()?;
         }
         let position = {
@@ -101,19 +98,22 @@ impl Session {
     }
 }
 
-/// A page must be what was asked for: nothing that a hub says is believed unseen.
-fn check(request: &PullRequest, page: &Page) -> Result<(), Error> {
+/// The entries of a page, which must be what was asked for: nothing that a hub says is believed unseen.
+fn check(request: &PullRequest, page: &Page) -> Result<Vec<Logged>, Error> {
     let wrong = |message: &str| Err(TransportError::Nonsense { message: message.to_owned() }.into());
     let mut seq = request.since.seq;
     let mut digest = request.since.digest;
     let mut gapless = true;
+    let mut entries = Vec::with_capacity(page.entries.len());
     for (at, entry) in &page.entries {
         if *at <= seq || *at > page.cursor.seq {
             return wrong("the entries of its page are out of order");
         }
         gapless &= *at == seq + 1;
         seq = *at;
-        digest = digest.then(entry.hash());
+        let logged = Logged::new(entry.clone());
+        digest = digest.then(logged.hash);
+        entries.push(logged);
     }
     if page.cursor.seq < request.since.seq || (page.has_more && page.cursor.seq == request.since.seq) {
         return wrong("its page does not go on");
@@ -123,7 +123,7 @@ fn check(request: &PullRequest, page: &Page) -> Result<(), Error> {
     if gapless && known && seq == page.cursor.seq && digest != page.cursor.digest {
         return wrong("the digest of its page is not that of its entries");
     }
-    Ok(())
+    Ok(entries)
 }
 
 /// Why a page of the log cannot be taken.
@@ -141,9 +141,9 @@ pub(crate) enum PageFault {
 impl State {
     /// Whether a page of the log goes on from what is known, and whether another copy of this file issued entries
     /// under this client's id. `settles` says that what was offered counts as accepted by its content alone.
-    pub(crate) fn check_page(&self, entries: &[Arc<Entry>], settles: bool) -> Result<(), PageFault> {
+    pub(crate) fn check_page(&self, entries: &[Logged], settles: bool) -> Result<(), PageFault> {
         let mut known: HashMap<&ClientId, u64> = HashMap::default();
-        for entry in entries {
+        for Logged { entry, hash } in entries {
             let Dot { client, n } = entry.dot();
             let last = known.entry(client).or_insert_with(|| self.vector.get(client).n);
             if *n > *last + 1 {
@@ -153,7 +153,7 @@ impl State {
             if *client == self.client && *n > self.accepted {
                 let local = self.pending_as(&entry.key, entry.dot()).ok_or(PageFault::Forked)?;
                 let own = self.numbered(local, entry.dot().clone()).ok_or(PageFault::Forked)?;
-                if self.with_names_of_numbers(own).hash() != entry.hash() {
+                if self.with_names_of_numbers(own).hash() != *hash {
                     return Err(PageFault::Forked);
                 }
                 if !settles {

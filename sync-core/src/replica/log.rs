@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Replica;
 use super::builder::read_row;
-use super::row::{Decision, Row};
+use super::row::{Decision, Logged, Row};
 use crate::error::Error;
 use crate::hashed::HashMap;
 use crate::model::entry::Entry;
@@ -129,7 +129,7 @@ impl Reading {
                 for (local, _) in gone {
                     self.reject(local, &super::purge::gone_rejection());
                 }
-                for entry in entries {
+                for Logged { entry, .. } in entries {
                     // One of this device's own, whose verdict was lost.
                     match self.by_name.get(entry.dot()).copied().filter(|local| !self.named.contains_key(local)) {
                         Some(local) => self.accept(local, entry.dot().clone()),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Replica;
 use super::lost::whole;
 use super::pending::Pending;
-use super::row::Decision;
+use super::row::{Decision, Logged};
 use crate::error::Error;
 use crate::model::entry::{Action, EntityKey, Entry};
 use crate::model::stamp::Dot;
@@ -19,9 +19,9 @@ pub(super) type Gone = Vec<(u64, Arc<Entry>)>;
 
 impl Replica {
     /// The entries that a page strands, as they are set aside. Of what was offered the hub decides.
-    pub(super) fn stranded_by(&self, page: &[Arc<Entry>]) -> Result<Gone, Error> {
+    pub(super) fn stranded_by(&self, page: &[Logged]) -> Result<Gone, Error> {
         let mut stranded = Vec::new();
-        for purge in page.iter().filter(|entry| entry.action == Action::Purge) {
+        for purge in page.iter().map(|logged| &logged.entry).filter(|entry| entry.action == Action::Purge) {
             let key = &purge.key;
             if self.state().pending.of(key).len() == 0 {
                 continue;

@@ -6,7 +6,7 @@ use crate::entity::Fields;
 use crate::model::batch::{decode_trusted, encode_batch};
 use crate::model::codec::{self, CodecError, Reader, Writer};
 use crate::model::entry::{EntityKey, Entry};
-use crate::model::stamp::{ClientId, Dot, Known};
+use crate::model::stamp::{ClientId, Digest, Dot, Known};
 use crate::transport::{Cursor, EpochStart, Epochs, Limits, Rejection};
 
 /// One commit of a device's journal.
@@ -22,7 +22,7 @@ pub(crate) enum Row {
     /// `told` is where the hub's log ended then.
     Verdicts { decisions: Vec<(u64, Decision)>, gone: Vec<(u64, Arc<Entry>)>, told: Cursor },
     /// A page of the hub's log; entries written here to what it purges are set aside as these.
-    Page { entries: Vec<Arc<Entry>>, cursor: Cursor, gone: Vec<(u64, Arc<Entry>)> },
+    Page { entries: Vec<Logged>, cursor: Cursor, gone: Vec<(u64, Arc<Entry>)> },
     /// The wall clock is off by so many milliseconds; entries never offered take these times.
     Clock { offset: i64, times: Vec<(u64, u64)> },
     /// The replica belongs to this account.
@@ -53,6 +53,19 @@ pub(crate) enum Row {
     Epochs(Vec<EpochStart>),
     /// Everything before is forgotten: the replica is a new one.
     Wiped { client: ClientId, table: u8 },
+}
+
+/// An entry of the hub's log, hashed once.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Logged {
+    pub(crate) entry: Arc<Entry>,
+    pub(crate) hash: Digest,
+}
+
+impl Logged {
+    pub(crate) fn new(entry: Arc<Entry>) -> Self {
+        Self { hash: entry.hash(), entry }
+    }
 }
 
 /// What was decided about one entry.
@@ -120,7 +133,7 @@ impl Row {
             }
             Row::Write { entries, local, forget } => {
                 w.u8(1);
-                write_entries(w, entries);
+                write_entries(w, entries.iter());
                 w.list(local, |w, (key, fields)| write_local(w, key, fields));
                 w.list(forget, |w, local| w.u64(*local));
             }
@@ -140,7 +153,7 @@ impl Row {
             }
             Row::Page { entries, cursor, gone } => {
                 w.u8(4);
-                write_entries(w, entries);
+                write_entries(w, entries.iter().map(|logged| &logged.entry));
                 cursor.write(w);
                 w.list(gone, write_numbered);
             }
@@ -209,7 +222,7 @@ impl Row {
                 told: Cursor::read(r)?,
             },
             4 => Row::Page {
-                entries: read_entries(r)?,
+                entries: read_entries(r)?.into_iter().map(Logged::new).collect(),
                 cursor: Cursor::read(r)?,
                 gone: r.list(|r| Ok((r.u64()?, entry(r)?)))?,
             },
@@ -237,8 +250,8 @@ impl Row {
     }
 }
 
-fn write_entries(w: &mut Writer, entries: &[Arc<Entry>]) {
-    w.raw(&encode_batch(entries.iter().map(|entry| &**entry)));
+fn write_entries<'a>(w: &mut Writer, entries: impl Iterator<Item = &'a Arc<Entry>>) {
+    w.raw(&encode_batch(entries.map(|entry| &**entry)));
 }
 
 fn read_entries(r: &mut Reader<'_>) -> codec::Result<Vec<Arc<Entry>>> {

@@ -10,12 +10,12 @@ use super::keep::Marks;
 use super::names::Names;
 use super::overlay::Shown;
 use super::pending::{Pending, Queue};
-use super::row::{Account, Decision, Row};
+use super::row::{Account, Decision, Logged, Row};
 use crate::clock::HybridClock;
 use crate::entity::Fields;
 use crate::hashed::HashMap;
 use crate::model::entry::{EntityKey, Entry};
-use crate::model::stamp::{ClientId, Dot, VersionVector};
+use crate::model::stamp::{ClientId, Digest, Dot, VersionVector};
 use crate::records::{Records, Table};
 use crate::store::Position;
 use crate::transport::{Cursor, Epochs, Limits, Link, Rejection};
@@ -167,8 +167,8 @@ impl State {
             }
             Row::Page { entries, cursor, gone } => {
                 self.strand(gone);
-                for entry in entries {
-                    self.receive(entry.clone());
+                for logged in entries {
+                    self.receive(logged);
                 }
                 self.cursor = *cursor;
                 self.hear_of(*cursor);
@@ -327,31 +327,31 @@ impl State {
             let Some(entry) = sent.or_else(|| self.numbered(local, dot).map(Arc::new)) else { return };
             if entry.named().all(|named| self.vector.covers(named)) {
                 debug_assert_eq!(self.numbered(local, entry.dot().clone()).as_ref(), Some(&*entry));
-                self.fold(entry);
+                let hash = entry.hash();
+                self.fold(entry, hash);
             }
         }
     }
 
     /// Takes an entry of the hub's log.
-    fn receive(&mut self, entry: Arc<Entry>) {
+    fn receive(&mut self, Logged { entry, hash }: &Logged) {
         if self.vector.covers(entry.dot()) {
             return;
         }
         if entry.dot().client == self.client {
             self.accepted = self.accepted.max(entry.dot().n);
         }
-        self.fold(entry);
+        self.fold(entry.clone(), *hash);
     }
 
     /// Folds an entry into the records; a pending one that it is leaves the queue.
-    fn fold(&mut self, entry: Arc<Entry>) {
+    fn fold(&mut self, entry: Arc<Entry>, hash: Digest) {
         let dot = entry.dot().clone();
         if *entry.origin.author() == self.client {
             self.clock.was_accepted(entry.origin.time);
         } else {
             self.clock.see(entry.origin.time);
         }
-        let hash = entry.hash();
         self.vector.push(&dot, hash);
         if let Some(noted) = self.asked.get_mut(&dot) {
             *noted = Some(Link { dot: dot.clone(), hash, digest: self.vector.get(&dot.client).digest });

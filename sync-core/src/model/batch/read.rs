@@ -39,6 +39,16 @@ impl<'a> Entries<'a> {
         self.rows.left()
     }
 
+    /// All of them.
+    pub(super) fn all(self) -> Result<Vec<Entry>> {
+        // How many there are is what the bytes say: room is made for what is usual.
+        let mut all = Vec::with_capacity(self.left().min(1 << 10));
+        for entry in self {
+            all.push(entry?);
+        }
+        Ok(all)
+    }
+
     fn read(&mut self) -> Result<Option<Entry>> {
         if !self.rows.read(&mut self.row)? {
             return Ok(None);
@@ -78,7 +88,8 @@ impl Row<'_> {
         let author = self.author.map(client);
         let origin = Origin { dot: interner.dot(self.at), time: self.time, author };
         let mut fields = Vec::with_capacity(self.cells.len());
-        let mut replaces = Vec::with_capacity(self.cells.len());
+        let replaced = self.cells.iter().filter(|cell| cell.replaced.is_some()).count();
+        let mut replaces = Vec::with_capacity(replaced + self.replaces.len());
         for cell in &self.cells {
             fields.push((name(cell.name), self.op(cell, interner)));
             if let Some(replaced) = cell.replaced {

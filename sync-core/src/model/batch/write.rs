@@ -15,7 +15,7 @@ struct Batch<'a> {
     columns: Columns<Bytes>,
     count: u64,
     names: Table<Text<&'a Name>>,
-    clients: Table<&'a ClientId>,
+    clients: Table<Text<&'a Name>>,
     /// The last number of each client.
     last: Vec<u64>,
     keys: Table<&'a EntityKey>,
@@ -42,7 +42,7 @@ impl<'a> Batch<'a> {
     fn finish(&mut self) -> Vec<u8> {
         let tables = &mut self.columns.tables;
         tables.each(self.names.things(), |w, Text(name)| w.text(name));
-        ids::write(tables, self.clients.things().iter().map(|client| client.as_str()));
+        ids::write(tables, self.clients.things().iter().map(|Text(client)| &***client));
         ids::write(tables, self.keys.things().iter().map(|key| &*key.id));
         for key in self.keys.things() {
             tables.u64(u64::from(self.names.place(Text(&key.entity_type))));
@@ -81,7 +81,7 @@ impl<'a> Batch<'a> {
     }
 
     fn client(&mut self, client: &'a ClientId) -> u32 {
-        let place = self.clients.place(client);
+        let place = self.clients.place(Text(client.name()));
         if self.last.len() < self.clients.things().len() {
             self.last.push(0);
         }
