@@ -13,6 +13,10 @@ use crate::threads::{Condvar, Mutex, MutexGuard, thread};
 /// How often the one who appends makes way for others that are about to queue a commit.
 const PATIENCE: usize = 256;
 
+/// How long the flusher waits for who has the store.
+#[cfg(all(feature = "system", not(target_arch = "wasm32")))]
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// The end of a store's journal, with the commits that wait to be appended to it.
 ///
 /// Whoever waits for a commit first appends for all (group commit): no hand-over to another thread where a
@@ -39,6 +43,8 @@ struct Queue {
     /// Of all rows that were ever queued, as far as they were counted.
     bytes: u64,
     failed: Option<Arc<StoreError>>,
+    /// Why the last append was put off: somebody else had the store, and nothing was written.
+    busy: Option<Arc<StoreError>>,
     wakers: Vec<Waker>,
     demanded: bool,
     has_flusher: bool,
@@ -63,6 +69,7 @@ impl Journal {
             last,
             durable: last,
             failed: None,
+            busy: None,
             wakers: Vec::new(),
             demanded: false,
             has_flusher: false,
@@ -99,7 +106,7 @@ impl Journal {
 
     /// A ticket for a queued commit.
     pub(crate) fn ticket<T>(self: &Arc<Self>, position: Position, value: T) -> Commit<T> {
-        Commit { value: Some(value), journal: Some(self.clone()), position }
+        Commit { value: Some(value), journal: Some(self.clone()), position, was_asked: false }
     }
 
     /// Where the last commit that was queued stands or will stand.
@@ -148,8 +155,9 @@ impl Journal {
             }
             match self.appending.try_lock() {
                 Ok(_appending) => {
-                    let _told = Appending::begin(self);
+                    let mut appending = Appending::begin(self);
                     self.append();
+                    appending.is_done = true;
                 }
                 Err(_) => {
                     let queue = self.queue();
@@ -163,8 +171,15 @@ impl Journal {
                         drop(queue);
                         // Just before or behind an append, for a moment.
                         thread::yield_now();
+                        continue;
                     }
                 }
+            }
+            // Whoever was put off hears of it, and may wait again: the commit stays queued.
+            if self.done(restarts, position).is_none()
+                && let Some(error) = self.queue().busy.clone()
+            {
+                return Err(Error::Store(error));
             }
         }
     }
@@ -200,8 +215,15 @@ impl Journal {
             // Those that came too late for this one write at the same time, too. It was waited in vain for what is less.
             let together = rows.len() + queue.rows.len();
             queue.together = if rows.len() < queue.together { together } else { together.max(queue.together) };
+            queue.busy = None;
             match result {
                 Ok(last) => queue.durable = last,
+                // Nothing was written, and the same may succeed later.
+                Err(error @ StoreError::Locked { .. }) => {
+                    queue.busy = Some(Arc::new(error));
+                    let later = std::mem::replace(&mut queue.rows, rows);
+                    queue.rows.extend(later);
+                }
                 // What failed may be there in part: nobody knows until the store is opened again.
                 Err(error) => queue.failed = Some(Arc::new(error)),
             }
@@ -223,7 +245,8 @@ impl Journal {
         }
     }
 
-    fn poll(&self, position: Position, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    /// `was_asked` is whether it was asked for before: who asks for the first time has it tried.
+    fn poll(&self, position: Position, was_asked: &mut bool, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         // Only a hub restarts its journal, and it waits by blocking.
         let restarts = self.restarts();
         if let Some(done) = self.done(restarts, position) {
@@ -237,6 +260,14 @@ impl Journal {
         if queue.durable >= position || queue.failed.is_some() {
             drop(queue);
             return self.done(restarts, position).map_or(Poll::Pending, Poll::Ready);
+        }
+        if std::mem::replace(was_asked, true) {
+            if let Some(error) = &queue.busy {
+                *was_asked = false;
+                return Poll::Ready(Err(Error::Store(error.clone())));
+            }
+        } else {
+            queue.busy = None;
         }
         queue.wakers.push(cx.waker().clone());
         self.demand_in(&mut queue);
@@ -286,8 +317,15 @@ impl Journal {
                     }
                 }
                 // A failure stays in the queue, where every ticket finds it.
-                if journal.flush().is_err() && journal.queue().closed {
-                    return;
+                if journal.flush().is_err() {
+                    if journal.queue().closed {
+                        return;
+                    }
+                    // What was only put off is tried again, though nobody may wait for it.
+                    if journal.queue().busy.is_some() {
+                        thread::sleep(PAUSE);
+                        journal.queue().demanded = true;
+                    }
                 }
             }
         };
@@ -307,25 +345,29 @@ impl Journal {
 
 /// An append under way. Ended, in whatever way, it tells all that wait: those whose commits came too late for it, too,
 /// one of which makes the next.
-struct Appending<'a>(&'a Journal);
+struct Appending<'a> {
+    journal: &'a Journal,
+    /// Whether the append returned: if not, it panicked.
+    is_done: bool,
+}
 
 impl<'a> Appending<'a> {
     fn begin(journal: &'a Journal) -> Self {
         journal.queue().is_appending = true;
-        Self(journal)
+        Self { journal, is_done: false }
     }
 }
 
 impl Drop for Appending<'_> {
     fn drop(&mut self) {
-        let mut queue = self.0.queue();
+        let mut queue = self.journal.queue();
         queue.is_appending = false;
-        if thread::panicking() {
+        if !self.is_done {
             queue.failed = Some(Arc::new(StoreError::io("the store", "it panicked during an append")));
         }
         let wakers = std::mem::take(&mut queue.wakers);
         drop(queue);
-        self.0.appended.notify_all();
+        self.journal.appended.notify_all();
         wakers.into_iter().for_each(Waker::wake);
     }
 }
@@ -358,21 +400,20 @@ impl Drop for Flusher {
 #[must_use = "a write is safe only once its commit resolves: `.wait()?` or `.await?` it"]
 pub struct Commit<T> {
     value: Option<T>,
-    /// `None` where there was nothing to write.
+    /// `None` once it resolved.
     journal: Option<Arc<Journal>>,
     position: Position,
+    /// Whether it was asked for already.
+    was_asked: bool,
 }
 
 impl<T> Commit<T> {
-    /// Nothing had to be written.
-    pub(crate) fn nothing(value: T) -> Self {
-        Self { value: Some(value), journal: None, position: 0 }
-    }
-
     /// Blocks until the write is durable.
     ///
     /// # Errors
-    /// If storage failed. The replica then refuses further writes until it is opened again.
+    /// If storage failed. The replica then refuses further writes until it is opened again. Not so after
+    /// [`StoreError::Locked`]: the write stays queued, and becomes durable when the store is free again; whoever wants to
+    /// know waits for the next write, of which nothing may be left to write.
     pub fn wait(mut self) -> Result<T, Error> {
         if let Some(journal) = self.journal.take() {
             journal.wait(self.position)?;
@@ -382,7 +423,8 @@ impl<T> Commit<T> {
 
     /// The same commit with another value.
     pub fn map<U>(mut self, f: impl FnOnce(T) -> U) -> Commit<U> {
-        Commit { value: self.value.take().map(f), journal: self.journal.take(), position: self.position }
+        let (journal, position, was_asked) = (self.journal.take(), self.position, self.was_asked);
+        Commit { value: self.value.take().map(f), journal, position, was_asked }
     }
 
     fn take(&mut self) -> T {
@@ -393,18 +435,19 @@ impl<T> Commit<T> {
 impl<T: Unpin> Future for Commit<T> {
     type Output = Result<T, Error>;
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, Error>> {
-        if let Some(journal) = &self.journal {
-            match journal.poll(self.position, cx) {
+        let this = &mut *self;
+        if let Some(journal) = &this.journal {
+            match journal.poll(this.position, &mut this.was_asked, cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(done) => {
-                    self.journal = None;
+                    this.journal = None;
                     if let Err(error) = done {
                         return Poll::Ready(Err(error));
                     }
                 }
             }
         }
-        Poll::Ready(Ok(self.take()))
+        Poll::Ready(Ok(this.take()))
     }
 }
 

@@ -7,6 +7,7 @@ mod device {
     mod cold;
     mod conflicts;
     mod crash;
+    mod durable;
     mod keep;
     mod local;
     mod midway;

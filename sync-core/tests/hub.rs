@@ -9,6 +9,7 @@ mod hub {
     mod groups;
     mod join;
     mod limits;
+    mod locked;
     mod open;
     mod pull;
     mod push;

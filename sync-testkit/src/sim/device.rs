@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use sync_core::replica::{Report, SyncOptions};
+use sync_core::replica::{RawConflict, Report, SyncOptions};
 use sync_core::{Entry, Error, MemoryStore, Replica};
 
 use super::disk::{Disk, Trip};
@@ -28,6 +28,8 @@ pub(super) struct Device {
     pub(super) replica: Option<Replica>,
     pub(super) task: Option<Task>,
     pub(super) form: Option<Box<dyn OpenForm>>,
+    /// A conflict that somebody looks at.
+    pub(super) list: Option<RawConflict>,
     pub(super) file: File,
     pub(super) backup: Option<(MemoryStore, File)>,
     /// The step up to which it does not sync.
@@ -94,6 +96,7 @@ impl Device {
     pub(super) fn stop(&mut self) {
         self.task = None;
         self.form = None;
+        self.list = None;
         self.disk.set_reader(None);
         self.replica = None;
     }

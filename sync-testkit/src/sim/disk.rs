@@ -26,7 +26,11 @@ pub(super) struct Disk {
     fuse: Arc<Mutex<Fuse>>,
     /// Who reads something between a checkpoint and its reply, as another thread may.
     reader: Arc<Mutex<Option<Replica>>>,
+    guest: Arc<Mutex<Option<Guest>>>,
 }
+
+/// What somebody else does between two operations, and after how many of them.
+type Guest = (usize, Box<dyn FnOnce() + Send>);
 
 #[derive(Default)]
 struct Fuse {
@@ -44,7 +48,7 @@ struct Fuse {
 
 impl Disk {
     pub(super) fn new(image: MemoryStore) -> Self {
-        Self { image: Arc::new(image), fuse: Arc::default(), reader: Arc::default() }
+        Self { image: Arc::new(image), fuse: Arc::default(), reader: Arc::default(), guest: Arc::default() }
     }
 
     /// What survives the loss of power now.
@@ -94,6 +98,29 @@ impl Disk {
         *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = reader;
     }
 
+    /// Has somebody else act between two operations, after so many of them.
+    pub(super) fn expect(&self, after: usize, guest: impl FnOnce() + Send + 'static) {
+        *self.guest.lock().unwrap_or_else(PoisonError::into_inner) = Some((after, Box::new(guest)));
+    }
+
+    /// Whoever was expected and did not come does not come any more.
+    pub(super) fn dismiss(&self) {
+        *self.guest.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn let_in(&self) {
+        let guest = match &mut *self.guest.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some((left @ 1.., _)) => {
+                *left -= 1;
+                None
+            }
+            expected => expected.take(),
+        };
+        if let Some((_, act)) = guest {
+            act();
+        }
+    }
+
     /// Reads one of the records that a checkpoint puts, every third time.
     fn read_midway(&self, checkpoint: &Checkpoint) {
         let chance = checkpoint.covers;
@@ -120,6 +147,9 @@ impl Disk {
         writes: bool,
         carry_out: impl Fn(&MemoryStore) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        if !self.fuse().is_watched {
+            self.let_in();
+        }
         let trip = {
             let mut fuse = self.fuse();
             if fuse.is_watched {

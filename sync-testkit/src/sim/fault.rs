@@ -86,11 +86,17 @@ pub enum Fault {
     Wiped,
     /// A device takes its state from a file that another one wrote.
     SnapshotFile,
+    /// Another process of the hub acts between two storage operations of one.
+    HubsAtOnce,
+    /// A conflict is settled from a list that was made a while ago.
+    OldList,
+    /// All that was refused on a device is written anew, one after the other.
+    AllAnew,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 41] = [
+    pub const ALL: [Fault; 44] = [
         Fault::Drop,
         Fault::Duplicate,
         Fault::Reorder,
@@ -132,7 +138,13 @@ impl Fault {
         Fault::WrongSpace,
         Fault::Wiped,
         Fault::SnapshotFile,
+        Fault::HubsAtOnce,
+        Fault::OldList,
+        Fault::AllAnew,
     ];
+
+    /// Those that came last: histories that found something without them are told again without them.
+    pub const LAST: [Fault; 3] = [Fault::HubsAtOnce, Fault::OldList, Fault::AllAnew];
 
     /// Its name, for reports.
     pub fn name(self) -> String {
@@ -148,7 +160,7 @@ impl Fault {
 
     /// Without which it meets nothing.
     pub(super) fn needs(self) -> Fault {
-        if self == Fault::Resubmit { Fault::Refusal } else { self }
+        if matches!(self, Fault::Resubmit | Fault::AllAnew) { Fault::Refusal } else { self }
     }
 
     fn bit(self) -> u64 {

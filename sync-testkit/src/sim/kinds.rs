@@ -71,7 +71,6 @@ struct Note {
 struct Reading {
     #[sync(id)]
     id: Id<Reading, String>,
-    #[sync(default)]
     label: String,
     #[sync(default, merge = "first")]
     place: Option<String>,
@@ -115,7 +114,6 @@ mod next {
     pub(super) struct Reading {
         #[sync(id)]
         pub(super) id: Id<Reading, String>,
-        #[sync(default)]
         pub(super) label: String,
         #[sync(default, merge = "first")]
         pub(super) place: Option<String>,

@@ -60,12 +60,14 @@ impl World<'_> {
                 self.spaces[space].disk.arm(rng.below(8) as u32, trip);
             }
             Fault::HubFull => self.spaces[space].disk.arm(rng.below(3) as u32, Trip::Full),
-            Fault::SecondHub => {
+            Fault::SecondHub | Fault::HubsAtOnce => {
                 if self.spaces[space].hubs.len() == 1 {
-                    self.tally.fault(fault);
+                    self.tally.fault(Fault::SecondHub);
                     self.start_hub(space)?;
                 }
             }
+            Fault::OldList => self.old_list(device, rng)?,
+            Fault::AllAnew => self.write_all_anew(device, rng)?,
             Fault::Reset | Fault::Clone | Fault::Restore => self.file_fault(fault, device, rng)?,
             Fault::Skew => self.set_clock(fault, device, *rng.pick(&[-90_000, -2_000, 2_000, 90_000, 3_600_000])),
             Fault::JumpBack => {

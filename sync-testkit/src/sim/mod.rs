@@ -5,6 +5,7 @@ mod chronicle;
 mod device;
 mod disk;
 mod fault;
+mod guest;
 mod handover;
 mod hands;
 mod kinds;

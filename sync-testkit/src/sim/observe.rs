@@ -8,6 +8,7 @@ use sync_core::{Action, Clock, Entry, VersionVector};
 
 use super::chronicle::Logged;
 use super::fault::Fault;
+use super::space::News;
 use super::tally::Mark;
 use super::violation::{Holds, Rule, Violation, broken};
 use super::world::World;
@@ -16,13 +17,23 @@ impl World<'_> {
     /// Reads what became durable in a space's log. `pushed` are the entries that may have.
     pub(super) fn observe(&mut self, at: usize, pushed: &[Entry]) -> Holds {
         let unreadable = |error: TransportError| broken(Rule::NoFailure, format!("the log cannot be read: {error}"));
-        let Some(news) = self.spaces[at].news().or_else(unreadable)? else { return self.recount(at) };
-        for (seq, entry) in news {
-            let write = self.logged(at, seq, &entry, pushed)?;
-            self.trace.note_bytes(&entry.hash().0.to_le_bytes());
-            self.trace.say(format_args!("    #{seq} {}", entry.to_json(None)));
-            self.tally.entries += 1;
-            self.spaces[at].chronicle.add(Logged { entry, write });
+        for news in self.spaces[at].news() {
+            match news.or_else(unreadable)? {
+                News::Entries(entries, cursor) => {
+                    for (seq, entry) in entries {
+                        let write = self.logged(at, seq, &entry, pushed)?;
+                        self.trace.note_bytes(&entry.hash().0.to_le_bytes());
+                        self.trace.say(format_args!("    #{seq} {}", entry.to_json(None)));
+                        self.tally.entries += 1;
+                        self.spaces[at].chronicle.add(Logged { entry, write });
+                    }
+                    self.spaces[at].chronicle.now.cursor = cursor;
+                }
+                News::Anew(cursor, vector) => {
+                    self.spaces[at].chronicle.begin_anew(cursor, vector);
+                    self.recount(at)?;
+                }
+            }
         }
         let last = self.spaces[at].chronicle.now.log.last();
         match last.and_then(|last| Some((last.entry.dot().n, last.entry.group?))) {

@@ -75,7 +75,8 @@ pub(super) const ON_THE_WAY: [Fault; 6] =
     [Fault::Drop, Fault::Duplicate, Fault::Reorder, Fault::ReplyLost, Fault::TornReply, Fault::Busy];
 
 /// Faults that came later: they draw their chances apart, so that a history without them is what it was before.
-pub(super) const LATER: [Fault; 2] = [Fault::Wiped, Fault::SnapshotFile];
+pub(super) const LATER: [Fault; 5] =
+    [Fault::Wiped, Fault::SnapshotFile, Fault::HubsAtOnce, Fault::OldList, Fault::AllAnew];
 
 /// Where in a seed the fault stands that its history is about.
 const FOCUS: u32 = 48;
@@ -134,7 +135,7 @@ impl Plan {
         let mut add = |what: What, weight: usize| deck.extend(std::iter::repeat_n(what, weight));
         let interleaves = rng.percent(50);
         let focus = Self::focus(self.seed);
-        let interleaves = interleaves || focus == Some(Fault::GivenUp);
+        let interleaves = interleaves || matches!(focus, Some(Fault::GivenUp | Fault::HubsAtOnce));
         add(What::Write, 24 + rng.below(20));
         add(What::Group, rng.below(6));
         add(What::OpenForm, rng.below(3));

@@ -1,12 +1,12 @@
 //! A simulated space: the hub's processes, their disk, and what an outsider reads in the log.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sync_core::hub::{Proposed, Validate};
 use sync_core::transport::{Limits, PullRequest, Rejection, SnapshotPage, SnapshotRequest};
-use sync_core::{ClientId, Dot, Entry, Error, Hub, Life, MemoryStore, TransportError, VersionVector};
+use sync_core::{ClientId, Cursor, Dot, Entry, Error, Hub, Life, MemoryStore, TransportError, VersionVector};
 
 use super::chronicle::{Chronicle, Standing};
 use super::disk::{Disk, Trip};
@@ -27,8 +27,7 @@ pub(super) struct Space {
     pub(super) settings: Settings,
     /// The processes that serve it; none while it is down.
     pub(super) hubs: Vec<Hub>,
-    /// Reads what is durable, and nothing else.
-    observer: Option<Hub>,
+    pub(super) observer: Option<Arc<Observer>>,
     /// What it accepted, as the observer read it.
     pub(super) chronicle: Chronicle,
     pub(super) foreign: BTreeSet<(ClientId, Arc<str>)>,
@@ -145,14 +144,17 @@ impl Space {
         }
         self.hubs.push(builder.open(self.disk.clone())?);
         if self.observer.is_none() {
-            let observer = Hub::builder().clock(Arc::new(self.clock.clone())).random(Arc::new(Dice::new(7)));
-            self.observer = Some(observer.open(self.disk.image().clone())?);
+            let hub = Hub::builder().clock(Arc::new(self.clock.clone())).random(Arc::new(Dice::new(7)));
+            let hub = hub.open(self.disk.image().clone())?;
+            let seen = Seen { cursor: self.chronicle.now.cursor, news: Vec::new() };
+            self.observer = Some(Arc::new(Observer { hub, seen: Mutex::new(seen) }));
         }
         Ok(())
     }
 
     /// Every process ends.
     pub(super) fn stop(&mut self) {
+        self.disk.dismiss();
         self.hubs.clear();
     }
 
@@ -161,22 +163,8 @@ impl Space {
         let Some(hub) = self.hubs.get(which % self.hubs.len().max(1)) else {
             return Err(TransportError::Offline { message: "the hub is down".to_owned() });
         };
-        let served = match request {
-            Request::Hello(hello) => hub.hello(principal, hello).map(Reply::Hello),
-            Request::Push(push) => {
-                self.rows += 1;
-                let offers = push.entries.iter().cloned().map(sync_core::Offer::Entry).collect();
-                let reply = hub.push(principal, push.attempt, offers);
-                let _ = hub.tend();
-                reply.map(Reply::Push)
-            }
-            Request::Pull(pull) => hub.pull(pull).map(Reply::Pull),
-            Request::Snapshot(snapshot) => hub.snapshot(snapshot).map(|page| Reply::Snapshot(Box::new(page))),
-            Request::Join(page) => {
-                self.rows += 1;
-                hub.join(principal, page).map(|()| Reply::Join)
-            }
-        };
+        self.rows += leaves_rows(request);
+        let served = carry_out(hub, principal, request);
         if let Some(trip) = self.disk.take_tripped() {
             self.tripped = Some(trip);
         }
@@ -187,22 +175,11 @@ impl Space {
         served
     }
 
-    /// What the log holds beyond what was read before; `None` if it began anew, with a joined state.
-    pub(super) fn news(&mut self) -> Result<Option<Vec<Numbered>>, TransportError> {
-        let Some(observer) = &self.observer else { return Ok(Some(Vec::new())) };
-        let since = self.chronicle.now.cursor;
-        match observer.pull(&PullRequest { since, limit: 10_000, ..PullRequest::default() }) {
-            Ok(page) => {
-                self.chronicle.now.cursor = page.cursor;
-                Ok(Some(page.entries))
-            }
-            Err(TransportError::Expired) => {
-                let page = snapshot(observer)?;
-                self.chronicle.begin_anew(page.cursor, page.vector.into_iter().collect());
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+    /// What the log holds beyond what was read before.
+    pub(super) fn news(&self) -> Vec<Result<News, TransportError>> {
+        let Some(observer) = &self.observer else { return Vec::new() };
+        observer.look();
+        std::mem::take(&mut observer.seen().news)
     }
 
     /// The store is another one from here on, and it holds this.
@@ -222,8 +199,77 @@ impl Space {
     }
 }
 
+/// Reads what is durable in a space, and nothing else.
+pub(super) struct Observer {
+    hub: Hub,
+    seen: Mutex<Seen>,
+}
+
+struct Seen {
+    cursor: Cursor,
+    news: Vec<Result<News, TransportError>>,
+}
+
+/// What came into a log.
+pub(super) enum News {
+    Entries(Vec<Numbered>, Cursor),
+    /// It began anew there, with a joined state, or its beginning was cut off before anybody read it.
+    Anew(Cursor, VersionVector),
+}
+
+impl Observer {
+    /// Reads on; what it reads is kept until somebody asks for it.
+    pub(super) fn look(&self) {
+        let mut seen = self.seen();
+        let since = seen.cursor;
+        let read = match self.hub.pull(&PullRequest { since, limit: 10_000, ..PullRequest::default() }) {
+            Ok(page) => Ok(News::Entries(page.entries, page.cursor)),
+            Err(TransportError::Expired) => {
+                snapshot(&self.hub).map(|page| News::Anew(page.cursor, page.vector.into_iter().collect()))
+            }
+            Err(error) => Err(error),
+        };
+        if let Ok(News::Entries(_, cursor) | News::Anew(cursor, _)) = &read {
+            seen.cursor = *cursor;
+        }
+        seen.news.push(read);
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Space {
+    /// The disk and who acts at it know of each other.
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// How many rows a request may leave in the journal.
+pub(super) fn leaves_rows(request: &Request) -> u64 {
+    u64::from(matches!(request, Request::Push(_) | Request::Join(_)))
+}
+
+/// Carries out a request, and what it leaves to be done.
+pub(super) fn carry_out(hub: &Hub, principal: &str, request: &Request) -> Result<Reply, TransportError> {
+    match request {
+        Request::Hello(hello) => hub.hello(principal, hello).map(Reply::Hello),
+        Request::Push(push) => {
+            let offers = push.entries.iter().cloned().map(sync_core::Offer::Entry).collect();
+            let reply = hub.push(principal, push.attempt, offers);
+            let _ = hub.tend();
+            reply.map(Reply::Push)
+        }
+        Request::Pull(pull) => hub.pull(pull).map(Reply::Pull),
+        Request::Snapshot(snapshot) => hub.snapshot(snapshot).map(|page| Reply::Snapshot(Box::new(page))),
+        Request::Join(page) => hub.join(principal, page).map(|()| Reply::Join),
+    }
+}
+
 /// An entry with its place in the log.
-type Numbered = (u64, Arc<Entry>);
+pub(super) type Numbered = (u64, Arc<Entry>);
 
 /// The last page of a hub's snapshot.
 fn snapshot(hub: &Hub) -> Result<SnapshotPage, TransportError> {

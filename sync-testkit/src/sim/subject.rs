@@ -28,6 +28,9 @@ pub(super) trait Subject: Send + Sync {
     /// Does it, as part of a transaction.
     fn act(&self, tx: &mut Transaction<'_>, act: Act, id: &str, rng: &mut Rng) -> Result<(), Error>;
 
+    /// Reads an entity as what its type says; whether it is there.
+    fn read(&self, replica: &Replica, id: &str) -> Result<bool, Error>;
+
     /// Opens a form and changes something in it; saving comes later.
     fn draft(&self, replica: &Replica, id: &str, rng: &mut Rng) -> Result<Box<dyn OpenForm>, Error>;
 }
@@ -60,6 +63,10 @@ impl<T: Entity + Send> Subject for Typed<T> {
 
     fn act(&self, tx: &mut Transaction<'_>, act: Act, id: &str, rng: &mut Rng) -> Result<(), Error> {
         apply(tx, act, id, rng, |id, rng| (self.make)(id, rng), |entity, rng| (self.change)(entity, rng))
+    }
+
+    fn read(&self, replica: &Replica, id: &str) -> Result<bool, Error> {
+        Ok(replica.get::<T>(&key(id))?.is_some())
     }
 
     fn draft(&self, replica: &Replica, id: &str, rng: &mut Rng) -> Result<Box<dyn OpenForm>, Error> {
@@ -116,6 +123,10 @@ impl<T: Entity + Send> Subject for Generated<T> {
 
     fn act(&self, tx: &mut Transaction<'_>, act: Act, id: &str, rng: &mut Rng) -> Result<(), Error> {
         apply(tx, act, id, rng, |id, rng| self.renamed(id, rng), |entity, rng| self.changed(entity, rng))
+    }
+
+    fn read(&self, replica: &Replica, id: &str) -> Result<bool, Error> {
+        Ok(replica.get::<T>(&key(id))?.is_some())
     }
 
     fn draft(&self, replica: &Replica, id: &str, rng: &mut Rng) -> Result<Box<dyn OpenForm>, Error> {

@@ -4,7 +4,7 @@ use std::task::Poll;
 
 use sync_core::replica::Report;
 use sync_core::transport::{PushReply, PushRequest};
-use sync_core::{Error, TransportError, Verdict};
+use sync_core::{Entry, Error, TransportError, Verdict};
 
 use super::fault::Fault;
 use super::link::{Reply, Request};
@@ -65,7 +65,10 @@ impl World<'_> {
         if rng.percent(self.plan.rate(Fault::Duplicate)) {
             self.spaces[space].strays.push(Stray { request: request.clone(), is_copy: true });
         }
-        match self.serve(space, &request, rng)? {
+        self.asking = Some(at);
+        let served = self.serve(space, &request, rng);
+        self.asking = None;
+        match served? {
             Ok(reply) if rng.percent(60) => self.deliver(at, reply, rng),
             Ok(reply) => {
                 if let Some(task) = &mut self.devices[at].task {
@@ -141,7 +144,6 @@ impl World<'_> {
         rng: &mut Rng,
     ) -> Result<Result<Reply, TransportError>, Violation> {
         self.tally.requests += 1;
-        let space = &mut self.spaces[at];
         if self.trace.is_heard() {
             match request {
                 Request::Push(push) => {
@@ -163,13 +165,11 @@ impl World<'_> {
                 Request::Join(_) => self.trace.say(format_args!("    join")),
             }
         }
-        if let Request::Push(push) = request {
-            for write in push.entries.iter().filter_map(|entry| self.ledger.find(entry.intent?)).collect::<Vec<_>>() {
-                let account = self.ledger.get_mut(write);
-                account.may_come_twice |= !account.is_accepted && push.attempt.told.seq < account.accepted_at;
-            }
-        }
-        let served = space.serve(rng.below(2), HONEST, request);
+        self.note_offered(request);
+        let which = rng.below(2);
+        let guest = self.invite(at, which);
+        let served = self.spaces[at].serve(which, HONEST, request);
+        let visit = guest.and_then(|guest| self.visit_of(at, guest));
         self.note_hub_trouble(at);
         if let Err(error) = &served {
             self.trace.say(format_args!("    the hub answers: {error}"));
@@ -183,15 +183,29 @@ impl World<'_> {
                 page.vector
             ));
         }
-        let entries = if let Request::Push(push) = request { &push.entries[..] } else { &[] };
-        self.observe(at, entries)?;
+        let visitors = visit.iter().flat_map(|visit| visit.request.iter());
+        let requests = std::iter::once(request).chain(visitors);
+        let entries: Vec<Entry> = requests.flat_map(pushed).cloned().collect();
+        self.observe(at, &entries)?;
         if let (Ok(Reply::Push(reply)), Request::Push(push)) = (&served, request) {
             self.check_verdicts(at, push, reply)?;
+        }
+        if let Some(visit) = visit {
+            self.visited(at, visit)?;
         }
         Ok(served)
     }
 
-    fn check_verdicts(&mut self, at: usize, push: &PushRequest, reply: &PushReply) -> Holds {
+    /// Takes notice of what is offered.
+    pub(super) fn note_offered(&mut self, request: &Request) {
+        let Request::Push(push) = request else { return };
+        for write in push.entries.iter().filter_map(|entry| self.ledger.find(entry.intent?)).collect::<Vec<_>>() {
+            let account = self.ledger.get_mut(write);
+            account.may_come_twice |= !account.is_accepted && push.attempt.told.seq < account.accepted_at;
+        }
+    }
+
+    pub(super) fn check_verdicts(&mut self, at: usize, push: &PushRequest, reply: &PushReply) -> Holds {
         for (entry, (id, verdict)) in push.entries.iter().zip(&reply.verdicts) {
             self.trace.say(format_args!("      {id}: {verdict:?}"));
             match verdict {
@@ -322,4 +336,9 @@ impl World<'_> {
         // Whatever it is answered: nobody is there to hear it.
         self.serve(at, &stray.request, rng).map(drop)
     }
+}
+
+/// The entries of a push.
+fn pushed(request: &Request) -> &[Entry] {
+    if let Request::Push(push) = request { &push.entries } else { &[] }
 }

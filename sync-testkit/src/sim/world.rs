@@ -36,6 +36,8 @@ pub(super) struct World<'a> {
     pub(super) trace: Trace,
     /// Which step it is.
     pub(super) at: usize,
+    /// The device whose request is being carried out, where others may act meanwhile.
+    pub(super) asking: Option<usize>,
     made: u64,
 }
 
@@ -52,6 +54,7 @@ impl<'a> World<'a> {
             tally: Tally::default(),
             trace,
             at: 0,
+            asking: None,
             made: 0,
         };
         let mut rng = Rng::new(plan.seed ^ 0xa11c_e0fb_0b01);
@@ -143,6 +146,7 @@ impl<'a> World<'a> {
             replica: None,
             task: None,
             form: None,
+            list: None,
             file,
             backup: None,
             offline_until: 0,
