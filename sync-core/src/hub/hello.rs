@@ -1,7 +1,7 @@
 //! Who the hub is, and what it knows of a replica.
 
 use super::facts::Questions;
-use super::inner::{Inner, failed};
+use super::inner::{Inner, PATIENCE, crowded, failed};
 use super::pull::Extent;
 use super::read::Reading;
 use crate::model::stamp::{ClientId, Digest, Dot, Known};
@@ -12,15 +12,15 @@ const PROTOCOLS: [u32; 1] = [1];
 
 impl Inner {
     pub(super) fn hello(&self, principal: &str, request: &HelloRequest) -> Result<Hello, TransportError> {
-        let extent = self.extent()?;
+        let (extent, tail, on_chain) = self.place_of(request.cursor)?;
         Ok(Hello {
             hub: self.name.clone(),
             space: self.space.clone(),
             principal: principal.to_owned(),
             server_time: self.now(),
             head: extent.head,
-            tail: self.tail(&extent).map_err(failed)?,
-            on_chain: self.is_on_chain(&extent, request.cursor)?,
+            tail,
+            on_chain,
             limits: self.settings.limits,
             protocols: PROTOCOLS.to_vec(),
             clients: self.standings(&request.clients)?,
@@ -33,6 +33,20 @@ impl Inner {
     fn epochs_since(&self, known: Epoch, head: Cursor) -> Vec<EpochStart> {
         let state = self.state();
         state.epochs.since(known).iter().take_while(|begun| begun.after < head.seq).copied().collect()
+    }
+
+    /// The log as it is, from where on it can be served, and whether a replica's cursor is on it.
+    fn place_of(&self, cursor: Cursor) -> Result<(Extent, u64, bool), TransportError> {
+        for _ in 0..PATIENCE {
+            let extent = self.extent()?;
+            let tail = self.tail(&extent).map_err(failed)?;
+            let on_chain = self.is_on_chain(&extent, cursor)?;
+            // What another hub cut off meanwhile was looked for in vain: that says nothing of the replica.
+            if self.store().heads().map_err(failed)?.first == extent.first {
+                return Ok((extent, tail, on_chain));
+            }
+        }
+        Err(crowded())
     }
 
     fn is_on_chain(&self, extent: &Extent, cursor: Cursor) -> Result<bool, TransportError> {

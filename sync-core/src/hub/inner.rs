@@ -127,7 +127,8 @@ pub(super) fn is_moved(error: &Error) -> bool {
 /// A failure of the hub's own, as those on the other side are told.
 pub(super) fn failed(error: impl Into<Error>) -> TransportError {
     let error = error.into();
-    if is_moved(&error) {
+    // Other hubs of the same store were faster, or have it for themselves for a moment.
+    if matches!(&error, Error::Store(error) if error.is_retryable()) {
         return crowded();
     }
     let mut message = error.to_string();

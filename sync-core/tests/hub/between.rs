@@ -191,6 +191,27 @@ fn a_log_that_is_cut_while_a_hub_reads_it_is_no_damage() {
 }
 
 #[test]
+fn who_asks_while_the_log_is_cut_is_not_told_that_it_is_another_one() {
+    let store = Arc::new(MemoryStore::new());
+    let another = open(store.clone());
+    let mut a = Client::new("a");
+    let mut cursors = Vec::new();
+    for n in 0..6 {
+        push(&another, &[a.create(&n.to_string(), "one")]).unwrap();
+        cursors.push(another.head());
+    }
+    for (at, cursor) in cursors.into_iter().enumerate() {
+        // A copy of its own for each, as it is cut.
+        let copy = Arc::new(store.copy());
+        let (cutting, between) = (open(copy.clone()), Arc::new(Between { store: copy, ..Between::default() }));
+        let asked = open(between.clone());
+        set(&between.journal, move || cutting.compact(0).unwrap());
+        let hello = asked.hello("ada", &HelloRequest { cursor, ..HelloRequest::default() }).unwrap();
+        assert!(hello.on_chain, "entry {} is on the log", at + 1);
+    }
+}
+
+#[test]
 fn a_join_gets_through_beside_those_who_push() {
     let hub = open(MemoryStore::new());
     push(&hub, &[Client::new("c").create("0", "zero")]).unwrap();

@@ -74,8 +74,10 @@ impl World<'_> {
             Does::Device(device, request)
         } else if !space.strays.is_empty() && rng.percent(50) {
             Does::Stray(space.strays.swap_remove(rng.below(space.strays.len())))
+        } else if self.plan.faults.has(Fault::HubCompact) && rng.percent(65) {
+            Does::Upkeep(*rng.pick(&[Upkeep::Compact(0), Upkeep::Compact(2)]))
         } else {
-            Does::Upkeep(*rng.pick(&[Upkeep::Checkpoint, Upkeep::Compact(0), Upkeep::Compact(2)]))
+            Does::Upkeep(Upkeep::Checkpoint)
         };
         let done: Arc<Mutex<Option<Done>>> = Arc::default();
         let (hub, to) = (space.hubs[1 - which].clone(), done.clone());
