@@ -121,6 +121,19 @@ fn combined(registers: &[&Register], family: &Family, merge: Option<Merge>) -> O
     }
 }
 
+/// A set's stored element as a type writes it once it has read it.
+pub(crate) type Respell<'a> = &'a dyn Fn(&Field, &Value) -> Option<Value>;
+
+/// The same for the type of an entity.
+pub(crate) fn respell<T: Entity>(entity: &T, fields: &Fields) -> impl Fn(&Field, &Value) -> Option<Value> {
+    move |field, stored| {
+        let mut alone = fields.clone();
+        alone.insert(field.name, Value::array([stored.clone()]));
+        let read = T::from_fields(entity.id().clone(), &alone).ok()?;
+        read.to_fields().ok()?.get(field.name)?.array_elements()?.into_iter().next()
+    }
+}
+
 /// What an entry writes: operations by field, and what they replace.
 #[derive(Default, Debug)]
 pub(crate) struct Writes {
@@ -180,13 +193,14 @@ pub(crate) fn create(schema: &Schema, fields: &Fields) -> Result<Writes, Refused
 
 /// The operations that carry a change of the visible record: what differs is the intent.
 ///
-/// `removals` gives the insertions that pending removals of an element name: a later removal names them too,
-/// so that it holds if the earlier one is refused.
+/// `respell` gives a set's stored element as the type writes it, if the type can read it. `removals` gives the insertions
+/// that pending removals of an element name: a later removal names them too, so that it holds if the earlier one is refused.
 pub(crate) fn update(
     schema: &Schema,
     record: &Record,
     before: &Fields,
     after: &Fields,
+    respell: Respell<'_>,
     mut removals: impl FnMut(&str, &Value) -> Vec<Dot>,
 ) -> Result<Writes, Refused> {
     let mut writes = Writes::default();
@@ -210,7 +224,7 @@ pub(crate) fn update(
             // A value that does not raise a maximum is one that the maximum contains already.
             Merge::Max | Merge::Min => {}
             Merge::Counter => writes.op(field.name, Op::Add(delta(field, was, value)?)),
-            Merge::Set => writes.set(field, record, was, value, &mut removals)?,
+            Merge::Set => writes.set(field, record, (was, value), respell, &mut removals)?,
             Merge::Own(policy) => match policy.diff(was, value) {
                 Ok(Some(Written { operation, absorbs: true })) => writes.assign(field, record, own(field, operation)),
                 Ok(Some(Written { operation, absorbs: false })) => writes.op(field.name, own(field, operation)),
@@ -248,16 +262,23 @@ impl Writes {
         &mut self,
         field: &Field,
         record: &Record,
-        was: Option<&Value>,
-        is: &Value,
+        (was, is): (Option<&Value>, &Value),
+        respell: Respell<'_>,
         removals: &mut impl FnMut(&str, &Value) -> Vec<Dot>,
     ) -> Result<(), Refused> {
         let was = was.map_or(Ok(BTreeSet::new()), |was| elements(field, was))?;
         let is = elements(field, is)?;
         let insert: Vec<Value> = is.difference(&was).cloned().collect();
+        let gone: BTreeSet<&Value> = was.difference(&is).collect();
         for name in names(field) {
+            let stored = record.get(name, &Family::Set).into_iter().flat_map(|register| register.elements());
+            // Another version of the type may have spelled it otherwise.
+            let is_gone = |stored: &&Value| {
+                !was.contains(*stored) && respell(field, stored).is_some_and(|respelled| gone.contains(&respelled))
+            };
+            let otherwise: Vec<&Value> = if gone.is_empty() { Vec::new() } else { stored.filter(is_gone).collect() };
             let mut remove = Vec::new();
-            for element in was.difference(&is) {
+            for element in gone.iter().copied().chain(otherwise) {
                 let insertions = record.get(name, &Family::Set).map_or(&[][..], |r| r.insertions(element));
                 let mut dots: Vec<Dot> = insertions.iter().map(|(origin, _)| origin.dot.clone()).collect();
                 dots.extend(removals(name, element));
@@ -267,6 +288,7 @@ impl Writes {
                     remove.push((element.clone(), dots));
                 }
             }
+            remove.sort();
             let insert = if name == field.name { insert.clone() } else { Vec::new() };
             if !insert.is_empty() || !remove.is_empty() {
                 self.fields.push((shared::name(name), Op::Set { insert, remove }));

@@ -13,6 +13,7 @@ mod device {
     mod midway;
     mod names;
     mod refused;
+    mod respelled;
     mod session;
     mod snapshot;
     mod support;

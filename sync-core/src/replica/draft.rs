@@ -89,7 +89,8 @@ impl<T: Entity> Draft<T> {
         let after = self.entity.to_fields().map_err(wrong)?;
         self.replica.write(|tx| {
             let schema = self.replica.schema(T::SCHEMA.name)?;
-            tx.update_fields(schema, key.clone(), &self.record, &self.before, &after)?;
+            let respell = view::respell(&self.entity, &self.before);
+            tx.update_fields(schema, key.clone(), &self.record, (&self.before, &after), &respell)?;
             tx.rename()
         })
     }

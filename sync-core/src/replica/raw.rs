@@ -84,7 +84,7 @@ impl<'a> RawReplica<'a> {
             for (name, value) in changes.iter() {
                 after.insert(name.to_owned(), value.clone());
             }
-            tx.update_fields(schema, key, &record, &before, &after)
+            tx.update_fields(schema, key, &record, (&before, &after), &|_, _| None)
         })
     }
 

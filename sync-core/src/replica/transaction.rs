@@ -12,7 +12,7 @@ use crate::model::record::{Life, Record};
 use crate::model::stamp::Dot;
 use crate::model::value::Value;
 use crate::transport::Limits;
-use crate::view::{self, Refused, Writes};
+use crate::view::{self, Refused, Respell, Writes};
 
 /// Several writes that stand or fall together. Reads through it see what it wrote. A call that failed wrote nothing: the
 /// closure may go on without it.
@@ -105,7 +105,8 @@ impl<'a> Transaction<'a> {
             return Err(Error::Invalid { key, field: None, message });
         }
         let after = entity.to_fields().map_err(wrong)?;
-        self.whole(|tx| tx.update_fields(schema, key, &record, &before, &after))?;
+        let respell = view::respell(&entity, &before);
+        self.whole(|tx| tx.update_fields(schema, key, &record, (&before, &after), &respell))?;
         Ok(result)
     }
 
@@ -170,7 +171,7 @@ impl<'a> Transaction<'a> {
         for (name, value) in self.local_fields(&key)?.iter() {
             before.insert(name.to_owned(), value.clone());
         }
-        self.update_fields(schema, key, &record, &before, after)
+        self.update_fields(schema, key, &record, (&before, after), &|_, _| None)
     }
 
     pub(super) fn update_fields(
@@ -178,8 +179,8 @@ impl<'a> Transaction<'a> {
         schema: &Schema,
         key: EntityKey,
         record: &Record,
-        before: &Fields,
-        after: &Fields,
+        (before, after): (&Fields, &Fields),
+        respell: Respell<'_>,
     ) -> Result<(), Error> {
         let mut failed = None;
         let removals = |name: &str, element: &Value| {
@@ -188,7 +189,7 @@ impl<'a> Transaction<'a> {
                 Vec::new()
             })
         };
-        let writes = view::update(schema, record, before, after, removals);
+        let writes = view::update(schema, record, before, after, respell, removals);
         if let Some(error) = failed {
             return Err(error);
         }

@@ -1,8 +1,8 @@
 //! Whoever waits for a write is told that it is durable when it is, also where there was nothing to write, and goes on
 //! after a store that was in use for a moment.
 
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use sync_core::{Checkpoint, Error, Heads, KeyValue, MemoryStore, Position, Replica, Store, StoreError};
 
