@@ -12,6 +12,7 @@ mod device {
     mod local;
     mod midway;
     mod names;
+    mod narrow;
     mod refused;
     mod respelled;
     mod session;

@@ -56,9 +56,18 @@ impl Session {
             let state = self.state();
             let own = Dot::new(state.client.clone(), state.vector.get(&state.client).n);
             let told = if state.told == state.cursor { Cursor::default() } else { state.told };
-            PullRequest { since: state.cursor, limit, have: (own.n > 0).then_some(own), told }
+            PullRequest {
+                since: state.cursor,
+                limit: state.pull_pace.of(limit),
+                have: (own.n > 0).then_some(own),
+                told,
+            }
         };
-        let page = transport.pull(&request).await?;
+        let page = match transport.pull(&request).await {
+            Err(error) if request.limit > 1 && self.state().pull_pace.failed(&error) => return Ok(Pulled::More),
+            page => page?,
+        };
+        self.state().pull_pace.got_through();
         let entries = check(&request, &page)?;
         match self.state().check_page(&entries, settles) {
             Ok(()) => {}

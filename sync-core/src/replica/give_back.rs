@@ -3,10 +3,14 @@
 use super::query::Scan;
 use super::session::Session;
 use crate::error::Error;
+use crate::model::codec::Writer;
+use crate::model::entry::EntityKey;
+use crate::model::record::Record;
 use crate::transport::{Link, SnapshotPage, Transport, TransportError};
 
-/// How many records are offered in one page.
+/// How many records are offered in one page, and about how many bytes. Proxies take less than a hub.
 const PAGE: usize = 256;
+const PAGE_BYTES: usize = 256 << 10;
 
 impl Session {
     /// Offers this replica's records, as its accepted entries make them, for joining. What the hub has beyond them
@@ -18,11 +22,10 @@ impl Session {
         let mut total = 0;
         loop {
             self.check()?;
-            let (rest, records) = self.offload(move |_| page(scan)).await;
+            let (rest, page) = self.offload(move |_| page(scan)).await;
             scan = rest;
-            let records = records?;
+            let (records, is_last) = page?;
             total += records.len() as u64;
-            let is_last = records.len() < PAGE;
             let mut page = SnapshotPage { records, transfer: transfer.clone(), ..SnapshotPage::default() };
             if is_last {
                 page.intents = self.offload(|session| session.known_intents()).await?;
@@ -49,19 +52,29 @@ impl Session {
     }
 }
 
-type Records = Vec<(crate::model::entry::EntityKey, crate::model::record::Record)>;
+type Records = Vec<(EntityKey, Record)>;
 
-fn page(mut scan: Scan) -> (Scan, Result<Records, Error>) {
+/// About how many bytes it takes on the way.
+fn size(record: &Record) -> usize {
+    let mut w = Writer::with_table();
+    record.write(&mut w);
+    w.most_bytes()
+}
+
+/// The next page, and whether it is the last one.
+fn page(mut scan: Scan) -> (Scan, Result<(Records, bool), Error>) {
     let mut records = Vec::new();
-    while records.len() < PAGE {
+    let mut bytes = 0;
+    while records.len() < PAGE && bytes < PAGE_BYTES {
         match scan.next() {
             Some(Ok((key, record))) if !record.is_empty() => {
-                records.push((key, std::sync::Arc::unwrap_or_clone(record)))
+                bytes += size(&record);
+                records.push((key, std::sync::Arc::unwrap_or_clone(record)));
             }
             Some(Ok(_)) => {}
             Some(Err(error)) => return (scan, Err(error)),
-            None => break,
+            None => return (scan, Ok((records, true))),
         }
     }
-    (scan, Ok(records))
+    (scan, Ok((records, false)))
 }

@@ -24,6 +24,7 @@ mod meta;
 mod names;
 mod offload;
 mod overlay;
+mod pace;
 mod pending;
 mod portable;
 mod purge;

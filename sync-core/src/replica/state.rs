@@ -9,6 +9,7 @@ use super::intents::Intents;
 use super::keep::Marks;
 use super::names::Names;
 use super::overlay::Shown;
+use super::pace::Pace;
 use super::pending::{Pending, Queue};
 use super::row::{Account, Decision, Logged, Row};
 use crate::clock::HybridClock;
@@ -83,6 +84,9 @@ pub(crate) struct State {
     /// What was offered and is about to be decided, by local numbers, under the names under which it was: nothing but what
     /// [`numbered`](Self::numbered) makes again.
     pub(crate) sent: HashMap<u64, Arc<Entry>>,
+    /// How much is offered at once, and asked for.
+    pub(crate) push_pace: Pace,
+    pub(crate) pull_pace: Pace,
     /// Entries whose place in their client's sequence is noted as they are folded.
     pub(crate) asked: HashMap<Dot, Option<Link>>,
 }
@@ -130,6 +134,8 @@ impl State {
             covers: 0,
             underway: None,
             sent: HashMap::default(),
+            push_pace: Pace::default(),
+            pull_pace: Pace::default(),
             asked: HashMap::default(),
         }
     }

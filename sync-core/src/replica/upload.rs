@@ -86,7 +86,13 @@ impl Session {
         let locals: Vec<u64> = offer.entries.iter().map(|(local, _, _)| *local).collect();
         let entries = offer.entries.into_iter().map(|(_, _, entry)| entry).collect();
         let request = PushRequest { entries, attempt: Attempt { number: Some(offer.attempt), told: offer.told } };
-        let reply = transport.push(&request).await?;
+        let reply = match transport.push(&request).await {
+            Err(error) if request.entries.len() > 1 && self.state().push_pace.failed(&error) => {
+                return Ok(Pushed::More);
+            }
+            reply => reply?,
+        };
+        self.state().push_pace.got_through();
         self.take_verdicts(request, &locals, reply, report).await
     }
 
@@ -145,6 +151,12 @@ impl Session {
             };
             decisions.push((*local, decision));
         }
+        // What was offered in a larger batch counted on all of these being accepted: it is numbered anew.
+        if let (Some(last), true) =
+            (locals.last(), decisions.iter().any(|(_, decision)| *decision != Decision::Accepted))
+        {
+            decisions.extend(self.state().offered_behind(*last).map(|local| (local, Decision::Again)));
+        }
         let aside = self.state().aside.len();
         if decisions.iter().any(|(_, decision)| matches!(decision, Decision::Rejected(_))) {
             self.bring_in_all()?;
@@ -185,7 +197,8 @@ impl State {
             return Next::Nothing;
         }
         let Limits { batch_entries, batch_bytes, .. } = self.limits;
-        let most = (batch_entries as usize).min(self.pending.resident());
+        let (most_entries, most_bytes) = (self.push_pace.of(batch_entries), self.push_pace.of(batch_bytes));
+        let most = (most_entries as usize).min(self.pending.resident());
         let mut entries: Vec<(u64, u64, Entry)> = Vec::with_capacity(most);
         let mut names = HashMap::default();
         let mut bytes = 0;
@@ -199,7 +212,7 @@ impl State {
                 if begins == 0 && pending.is_open() && count > batch_entries.min(self.limits.group_entries) {
                     return self.too_large(local..end, bytes);
                 }
-                if begins > 0 && begins as u64 + count > batch_entries {
+                if begins > 0 && begins as u64 + count > most_entries {
                     break;
                 }
             }
@@ -217,7 +230,7 @@ impl State {
                 dots.dedup();
             });
             bytes += size::of_json(&entry);
-            if bytes > batch_bytes && begins > 0 {
+            if bytes > most_bytes && begins > 0 {
                 entries.truncate(begins);
                 break;
             }
@@ -228,6 +241,12 @@ impl State {
             entries.push((local, n, entry));
         }
         Next::Offer(Offer { attempt: self.attempt + 1, told: self.told, entries })
+    }
+
+    /// The entries that were offered, and are not decided, behind this one.
+    fn offered_behind(&self, local: u64) -> impl Iterator<Item = u64> {
+        let behind = self.pending.range(local + 1..);
+        behind.filter(|(_, pending)| pending.offered.is_some() && pending.accepted_as.is_none()).map(|(local, _)| local)
     }
 
     /// What comes next and is more than the hub takes at once: written before its limits were known, or before they

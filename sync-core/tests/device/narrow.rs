@@ -1,0 +1,128 @@
+//! A way to the hub that takes less at once than the hub: everything gets through all the same, in smaller parts.
+
+use sync_core::transport::{
+    BoxFuture, Hello, HelloRequest, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest,
+};
+use sync_core::{Entry, Hub, InProcess, MemoryStore, Transport, TransportError};
+
+use super::support::{Set, builder, hub_on, note, notes, run};
+
+/// What a message may have, in bytes of JSON.
+const MOST: usize = 100_000;
+
+/// A proxy with a bound on every message.
+struct Narrow {
+    hub: InProcess,
+    /// What it says to one that is too large.
+    refusal: fn() -> TransportError,
+}
+
+impl Narrow {
+    fn new(hub: &Hub, refusal: fn() -> TransportError) -> Self {
+        Self { hub: hub.transport("ada"), refusal }
+    }
+
+    fn passes(&self, bytes: usize) -> Result<(), TransportError> {
+        if bytes <= MOST { Ok(()) } else { Err((self.refusal)()) }
+    }
+}
+
+fn too_large() -> TransportError {
+    TransportError::TooLarge { message: "the proxy takes less".into() }
+}
+
+/// A link on which larger ones take too long.
+fn too_slow() -> TransportError {
+    TransportError::Offline { message: "it took too long".into() }
+}
+
+fn bytes<'a>(entries: impl Iterator<Item = &'a Entry>) -> usize {
+    entries.map(|entry| entry.to_json(None).len()).sum()
+}
+
+impl Transport for Narrow {
+    fn hello<'a>(&'a self, request: &'a HelloRequest) -> BoxFuture<'a, Result<Hello, TransportError>> {
+        self.hub.hello(request)
+    }
+    fn push<'a>(&'a self, request: &'a PushRequest) -> BoxFuture<'a, Result<PushReply, TransportError>> {
+        Box::pin(async move {
+            self.passes(bytes(request.entries.iter()))?;
+            self.hub.push(request).await
+        })
+    }
+    fn pull<'a>(&'a self, request: &'a PullRequest) -> BoxFuture<'a, Result<Page, TransportError>> {
+        Box::pin(async move {
+            let page = self.hub.pull(request).await?;
+            self.passes(bytes(page.entries.iter().map(|(_, entry)| &**entry)))?;
+            Ok(page)
+        })
+    }
+    fn snapshot<'a>(&'a self, request: &'a SnapshotRequest) -> BoxFuture<'a, Result<SnapshotPage, TransportError>> {
+        self.hub.snapshot(request)
+    }
+    fn join<'a>(&'a self, page: &'a SnapshotPage) -> BoxFuture<'a, Result<(), TransportError>> {
+        Box::pin(async move {
+            let values = page.records.iter().flat_map(|(_, record)| record.registers());
+            let siblings = values.flat_map(|(_, _, register)| register.siblings());
+            self.passes(siblings.map(|sibling| sibling.value.as_str().len()).sum::<usize>() / 4)?;
+            self.hub.join(page).await
+        })
+    }
+    fn live(&self, since: u64) -> BoxFuture<'_, Result<u64, TransportError>> {
+        self.hub.live(since)
+    }
+}
+
+const NOTES: usize = 120;
+
+/// Notes of five kilobytes each, and in between transactions of three.
+fn written(clock: &Set) -> sync_core::Replica {
+    let replica = builder(clock).open(MemoryStore::new()).unwrap();
+    let text = "x".repeat(5_000);
+    for n in (0..NOTES).step_by(4) {
+        let one = |n: usize| note(&format!("{n:03}"), &text);
+        replica.create(one(n)).unwrap().wait().unwrap();
+        let three = replica.transaction(|tx| (n + 1..n + 4).try_for_each(|n| tx.create(one(n)).map(drop)));
+        three.unwrap().wait().unwrap();
+    }
+    replica
+}
+
+#[test]
+fn all_gets_through_a_proxy_that_takes_less_in_one_sync() {
+    let clock = Set::new();
+    let (hub, writer) = (hub_on(MemoryStore::new(), &clock), written(&clock));
+    let way = Narrow::new(&hub, too_large);
+    let report = run(writer.sync(&way)).unwrap();
+    assert_eq!((report.uploaded, report.rejected, report.pending), (NOTES as u64, 0, 0));
+    let reader = builder(&clock).open(MemoryStore::new()).unwrap();
+    assert_eq!(run(reader.sync(&way)).unwrap().downloaded, NOTES as u64);
+    assert_eq!(notes(&reader), notes(&writer));
+}
+
+#[test]
+fn all_gets_over_a_slow_link_sync_by_sync() {
+    let clock = Set::new();
+    let (hub, writer) = (hub_on(MemoryStore::new(), &clock), written(&clock));
+    let way = Narrow::new(&hub, too_slow);
+    let syncs = (0..20).take_while(|_| run(writer.sync(&way)).is_err()).count();
+    assert!((1..10).contains(&syncs), "{syncs} syncs failed");
+    assert_eq!(writer.status().pending, 0);
+    let reader = builder(&clock).open(MemoryStore::new()).unwrap();
+    let syncs = (0..20).take_while(|_| run(reader.sync(&way)).is_err()).count();
+    assert!((1..10).contains(&syncs), "{syncs} syncs failed");
+    assert_eq!(notes(&reader), notes(&writer));
+}
+
+#[test]
+fn what_a_hub_lost_is_given_back_in_parts() {
+    let clock = Set::new();
+    let writer = written(&clock);
+    run(writer.sync(&hub_on(MemoryStore::new(), &clock).transport("ada"))).unwrap();
+    let emptied = hub_on(MemoryStore::new(), &clock);
+    let report = run(writer.sync(&Narrow::new(&emptied, too_large))).unwrap();
+    assert!(report.hub_restored);
+    let reader = builder(&clock).open(MemoryStore::new()).unwrap();
+    run(reader.sync(&emptied.transport("ada"))).unwrap();
+    assert_eq!(notes(&reader), notes(&writer));
+}
