@@ -169,7 +169,7 @@ pub struct Limits {
     pub entry_bytes: u64,
     /// The most entries in one group.
     pub group_entries: u64,
-    /// How deep values may be nested.
+    /// How deep values may be nested: 128 levels at most.
     pub depth: u64,
     /// How many milliseconds a stamp may be ahead of the hub's clock.
     pub drift: u64,

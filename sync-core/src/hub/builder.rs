@@ -17,6 +17,7 @@ use crate::entity::Entity;
 use crate::error::Error;
 use crate::journal::Journal;
 use crate::model::stamp::{ClientId, Name};
+use crate::model::value::MAX_DEPTH;
 use crate::store::{Store, StoreError};
 use crate::transport::{Epoch, Limits};
 
@@ -176,9 +177,10 @@ impl HubBuilder {
     ///
     /// # Errors
     /// If the store cannot be read or is damaged; [`Error::Config`] if it belongs to a hub or space of another
-    /// name, or a clock or randomness is missing.
+    /// name, a clock or randomness is missing, or nothing could be synced within the limits.
     pub fn open(self, store: impl Store + 'static) -> Result<Hub, Error> {
         let missing = |what: &str| Error::Config { message: format!("the hub needs {what}: give the builder one") };
+        check(&self.limits)?;
         let clock = self.clock.ok_or_else(|| missing("a clock"))?;
         let random = self.random.ok_or_else(|| missing("randomness"))?;
         let store: Arc<dyn Store> = Arc::new(store);
@@ -241,6 +243,26 @@ fn open(store: &dyn Store, now: u64, made: &str, name: Option<&str>, space: Opti
         }
     }
     Err(StoreError::Moved { last: 0 }.into())
+}
+
+/// Whether devices can sync within these limits.
+fn check(limits: &Limits) -> Result<(), Error> {
+    let Limits { batch_entries, batch_bytes, entry_bytes, group_entries, depth, drift: _ } = *limits;
+    let each = [
+        ("batch_entries", batch_entries),
+        ("batch_bytes", batch_bytes),
+        ("entry_bytes", entry_bytes),
+        ("group_entries", group_entries),
+    ];
+    let message = match each.into_iter().find(|(_, most)| *most == 0) {
+        Some((name, _)) => format!("the limit `{name}` is 0, so nothing could be pushed to the hub: give it more"),
+        // What is deeper no device can read.
+        None if depth > MAX_DEPTH as u64 => {
+            format!("the limit `depth` is {depth}, and values have at most {MAX_DEPTH} levels: give the hub no more")
+        }
+        None => return Ok(()),
+    };
+    Err(Error::Config { message })
 }
 
 fn same(what: &str, stored: &str, asked: Option<&str>) -> Result<(), Error> {

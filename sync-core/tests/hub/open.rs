@@ -2,15 +2,20 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
+use std::time::Duration;
 
 use super::support::*;
 use sync_core::hub::Proposed;
-use sync_core::transport::{PushRequest, Rejection, Transport};
-use sync_core::{Fields, Hub, Id, MemoryStore, Offer, Spaces, Store, StoreError, Syncable, Validate};
+use sync_core::transport::compact::{self, PackedPage};
+use sync_core::transport::{Limits, PullRequest, PushRequest, Rejection, Transport};
+use sync_core::{
+    Checkpoint, Fields, Heads, Hub, Id, KeyValue, MemoryStore, Offer, Op, Position, Spaces, Store, StoreError,
+    Syncable, Validate, Value,
+};
 
 #[test]
 fn a_store_belongs_to_one_hub_and_space() {
@@ -27,6 +32,33 @@ fn a_store_belongs_to_one_hub_and_space() {
     let store = Arc::new(MemoryStore::new());
     assert_eq!(made(&store), made(&store), "a name that was made stays");
     assert_ne!(made(&store), made(&Arc::new(MemoryStore::new())));
+}
+
+#[test]
+fn limits_within_which_nothing_syncs_are_refused() {
+    let limits = Limits::default;
+    let deep = |depth| builder().limits(Limits { depth, ..limits() }).open(MemoryStore::new());
+    let refused = [
+        ("depth", deep(129)),
+        ("batch_entries", builder().limits(Limits { batch_entries: 0, ..limits() }).open(MemoryStore::new())),
+        ("batch_bytes", builder().limits(Limits { batch_bytes: 0, ..limits() }).open(MemoryStore::new())),
+        ("entry_bytes", builder().limits(Limits { entry_bytes: 0, ..limits() }).open(MemoryStore::new())),
+        ("group_entries", builder().limits(Limits { group_entries: 0, ..limits() }).open(MemoryStore::new())),
+    ];
+    for (name, hub) in refused {
+        let error = hub.expect_err(name);
+        assert_eq!(error.code(), "config");
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    // What the deepest hub accepts a device reads.
+    let hub = deep(128).unwrap();
+    let mut create = Client::new("a").create("1", "one");
+    let nested = format!("{}{}", "[".repeat(128), "]".repeat(128));
+    create.fields = vec![("title".into(), Op::Assign(Value::parse(&nested).unwrap()))];
+    assert_eq!(push_words(&hub, &[create]), "1");
+    let page = hub.pull_packed(&PullRequest { limit: 10, ..PullRequest::default() }).unwrap();
+    let read = compact::read_page(&[page.encode(), PackedPage::encode_time(0)].concat()).unwrap();
+    assert_eq!(read.entries.len(), 1);
 }
 
 #[test]
