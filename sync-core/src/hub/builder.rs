@@ -192,6 +192,7 @@ impl HubBuilder {
             own: ClientId::from_random(random.bits()),
             epoch: Epoch(((random.bits() >> 64) as u64).max(1)),
             journal: Journal::new(store, state.position),
+            durable: Mutex::new(state.durable),
             state: Mutex::new(state),
             rows: Rows::default(),
             tail_seen: AtomicU64::new(0),

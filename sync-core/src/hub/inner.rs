@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::journal::Journal;
 use crate::model::stamp::{ClientId, Name};
 use crate::store::{Heads, Position, Store, StoreError};
-use crate::transport::{Epoch, Limits, TransportError};
+use crate::transport::{Cursor, Epoch, Limits, TransportError};
 
 /// How a hub was built.
 pub(super) struct Settings {
@@ -40,6 +40,8 @@ pub(super) struct Inner {
     pub(super) epoch: Epoch,
     pub(super) journal: Arc<Journal>,
     pub(super) state: Mutex<State>,
+    /// The log's durable end, as everybody may be told: to be read while the state is locked for long.
+    pub(super) durable: Mutex<Cursor>,
     pub(super) rows: Rows,
     /// The least number from which the log can be served as entries, as far as was noticed: it only grows.
     pub(super) tail_seen: AtomicU64,
@@ -114,8 +116,19 @@ impl Inner {
     /// Takes notice of what became durable.
     pub(super) fn settle(&self, state: &mut State) {
         if state.settle(self.journal.durable()) {
-            self.watchers.wake();
+            self.tell(state);
         }
+    }
+
+    /// Tells those who ask and those who wait how far the log is durable.
+    pub(super) fn tell(&self, state: &State) {
+        *self.durable() = state.durable;
+        self.watchers.wake();
+    }
+
+    /// Held for moments only.
+    pub(super) fn durable(&self) -> MutexGuard<'_, Cursor> {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

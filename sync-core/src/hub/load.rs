@@ -105,7 +105,7 @@ impl Inner {
         // Also where reading stopped half-way: the state goes up to there, and nobody may wait for rows beyond the
         // journal's end.
         self.journal.restart(state.position);
-        self.watchers.wake();
+        self.tell(state);
         Ok(caught_up?)
     }
 

@@ -227,10 +227,9 @@ impl Hub {
         self.inner.purge(before)
     }
 
-    /// The durable end of the log, as this process knows it.
+    /// The durable end of the log, as this process knows it. Never blocks.
     pub fn head(&self) -> Cursor {
-        let state = self.inner.state();
-        state.durable
+        *self.inner.durable()
     }
 
     /// Reads what other hubs of the same store wrote, wakes those who wait for it, and returns the log's durable

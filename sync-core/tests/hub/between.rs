@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::support::*;
 use sync_core::transport::{Attempt, HelloRequest, SnapshotPage, SnapshotRequest};
-use sync_core::{Checkpoint, Entry, Heads, Id, KeyValue, MemoryStore, Position, Replica, Store, StoreError, Syncable};
+use sync_core::{
+    Checkpoint, Entry, Heads, Hub, Id, KeyValue, MemoryStore, Position, Replica, Store, StoreError, Syncable,
+};
 
 type Deed = Box<dyn FnOnce() + Send>;
 
@@ -144,6 +146,36 @@ fn a_hub_whose_row_is_under_way_does_not_deny_what_another_told() {
         let report = hear.recv_timeout(Duration::from_secs(10)).unwrap().unwrap();
         assert!(!report.hub_restored, "may join: {may_join}");
     }
+}
+
+/// Those who serve many at once ask for a hub's head where nothing may block.
+#[test]
+fn the_head_is_told_while_a_snapshot_is_joined() {
+    fn asked(store: &Arc<Between>, hub: &Hub, left: usize) {
+        let (next, hub) = (store.clone(), hub.clone());
+        set(&store.checkpoint, move || {
+            let (say, hear) = mpsc::channel();
+            let asked_for = hub.clone();
+            thread::spawn(move || {
+                let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+                let waits = std::pin::pin!(asked_for.wait_beyond(1)).poll(&mut context).is_pending();
+                say.send((asked_for.head().seq, waits))
+            });
+            assert_eq!(hear.recv_timeout(Duration::from_secs(5)), Ok((1, true)), "{left}");
+            if left > 0 {
+                asked(&next, &hub, left - 1);
+            }
+        });
+    }
+    let store = Arc::new(Between::default());
+    let hub = open(store.clone());
+    push(&hub, &[Client::new("c").create("0", "zero")]).unwrap();
+    hub.checkpoint().unwrap();
+    // The page is put beside the records, then both are joined.
+    asked(&store, &hub, 1);
+    hub.join("ada", &given_back()).unwrap();
+    assert!(store.checkpoint.lock().unwrap().is_none(), "it was asked twice");
+    assert!(hub.head().seq > 1);
 }
 
 #[test]
