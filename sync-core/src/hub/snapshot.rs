@@ -5,7 +5,8 @@
 //! served after it. So whoever keeps of every entity the record that came last has the state as of the last page,
 //! exactly: its cursor and its vector say what that contains. (A fuzzy checkpoint, as databases know it.)
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::facts::{Facts, Questions, View};
@@ -28,6 +29,9 @@ const MOST_BYTES: usize = 4 << 20;
 const MOST_SCANNED: u64 = 20_000;
 /// How many rows of the journal are read at once.
 const ROWS_AT_ONCE: usize = 16;
+
+/// Entities, each with where the log was before it touched them.
+type Touched = BTreeMap<EntityKey, Cursor>;
 
 impl Inner {
     pub(super) fn snapshot(&self, request: &SnapshotRequest) -> Result<SnapshotPage, TransportError> {
@@ -107,42 +111,55 @@ impl Inner {
         if from.seq.saturating_add(1) < self.tail(&extent).map_err(failed)? {
             return Err(TransportError::Expired);
         }
-        let (mut keys, end) = self.touched(&extent, from)?;
-        let asked = std::cell::RefCell::new(std::mem::take(&mut keys));
-        let ask = || Questions { keys: asked.borrow().iter().cloned().collect(), ..Questions::default() };
+        let (touched, end) = self.touched(&extent, from)?;
+        let asked = RefCell::new(touched);
+        let ask = || Questions { keys: asked.borrow().keys().cloned().collect(), ..Questions::default() };
         let take = |state: &mut State, facts: Facts| {
             let mut keys = asked.borrow_mut();
             // What came after the rows that were read is in memory, unless there was a checkpoint in between.
             let reaches_back = state.head.seq - state.tail.len() as u64 <= end.seq;
             if reaches_back && keys.len() < MOST_RECORDS {
                 let before = keys.len();
-                keys.extend(state.tail.last((state.head.seq - end.seq) as usize).cloned());
+                for key in state.tail.last((state.head.seq - end.seq) as usize) {
+                    keys.entry(key.clone()).or_insert(end);
+                }
                 if keys.len() > before {
                     return Some(Reading::Again);
                 }
             }
             let is_final =
-                reaches_back && state.tail.last((state.head.seq - end.seq) as usize).all(|key| keys.contains(key));
-            let all: Vec<EntityKey> = keys.iter().cloned().collect();
+                reaches_back && state.tail.last((state.head.seq - end.seq) as usize).all(|key| keys.contains_key(key));
+            let all: Vec<EntityKey> = keys.keys().cloned().collect();
             let mut page = SnapshotPage { cursor: state.head, ..SnapshotPage::default() };
-            if is_final {
-                page.vector = vector(state);
-            } else {
-                page.next = Some(Token::Touched { from: end }.to_string());
+            let vector = is_final.then(|| vector(state));
+            let mut records = View::new(state, facts, &all)?.take_records();
+            // In the order of the log: where the page is full, the next one goes on from there.
+            let mut in_order: Vec<(&EntityKey, &Cursor)> = keys.iter().collect();
+            in_order.sort_by_key(|(_, before)| before.seq);
+            let (mut bytes, mut rest) = (0, (!is_final).then_some(end));
+            for (key, before) in in_order {
+                if bytes >= MOST_BYTES {
+                    rest = Some(*before);
+                    break;
+                }
+                let Some(record) = records.remove(key) else { continue };
+                bytes += record.encode().len();
+                page.records.push((key.clone(), Arc::unwrap_or_clone(record)));
             }
-            let records = View::new(state, facts, &all)?.take_records();
-            page.records = records.into_iter().map(|(key, record)| (key, Arc::unwrap_or_clone(record))).collect();
+            match rest {
+                Some(from) => page.next = Some(Token::Touched { from }.to_string()),
+                None => page.vector = vector.unwrap_or_default(),
+            }
             page.records.sort_by(|(a, _), (b, _)| a.cmp(b));
             Some(Reading::Done(page))
         };
         self.read(ask, take).map_err(failed)
     }
 
-    /// The entities that the log touched after `from`, and how far it was read.
-    fn touched(&self, extent: &Extent, from: Cursor) -> Result<(BTreeSet<EntityKey>, Cursor), TransportError> {
-        let (mut keys, mut end) = (BTreeSet::new(), from);
-        let is_full =
-            |keys: &BTreeSet<EntityKey>, end: Cursor| keys.len() >= MOST_RECORDS || end.seq - from.seq >= MOST_SCANNED;
+    /// The entities that the log touched after `from`, each with where the log was before that, and how far it was read.
+    fn touched(&self, extent: &Extent, from: Cursor) -> Result<(Touched, Cursor), TransportError> {
+        let (mut keys, mut end) = (Touched::new(), from);
+        let is_full = |keys: &Touched, end: Cursor| keys.len() >= MOST_RECORDS || end.seq - from.seq >= MOST_SCANNED;
         while end.seq < extent.head.seq && !is_full(&keys, end) {
             let rows = self.rows_from(extent, end.seq + 1, ROWS_AT_ONCE).map_err(failed)?;
             if rows.is_empty() {
@@ -154,7 +171,7 @@ impl Inner {
                 }
                 let behind = (end.seq - row.start.seq) as usize;
                 for logged in row.entries().map_err(failed)?.iter().skip(behind) {
-                    keys.insert(logged.entry.key.clone());
+                    keys.entry(logged.entry.key.clone()).or_insert(end);
                     let digest = end.digest.then(logged.hash);
                     end = Cursor { seq: end.seq + 1, digest, epoch: row.end.epoch };
                 }

@@ -96,6 +96,35 @@ fn it_is_exact_although_everything_goes_on_meanwhile() {
     assert_eq!(cursor, hub.head());
 }
 
+/// What a client takes at once is bounded.
+#[test]
+fn a_page_ends_in_time_where_what_was_touched_is_large() {
+    let hub = builder().checkpoint_every(16).open(MemoryStore::new()).unwrap();
+    let mut a = Client::new("a");
+    let large = "x".repeat(200 << 10);
+    let small: Vec<Entry> = (0..600).map(|n| a.create(&format!("small {n:03}"), "one")).collect();
+    push(&hub, &small).unwrap();
+    let bytes = |page: &SnapshotPage| page.records.iter().map(|(_, record)| record.encode().len()).sum::<usize>();
+    let (mut snapshot, mut page) = (BTreeMap::new(), String::new());
+    for made in 0.. {
+        let got = hub.snapshot(&SnapshotRequest { page }).unwrap();
+        assert!(bytes(&got) < 5 << 20, "page {made} has {} bytes", bytes(&got));
+        snapshot.extend(got.records);
+        if made == 0 {
+            for n in 0..60 {
+                push(&hub, &[a.create(&format!("large {n:03}"), &large)]).unwrap();
+            }
+        }
+        let Some(next) = got.next else {
+            assert!(made > 3, "{made} pages");
+            assert_eq!(got.cursor, hub.head());
+            break;
+        };
+        page = next;
+    }
+    assert_eq!(snapshot.len(), 660);
+}
+
 #[test]
 fn a_page_that_was_never_named_is_expired() {
     let hub = open(MemoryStore::new());
