@@ -1,7 +1,7 @@
 //! The named spaces of one hub process.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::{Hub, HubBuilder};
 use crate::error::Error;
@@ -16,56 +16,130 @@ pub struct Spaces(Arc<Inner>);
 struct Inner {
     template: HubBuilder,
     open: Option<Box<Open>>,
-    hubs: Mutex<HashMap<String, Hub>>,
+    /// Held for moments only.
+    places: Mutex<HashMap<String, Arc<Place>>>,
 }
 
+/// Where a space is while it is open. Locked while it is opened: one that is opened twice at once would stand in its own
+/// way, and one that opens slowly stands in no other's.
+#[derive(Default)]
+struct Place(Mutex<Option<Hub>>);
+
 impl Spaces {
-    /// Spaces that are built like `template`, each in the store that `open` gives for its name.
+    /// Spaces that are built like `template`, each in the store that `open` gives for its name. A space's store that failed
+    /// is let go of before `open` is called for that space again.
     pub fn new(
         template: HubBuilder,
         open: impl Fn(&str) -> Result<Arc<dyn Store>, StoreError> + Send + Sync + 'static,
     ) -> Self {
-        Self(Arc::new(Inner { template, open: Some(Box::new(open)), hubs: Mutex::default() }))
+        Self(Arc::new(Inner { template, open: Some(Box::new(open)), places: Mutex::default() }))
     }
 
     /// One space alone.
     pub fn single(hub: Hub) -> Self {
-        let hubs = HashMap::from([(hub.space().to_owned(), hub)]);
-        Self(Arc::new(Inner { template: Hub::builder(), open: None, hubs: Mutex::new(hubs) }))
+        let places = HashMap::from([(hub.space().to_owned(), Arc::new(Place(Mutex::new(Some(hub)))))]);
+        Self(Arc::new(Inner { template: Hub::builder(), open: None, places: Mutex::new(places) }))
     }
 
-    /// The space of this name.
+    /// The space of this name. Blocks while it is opened.
     ///
     /// # Errors
-    /// If its store cannot be opened or read; [`Error::Config`] if there is no such space.
+    /// If its store cannot be opened or read; [`Error::Config`] if there is no such space. [`StoreError::Locked`] also while
+    /// somebody is still at work with what was opened before its store failed: try again.
     pub fn get(&self, name: &str) -> Result<Hub, Error> {
-        // Held while a space is opened: one that is opened twice at once would stand in its own way.
-        let mut hubs = self.0.hubs.lock().unwrap_or_else(PoisonError::into_inner);
-        match (hubs.get(name), &self.0.open) {
-            (Some(hub), open) if open.is_none() || !hub.has_failed() => return Ok(hub.clone()),
-            _ => {}
+        let place = self.place(name)?;
+        let got = self.get_at(&place, name);
+        if got.is_err() {
+            self.leave(name, place);
         }
-        let Some(open) = &self.0.open else {
-            return Err(Error::Config { message: format!("this hub has no space `{name}`") });
+        got
+    }
+
+    fn get_at(&self, place: &Place, name: &str) -> Result<Hub, Error> {
+        let mut at = place.lock();
+        let open = match (&*at, &self.0.open) {
+            (Some(hub), None) => return Ok(hub.clone()),
+            (Some(hub), _) if !hub.has_failed() => return Ok(hub.clone()),
+            (_, Some(open)) => open,
+            (None, None) => return Err(no_space(name)),
         };
+        // A store may be one that can be open only once.
+        *at = None;
         let hub = self.0.template.clone().space(name).open(open(name)?)?;
-        hubs.insert(name.to_owned(), hub.clone());
+        *at = Some(hub.clone());
         Ok(hub)
     }
 
     /// The space of this name if it is open and can be had at once: never blocks.
     pub fn get_open(&self, name: &str) -> Option<Hub> {
-        let hubs = self.0.hubs.try_lock().ok()?;
-        hubs.get(name).filter(|hub| !hub.has_failed()).cloned()
+        let place = self.places().get(name).cloned()?;
+        place.if_open().filter(|hub| !hub.has_failed())
     }
 
-    /// The spaces that are open, by name.
+    /// The spaces that are open, by name, without those that are being opened: never blocks.
     pub fn opened(&self) -> Vec<Hub> {
-        let hubs = self.0.hubs.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut open: Vec<Hub> = hubs.values().cloned().collect();
+        let places: Vec<Arc<Place>> = self.places().values().cloned().collect();
+        let mut open: Vec<Hub> = places.iter().filter_map(|place| place.if_open()).collect();
         open.sort_by(|a, b| a.space().cmp(b.space()));
         open
     }
+
+    /// Opens again those spaces whose stores failed, for whoever wants to know whether all is well, as `sync-http` does at
+    /// `/readyz`.
+    ///
+    /// # Errors
+    /// Of the first that cannot be opened; or what its store failed with, if it is the [single](Self::single) one.
+    pub fn reopen_failed(&self) -> Result<(), Error> {
+        let failed = self.opened().into_iter().filter(Hub::has_failed);
+        // No hub is held while it is opened again.
+        let names: Vec<String> = failed.map(|hub| hub.space().to_owned()).collect();
+        names.iter().try_for_each(|name| match self.get(name)?.inner.journal.failure() {
+            Some(error) if self.0.open.is_none() => Err(Error::Store(error)),
+            _ => Ok(()),
+        })
+    }
+
+    fn places(&self) -> MutexGuard<'_, HashMap<String, Arc<Place>>> {
+        // Every change is made whole before the lock is released.
+        self.0.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn place(&self, name: &str) -> Result<Arc<Place>, Error> {
+        let mut places = self.places();
+        match places.get(name) {
+            Some(place) => Ok(place.clone()),
+            None if self.0.open.is_none() => Err(no_space(name)),
+            None => Ok(places.entry(name.to_owned()).or_default().clone()),
+        }
+    }
+
+    /// Names that cannot be opened take no memory, unless somebody else is at it.
+    fn leave(&self, name: &str, place: Arc<Place>) {
+        let mut places = self.places();
+        let is_ours = places.get(name).is_some_and(|kept| Arc::ptr_eq(kept, &place));
+        if is_ours && Arc::strong_count(&place) == 2 && place.if_open().is_none() {
+            places.remove(name);
+        }
+    }
+}
+
+impl Place {
+    fn lock(&self) -> MutexGuard<'_, Option<Hub>> {
+        // If opening panicked, nothing is open.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn if_open(&self) -> Option<Hub> {
+        match self.0.try_lock() {
+            Ok(at) => at.clone(),
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().clone(),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}
+
+fn no_space(name: &str) -> Error {
+    Error::Config { message: format!("this hub has no space `{name}`") }
 }
 
 impl std::fmt::Debug for Spaces {

@@ -101,6 +101,89 @@ fn a_space_whose_store_failed_is_opened_again() {
     assert_eq!(push_words(&spaces.get("team").unwrap(), &[two]), "2");
 }
 
+/// A store that somebody else has locked for as long as a test says so.
+struct Locking(Arc<MemoryStore>, Arc<AtomicBool>);
+
+impl Store for Locking {
+    fn heads(&self) -> Result<Heads, StoreError> {
+        self.0.heads()
+    }
+    fn append(&self, expected: Position, commits: &[&[u8]]) -> Result<Position, StoreError> {
+        match self.1.load(Ordering::SeqCst) {
+            true => Err(StoreError::Locked { what: "the store".to_owned() }),
+            false => self.0.append(expected, commits),
+        }
+    }
+    fn journal(&self, from: Position, limit: usize) -> Result<Vec<(Position, Vec<u8>)>, StoreError> {
+        self.0.journal(from, limit)
+    }
+    fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+        self.0.checkpoint(checkpoint)
+    }
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.get(key)
+    }
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<KeyValue>, StoreError> {
+        self.0.range(from, to, limit)
+    }
+    fn reclaim(&self) -> Result<(), StoreError> {
+        self.0.reclaim()
+    }
+}
+
+#[test]
+fn a_space_goes_on_after_its_store_was_locked_for_a_moment() {
+    let (store, locked) = (Arc::new(MemoryStore::new()), Arc::new(AtomicBool::new(false)));
+    let is_locked = locked.clone();
+    let spaces = Spaces::new(builder(), move |_| Ok(Arc::new(Locking(store.clone(), is_locked.clone()))));
+    let mut a = Client::new("a");
+    let (one, two) = (a.create("1", "one"), a.create("2", "two"));
+    assert_eq!(push_words(&spaces.get("team").unwrap(), &[one]), "1");
+    locked.store(true, Ordering::SeqCst);
+    assert_eq!(push_words(&spaces.get("team").unwrap(), std::slice::from_ref(&two)), "error hub");
+    locked.store(false, Ordering::SeqCst);
+    assert_eq!(push_words(&spaces.get("team").unwrap(), &[two]), "2");
+}
+
+#[test]
+fn a_space_that_opens_slowly_stands_in_nobodys_way() {
+    let (told, opening) = mpsc::channel();
+    let (go_on, waits) = mpsc::channel::<()>();
+    let waits = Mutex::new(waits);
+    let spaces = Spaces::new(builder(), move |name| {
+        if name == "slow" {
+            told.send(()).unwrap();
+            waits.lock().unwrap().recv().unwrap();
+        }
+        Ok(Arc::new(MemoryStore::new()) as Arc<dyn Store>)
+    });
+    let slow = spaces.clone();
+    let slow = thread::spawn(move || slow.get("slow").unwrap().space().to_owned());
+    opening.recv().unwrap();
+    let (others, seen) = (spaces.clone(), mpsc::channel());
+    thread::spawn(move || {
+        let names = |hubs: Vec<Hub>| hubs.iter().map(|hub| hub.space().to_owned()).collect::<Vec<_>>();
+        let hub = others.get("quick").unwrap();
+        let found = others.get_open("quick").is_some() && others.get_open("slow").is_none();
+        seen.0.send((hub.space().to_owned(), names(others.opened()), found)).unwrap();
+    });
+    let quick = seen.1.recv_timeout(Duration::from_secs(10)).expect("nobody waits for another space");
+    assert_eq!(quick, ("quick".to_owned(), vec!["quick".to_owned()], true));
+    go_on.send(()).unwrap();
+    assert_eq!(slow.join().unwrap(), "slow");
+    assert_eq!(spaces.opened().len(), 2);
+}
+
+#[test]
+fn one_space_that_failed_and_stays_so_is_told_of() {
+    let failing =
+        super::shared::Failing { store: Arc::new(MemoryStore::new()), left: AtomicUsize::new(1), write_first: false };
+    let spaces = Spaces::single(open(failing));
+    spaces.reopen_failed().unwrap();
+    assert_eq!(push_words(&spaces.opened()[0], &[Client::new("a").create("1", "one")]), "error hub");
+    assert_eq!(spaces.reopen_failed().unwrap_err().code(), "store_io");
+}
+
 #[derive(Syncable, Debug, PartialEq)]
 struct Note {
     #[sync(id)]

@@ -190,8 +190,16 @@ impl Shared {
         if *self.closing.borrow() {
             return reply::text(StatusCode::SERVICE_UNAVAILABLE, "closing\n");
         }
-        match self.call(None, |hub, _| Ok(hub.head())).await {
-            Ok(_) => reply::text(StatusCode::OK, "ready\n"),
+        // Spaces whose stores failed are opened again here too: nobody else may ask for them, least of all while this hub is
+        // not ready.
+        let reopened = |_: &Hub, shared: &Self| {
+            shared.spaces.reopen_failed().map_err(|error| {
+                tracing::error!(%error, "a space whose store failed cannot be opened again");
+                Problem::busy(1_000, error.to_string())
+            })
+        };
+        match self.call(None, reopened).await {
+            Ok(()) => reply::text(StatusCode::OK, "ready\n"),
             Err(problem) => reply::failure(&problem),
         }
     }

@@ -93,8 +93,10 @@ pub async fn serve<L: Listener>(
 async fn upkeep(shared: Arc<Shared>, every: Duration) {
     loop {
         sleep(every.max(Duration::from_millis(1))).await;
-        for hub in shared.spaces.opened() {
-            let space = hub.space().to_owned();
+        let names: Vec<String> = shared.spaces.opened().iter().map(|hub| hub.space().to_owned()).collect();
+        for space in names {
+            // Taken when it is its turn: a hub whose store failed cannot be opened again as long as it is held.
+            let Some(hub) = shared.spaces.get_open(&space) else { continue };
             let maintain = move || hub.maintain();
             let done = match shared.inline {
                 true => maintain(),

@@ -1,9 +1,13 @@
 //! The server beside its protocol: other servers, events, shutting down, what operators look at.
 
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use sync_core::transport::{PullRequest, PushRequest};
-use sync_core::{Spaces, Transport, Verdict};
+use sync_core::{
+    Checkpoint, Heads, Hub, KeyValue, MemoryStore, Position, Spaces, Store, StoreError, Transport, Verdict,
+};
 use sync_http::HttpTransport;
 use sync_http::server::{HubService, RequestLimits, ServeOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -176,6 +180,75 @@ async fn operators_see_how_it_is() {
     assert!(server.ask("HEAD", "/healthz", "", b"").await.body.is_empty());
     service.close();
     assert_eq!(server.ask("GET", "/readyz", "", b"").await.status, 503);
+    server.stop().await;
+}
+
+/// A store that fails, or keeps those waiting who look at it.
+#[derive(Default)]
+struct Stub {
+    store: MemoryStore,
+    fails: AtomicBool,
+    shut: Mutex<()>,
+}
+
+impl Store for Stub {
+    fn heads(&self) -> Result<Heads, StoreError> {
+        drop(self.shut.lock());
+        self.store.heads()
+    }
+    fn append(&self, expected: Position, commits: &[&[u8]]) -> Result<Position, StoreError> {
+        match self.fails.load(SeqCst) {
+            true => Err(StoreError::io("the disk", "it is full")),
+            false => self.store.append(expected, commits),
+        }
+    }
+    fn journal(&self, from: Position, limit: usize) -> Result<Vec<(Position, Vec<u8>)>, StoreError> {
+        self.store.journal(from, limit)
+    }
+    fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+        self.store.checkpoint(checkpoint)
+    }
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.get(key)
+    }
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<KeyValue>, StoreError> {
+        self.store.range(from, to, limit)
+    }
+    fn reclaim(&self) -> Result<(), StoreError> {
+        self.store.reclaim()
+    }
+}
+
+#[tokio::test]
+async fn one_whose_store_failed_is_not_ready_until_it_is_open_again() {
+    let store = Arc::new(Stub::default());
+    let single = Server::start(HubService::for_hub(Hub::builder().open(store.clone()).unwrap())).await;
+    let body = actions(&[create("a", 1)]);
+    assert_eq!(single.ask("GET", "/readyz", "", b"").await.status, 200);
+    store.fails.store(true, SeqCst);
+    assert_eq!(single.push(&body).await.status, 500);
+    assert_eq!(single.ask("GET", "/readyz", "", b"").await.status, 503);
+    store.fails.store(false, SeqCst);
+    assert_eq!(single.ask("GET", "/readyz", "", b"").await.status, 503, "nobody opens it again");
+    single.stop().await;
+
+    let store = Arc::new(Stub::default());
+    let kept = store.clone();
+    let spaces = Spaces::new(Hub::builder().name("home"), move |space| match (space, kept.fails.load(SeqCst)) {
+        ("team", true) => Err(StoreError::io("the disk", "it is full")),
+        ("team", false) => Ok(kept.clone()),
+        _ => Ok(Arc::new(MemoryStore::new())),
+    });
+    let server = Server::start(HubService::new(spaces)).await;
+    let push = || server.ask("POST", "/spaces/team/sync/actions", V1, body.as_bytes());
+    assert_eq!(server.ask("GET", "/spaces/team/sync/hello", V1, b"").await.status, 200);
+    store.fails.store(true, SeqCst);
+    assert_eq!(push().await.status, 500);
+    assert_eq!(server.ask("GET", "/readyz", "", b"").await.status, 503);
+    store.fails.store(false, SeqCst);
+    // Nobody else asks for the space.
+    assert_eq!(server.ask("GET", "/readyz", "", b"").await.status, 200);
+    assert_eq!(push().await.status, 200);
     server.stop().await;
 }
 
