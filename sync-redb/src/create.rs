@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use redb::backends::FileBackend;
-use redb::{Database, ReadableDatabase};
+use redb::{Database, ReadableDatabase, StorageBackend};
 use tempfile::NamedTempFile;
 
 use crate::fault::Fault;
@@ -26,7 +26,7 @@ const CHECKED_BYTES: u64 = 64 << 20;
 const TRIES: usize = 5;
 
 /// How to open or make a database that takes up `bytes` now.
-pub(crate) fn builder(bytes: u64) -> redb::Builder {
+fn builder(bytes: u64) -> redb::Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES);
     builder.set_check_integrity_on_open((1..=CHECKED_BYTES).contains(&bytes));
@@ -45,8 +45,15 @@ pub(crate) fn open_or_make(path: &Path) -> Result<Database, Fault> {
     }
 }
 
+/// Opens the database in a storage, or makes it there.
+pub(crate) fn over(backend: impl StorageBackend) -> Result<Database, Fault> {
+    let database = builder(backend.len()?).create_with_backend(backend)?;
+    ready(&database)?;
+    Ok(database)
+}
+
 /// Makes the tables, unless they are there.
-pub(crate) fn ready(database: &Database) -> Result<(), Fault> {
+fn ready(database: &Database) -> Result<(), Fault> {
     if !layout::is_ready(&database.begin_read()?)? {
         let txn = database.begin_write()?;
         layout::make(&txn)?;
@@ -55,7 +62,8 @@ pub(crate) fn ready(database: &Database) -> Result<(), Fault> {
     Ok(())
 }
 
-fn open(path: &Path) -> Result<Database, Fault> {
+/// Opens the file, which is there.
+pub(crate) fn open(path: &Path) -> Result<Database, Fault> {
     // redb would make a database of it, in place; and the file may have held one.
     let bytes = fs::metadata(path)?.len();
     if bytes == 0 {

@@ -1,10 +1,10 @@
 //! A file that holds spaces.
 
 use std::any::type_name;
-use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::{fmt, io};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, WriteTransaction};
 use sync_core::StoreError;
@@ -28,29 +28,50 @@ impl RedbFile {
     /// [`StoreError::Io`], also if the directory is missing.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
-        Self::new(path.display().to_string(), || create::open_or_make(path))
+        let place = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        // Never made: a file that was removed meanwhile would begin its positions once more.
+        let again: Box<Open> = Box::new(move || create::open(&place));
+        Self::new(path.display().to_string(), || create::open_or_make(path), Some(again))
     }
 
     /// Opens a database over any storage of bytes: a browser's, or one that fails on purpose. The storage sees to
     /// locks, and to being complete or empty when making the database in it was interrupted.
     ///
+    /// redb takes the storage for itself, so after a failed write it cannot be opened anew here: nothing is written any
+    /// more until the program makes another `RedbFile`. [`with_backends`](Self::with_backends) goes on by itself.
+    ///
     /// # Errors
     /// As [`open`](Self::open).
     pub fn with_backend<B: StorageBackend>(backend: B) -> Result<Self, StoreError> {
-        Self::new(type_name::<B>().to_owned(), || {
-            let database = create::builder(backend.len()?).create_with_backend(backend)?;
-            create::ready(&database)?;
-            Ok(database)
-        })
+        Self::new(type_name::<B>().to_owned(), || create::over(backend), None)
     }
 
-    fn new(what: String, open: impl FnOnce() -> Result<Database, Fault>) -> Result<Self, StoreError> {
+    /// As [`with_backend`](Self::with_backend), over a storage that `open` gives again after a failed write, once the one
+    /// that it gave before was closed.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn with_backends<B: StorageBackend>(
+        open: impl Fn() -> io::Result<B> + Send + Sync + 'static,
+    ) -> Result<Self, StoreError> {
+        let open = move || create::over(open()?);
+        let first = caught(&open);
+        Self::new(type_name::<B>().to_owned(), || first, Some(Box::new(open)))
+    }
+
+    fn new(
+        what: String,
+        open: impl FnOnce() -> Result<Database, Fault>,
+        again: Option<Box<Open>>,
+    ) -> Result<Self, StoreError> {
         let database = caught(open).map_err(|fault| fault.about(&what))?;
-        let database = RwLock::new(Some(database));
-        Ok(Self(Arc::new(Shared { what, database, panicked: AtomicBool::new(false) })))
+        let opened = RwLock::new(Opened { database: Ok(database), times: 1 });
+        let (panicked, failed) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Self(Arc::new(Shared { what, again, opened, panicked, failed })))
     }
 
-    /// A space's store; the space is made when it is first written to.
+    /// A space's store; the space is made when it is first written to. After a failed write the file is opened anew here,
+    /// and of the stores that were given before none writes any more.
     ///
     /// # Errors
     /// The file's.
@@ -120,68 +141,138 @@ pub(crate) enum Kind {
     Settled,
 }
 
-/// The open database. Every use of it goes through one of the four methods here.
+/// How the database is opened again.
+type Open = dyn Fn() -> Result<Database, Fault> + Send + Sync;
+
+/// The open database. Every use of it goes through one of the methods here.
 pub(crate) struct Shared {
     what: String,
-    /// Calls share it; what needs the database to itself takes it alone. Empty once closed.
-    database: RwLock<Option<Database>>,
+    again: Option<Box<Open>>,
+    /// Calls share it; what needs the database to itself takes it alone.
+    opened: RwLock<Opened>,
     /// redb fell over something: what it holds in memory is not to be trusted with writing.
     panicked: AtomicBool,
+    /// The disk failed: nobody knows what reached it, so nothing is written until the database was opened anew. Set while
+    /// `opened` is shared, taken back by the one who has it alone.
+    failed: AtomicBool,
+}
+
+struct Opened {
+    /// Or why it is not open.
+    database: Result<Database, Reopen>,
+    /// How often it was opened. A store writes only to what was open when it was given: what its holder knows of the file
+    /// may be wrong since.
+    times: u64,
 }
 
 impl Shared {
     /// Looks at the state as of now; waits for no writer.
-    pub(crate) fn read<T>(&self, look: impl FnOnce(&ReadTransaction) -> Result<T, Fault>) -> Result<T, StoreError> {
-        self.shared(|database| look(&database.begin_read()?))
+    pub(crate) fn read<T>(&self, look: impl Fn(&ReadTransaction) -> Result<T, Fault>) -> Result<T, StoreError> {
+        let read = || self.shared(|opened| look(&opened.database()?.begin_read()?));
+        let read = read().or_else(|fault| match fault {
+            // Behind a failure redb reads only what it has in memory.
+            Fault::Redb(redb::Error::PreviousIo) | Fault::Reopen(Reopen::FailedWrite) => {
+                self.recover().and_then(|_| read())
+            }
+            fault => Err(fault),
+        });
+        self.told(read)
     }
 
-    /// Makes a change, all of it or, if it ends in an error, nothing.
+    /// Makes a change, all of it or, if it ends in an error, nothing; for a store that was given when the database had
+    /// been opened so many times.
     pub(crate) fn write<T>(
         &self,
+        times: u64,
         kind: Kind,
         change: impl FnOnce(&WriteTransaction) -> Result<T, Fault>,
     ) -> Result<T, StoreError> {
-        self.shared(|database| {
+        let written = self.shared(|opened| {
+            if opened.times != times {
+                return Err(Fault::Reopen(Reopen::FailedWrite));
+            }
             self.check()?;
-            let mut txn = database.begin_write()?;
+            let mut txn = opened.database()?.begin_write()?;
             // Waiting for another writer may have been waiting for its failure.
             self.check()?;
             txn.set_quick_repair(kind == Kind::Settled);
             let value = change(&txn)?;
             txn.commit()?;
             Ok(value)
-        })
+        });
+        self.told(written)
     }
 
-    fn shared<T>(&self, call: impl FnOnce(&Database) -> Result<T, Fault>) -> Result<T, StoreError> {
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        self.told(caught(|| call(database.as_ref().ok_or(Fault::Reopen(Reopen::Closed))?)))
+    /// How often the database was opened, for a store that is about to be given. Opens it anew first if it failed.
+    pub(crate) fn times(&self) -> Result<u64, StoreError> {
+        if self.failed.load(Ordering::SeqCst) {
+            return self.told(self.recover());
+        }
+        Ok(self.opened.read().unwrap_or_else(PoisonError::into_inner).times)
+    }
+
+    /// Opens the database anew if it failed and it is known how. Waits until no call is under way.
+    fn recover(&self) -> Result<u64, Fault> {
+        let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
+        let is_closed = matches!(opened.database, Err(Reopen::Closed));
+        let is_given_up = is_closed || self.panicked.load(Ordering::SeqCst);
+        if let (true, false, Some(again)) = (self.failed.load(Ordering::SeqCst), is_given_up, &self.again) {
+            // It can be open only once. What closing it fails with is what it failed with before.
+            let before = std::mem::replace(&mut opened.database, Err(Reopen::FailedWrite));
+            let _ = caught(|| Ok(before.map(Database::close)));
+            opened.times += 1;
+            opened.database = Ok(caught(again)?);
+            self.failed.store(false, Ordering::SeqCst);
+        }
+        Ok(opened.times)
+    }
+
+    fn shared<T>(&self, call: impl FnOnce(&Opened) -> Result<T, Fault>) -> Result<T, Fault> {
+        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+        // Noted before the database may be opened anew: what failed is this one.
+        self.noted(caught(|| call(&opened)))
     }
 
     fn exclusively<T>(&self, call: impl FnOnce(&mut Database) -> Result<T, Fault>) -> Result<T, StoreError> {
-        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
-        self.told(caught(|| {
+        let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
+        let done = self.noted(caught(|| {
             self.check()?;
-            call(database.as_mut().ok_or(Fault::Reopen(Reopen::Closed))?)
-        }))
+            call(opened.database.as_mut().map_err(|why| Fault::Reopen(*why))?)
+        }));
+        self.told(done)
     }
 
     fn close(&self) -> Result<(), Fault> {
-        let database = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+        let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
+        let database = std::mem::replace(&mut opened.database, Err(Reopen::Closed));
         caught(|| Ok(database.map_or(Ok(()), Database::close)?))
     }
 
+    fn noted<T>(&self, done: Result<T, Fault>) -> Result<T, Fault> {
+        match &done {
+            Err(Fault::Panicked(_)) => self.panicked.store(true, Ordering::SeqCst),
+            Err(Fault::Redb(redb::Error::Io(_) | redb::Error::PreviousIo)) => self.failed.store(true, Ordering::SeqCst),
+            _ => {}
+        }
+        done
+    }
+
     fn told<T>(&self, done: Result<T, Fault>) -> Result<T, StoreError> {
-        done.map_err(|fault| {
-            if matches!(fault, Fault::Panicked(_)) {
-                self.panicked.store(true, Ordering::SeqCst);
-            }
-            fault.about(&self.what)
-        })
+        done.map_err(|fault| fault.about(&self.what))
     }
 
     fn check(&self) -> Result<(), Fault> {
-        if self.panicked.load(Ordering::SeqCst) { Err(Fault::Reopen(Reopen::Damage)) } else { Ok(()) }
+        match (self.panicked.load(Ordering::SeqCst), self.failed.load(Ordering::SeqCst)) {
+            (true, _) => Err(Fault::Reopen(Reopen::Damage)),
+            (false, true) => Err(Fault::Reopen(Reopen::FailedWrite)),
+            (false, false) => Ok(()),
+        }
+    }
+}
+
+impl Opened {
+    fn database(&self) -> Result<&Database, Fault> {
+        self.database.as_ref().map_err(|why| Fault::Reopen(*why))
     }
 }
 
@@ -201,7 +292,7 @@ mod tests {
         let file = RedbFile::with_backend(redb::backends::InMemoryBackend::new()).unwrap();
         let store = file.space("space").unwrap();
         sync_core::Store::append(&store, 0, &[b"one"]).unwrap();
-        let told = file.0.write(Kind::Quick, |txn| {
+        let told = file.0.write(1, Kind::Quick, |txn| {
             let _open = txn.open_table(layout::MAP)?;
             panic!("a page without sense");
             #[allow(unreachable_code)]
@@ -215,5 +306,25 @@ mod tests {
         assert_eq!(file.reclaim().unwrap_err().code(), "store_io");
         assert_eq!(sync_core::Store::heads(&store).unwrap().last, 1, "reading goes on");
         file.close().unwrap();
+    }
+
+    /// A disk cannot be made to fail below a path: what a failure leaves is set here.
+    #[test]
+    fn a_file_with_a_path_is_opened_anew_and_never_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hub.redb");
+        let file = RedbFile::open(&path).unwrap();
+        let before = file.space("space").unwrap();
+        sync_core::Store::append(&before, 0, &[b"one"]).unwrap();
+        file.0.failed.store(true, Ordering::SeqCst);
+        assert_eq!(sync_core::Store::append(&before, 1, &[b"two"]).unwrap_err().code(), "store_io");
+        let anew = file.space("space").unwrap();
+        assert_eq!(sync_core::Store::append(&anew, 1, &[b"two"]).unwrap(), 2);
+        assert_eq!(sync_core::Store::append(&before, 2, &[b"three"]).unwrap_err().code(), "store_io");
+
+        file.0.failed.store(true, Ordering::SeqCst);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(file.space("space").unwrap_err().code(), "store_io");
+        assert!(!path.exists());
     }
 }

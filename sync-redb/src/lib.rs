@@ -25,7 +25,8 @@
 //!   up to 64 MiB are read and checked as a whole (a millisecond a megabyte). redb trusts the pages of larger ones, and
 //!   there the callers' own checksums find a changed row, and [`RedbFile::verify`] the rest. Where redb falls over
 //!   damage, its panic is caught and is `Damaged` too (in programs that unwind).
-//! - **After a failed write nothing more is written** until the file is opened anew; reads go on.
+//! - **After a failed write nothing more is written** until the file is opened anew, which [`RedbFile::space`] does; the
+//!   stores that were given before go on reading, and refuse to write: whoever holds one takes another and reads anew.
 //!
 //! A file belongs to one process at a time; within it, clone the [`RedbFile`] or the [`RedbStore`].
 //! A larger file that was not closed (the process was killed) is read as a whole too when it is opened next, which took

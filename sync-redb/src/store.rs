@@ -21,6 +21,8 @@ pub struct RedbStore {
 
 struct Space {
     name: String,
+    /// How often the file had been opened when this was given.
+    times: u64,
     /// Given once, at the first write, and kept for ever.
     number: OnceLock<u32>,
 }
@@ -35,7 +37,8 @@ impl RedbStore {
     }
 
     pub(crate) fn of(file: RedbFile, name: &str) -> Result<Self, StoreError> {
-        let store = Self { file, space: Arc::new(Space { name: name.to_owned(), number: OnceLock::new() }) };
+        let space = Space { name: name.to_owned(), times: file.0.times()?, number: OnceLock::new() };
+        let store = Self { file, space: Arc::new(space) };
         store.file.0.read(|txn| store.number(txn))?;
         Ok(store)
     }
@@ -99,7 +102,7 @@ impl Store for RedbStore {
             let last = self.heads()?.last;
             return if last == expected { Ok(last) } else { Err(StoreError::Moved { last }) };
         }
-        self.file.0.write(Kind::Quick, |txn| {
+        self.file.0.write(self.space.times, Kind::Quick, |txn| {
             let row = SpaceRow::find_or_make(txn, &self.space.name)?;
             let mut journal = txn.open_table(JOURNAL)?;
             let mut last = row.last(&journal)?;
@@ -121,7 +124,7 @@ impl Store for RedbStore {
     }
 
     fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
-        self.file.0.write(Kind::Settled, |txn| {
+        self.file.0.write(self.space.times, Kind::Settled, |txn| {
             let mut row = SpaceRow::find_or_make(txn, &self.space.name)?;
             if row.covers > checkpoint.covers {
                 let last = row.last(&txn.open_table(JOURNAL)?)?;
