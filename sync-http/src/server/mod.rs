@@ -28,6 +28,7 @@ mod reply;
 mod route;
 mod serve;
 mod service;
+mod streams;
 mod timed;
 
 pub use auth::{Anyone, Authenticate, Refusal, Tokens};

@@ -56,7 +56,8 @@ pub struct ServeOptions {
     pub header_time: Duration,
     /// How long a connection may wait for its next request.
     pub idle_time: Duration,
-    /// How long a client may take to read nothing of what is ready for it.
+    /// How long a client may take to read nothing of what is ready for it; over HTTP/2, for 16 KiB of a reply: then that
+    /// stream alone is cut.
     pub write_time: Duration,
     /// How long requests may go on after the shutdown was asked for.
     pub grace: Duration,

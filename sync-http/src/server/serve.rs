@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use sync_core::Maintained;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 use super::activity::{Activity, Noted};
 use super::options::ServeOptions;
 use super::service::{HubService, Shared};
+use super::streams::Streams;
 use super::timed::Timed;
 
 /// Where connections come from: a socket, or what does TLS on one.
@@ -152,8 +153,8 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     shared.metrics.connections.leave();
 }
 
-fn builder(options: &ServeOptions) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+fn builder(options: &ServeOptions) -> Builder<Streams> {
+    let mut builder = Builder::new(Streams { write_time: options.write_time });
     // hyper's own deadlines are off without a timer. The one for heads would be one for idling too: `Timed` has both.
     builder
         .http1()

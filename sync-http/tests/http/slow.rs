@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use sync_core::Spaces;
 use sync_http::server::{HubService, RequestLimits, ServeOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -87,6 +90,44 @@ async fn one_who_reads_nothing_is_cut() {
     let metrics = server.ask("GET", "/metrics", "", b"").await;
     let text = String::from_utf8(metrics.body).unwrap();
     assert!(text.contains("sync_connections 1\n"), "{text}");
+    server.stop().await;
+}
+
+/// Of a stream that stands still the connection sees nothing.
+#[tokio::test]
+async fn a_stream_of_which_nothing_is_read_is_cut_and_no_other_of_its_connection() {
+    let time = Duration::from_secs(1);
+    let options = ServeOptions { write_time: time, ..ServeOptions::default() };
+    let server = Server::with_options(HubService::for_hub(hub()), options).await;
+    let filler = "x".repeat(100_000);
+    for n in 1..=10 {
+        let action = create("a", n).replace("\"t\"", &format!("\"{filler}{n}\""));
+        assert_eq!(server.push(actions(&[action])).await.status, 200);
+    }
+    let (mut sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(20_000)
+        .handshake::<_, Empty<Bytes>>(TokioIo::new(server.connect().await))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let mut ask = |path: &str| {
+        let request = http::Request::get(format!("{}{path}", server.url())).header("sync-protocol", "1");
+        sender.send_request(request.body(Empty::new()).unwrap())
+    };
+    let mut live = ask("/sync/live?since=0").await.unwrap().into_body();
+    let stalled = ask("/sync/actions?since=0").await.unwrap().into_body();
+    // Who reads, however slowly, gets all.
+    let mut slow = ask("/sync/actions?since=0&limit=2").await.unwrap().into_body();
+    let (began, mut bytes) = (Instant::now(), 0);
+    while let Some(frame) = slow.frame().await {
+        bytes += frame.expect("it is not cut").into_data().unwrap().len();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    assert!(bytes > 200_000 && began.elapsed() > time, "{bytes} bytes in {:?}", began.elapsed());
+    stalled.collect().await.expect_err("it was cut");
+    // The others went on all the while.
+    assert_eq!(ask("/healthz").await.unwrap().into_body().collect().await.unwrap().to_bytes(), "ok\n");
+    assert!(live.frame().await.expect("it goes on").is_ok());
     server.stop().await;
 }
 
