@@ -96,7 +96,12 @@ impl Shared {
             open.and_then(|hub| self.pages.find(&hub, &request, media, coding).map(|page| (hub, page)))
         {
             self.metrics.served(page.entries as usize);
-            return Ok(reply::page(&page, hub.now(), coding, known.as_deref()));
+            let reply = move |now| reply::page(&page, now, coding, known.as_deref());
+            return match coding.joins() {
+                true => Ok(reply(hub.now())),
+                // It is compressed once more, with the time in it.
+                false => self.call(space, move |hub, _| Ok(reply(hub.now()))).await,
+            };
         }
         self.call(space, move |hub, shared| {
             let page = made(hub, &request, media)?.compressed(coding);

@@ -1,7 +1,7 @@
 //! The server beside its protocol: other servers, events, shutting down, what operators look at.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use sync_core::transport::{PullRequest, PushRequest};
@@ -188,12 +188,14 @@ async fn operators_see_how_it_is() {
 struct Stub {
     store: MemoryStore,
     fails: AtomicBool,
-    shut: Mutex<()>,
+    shut: AtomicBool,
 }
 
 impl Store for Stub {
     fn heads(&self) -> Result<Heads, StoreError> {
-        drop(self.shut.lock());
+        while self.shut.load(SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         self.store.heads()
     }
     fn append(&self, expected: Position, commits: &[&[u8]]) -> Result<Position, StoreError> {
@@ -249,6 +251,36 @@ async fn one_whose_store_failed_is_not_ready_until_it_is_open_again() {
     // Nobody else asks for the space.
     assert_eq!(server.ask("GET", "/readyz", "", b"").await.status, 200);
     assert_eq!(push().await.status, 200);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_kept_page_is_compressed_where_nobody_is_kept_waiting() {
+    let store = Arc::new(Stub::default());
+    let hub = Hub::builder().open(store.clone()).unwrap();
+    let limits = RequestLimits { calls: 1, ..RequestLimits::default() };
+    let server = Server::start(HubService::builder(Spaces::single(hub)).limits(limits).build()).await;
+    let many: Vec<_> = (1..=50).map(|n| create("a", n)).collect();
+    server.push(actions(&many)).await;
+    let ask = async |coding: &str| {
+        let headers = format!("{V1}Accept-Encoding: {coding}\r\n");
+        server.ask("GET", "/sync/actions?since=0&limit=20", &headers, b"").await.status
+    };
+    for coding in ["gzip", "zstd", "identity"] {
+        assert_eq!(ask(coding).await, 200);
+    }
+    store.shut.store(true, SeqCst);
+    let mut hello = server.connect().await;
+    hello.write_all(&request("GET", "/sync/hello", V1, b"")).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    // All places for work that blocks are taken: what is kept as it is sent needs none.
+    for coding in ["zstd", "identity"] {
+        assert_eq!(timeout(Duration::from_secs(5), ask(coding)).await, Ok(200), "{coding}");
+    }
+    assert!(timeout(Duration::from_millis(300), ask("gzip")).await.is_err(), "it was compressed where others wait");
+    store.shut.store(false, SeqCst);
+    assert_eq!(ask("gzip").await, 200);
+    assert_eq!(Reply::read(&mut hello).await.status, 200);
     server.stop().await;
 }
 
