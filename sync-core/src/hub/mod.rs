@@ -280,8 +280,7 @@ impl Hub {
 
     /// Whether the store failed, so that nothing more is accepted until it is opened again.
     pub fn has_failed(&self) -> bool {
-        // Only from another process's writes a hub finds back by itself.
-        self.inner.journal.failure().is_some_and(|error| !matches!(*error, StoreError::Moved { .. }))
+        self.inner.journal.failure().is_some_and(|error| !error.is_retryable())
     }
 
     /// What the hub takes.

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
@@ -12,10 +12,7 @@ use super::support::*;
 use sync_core::hub::Proposed;
 use sync_core::transport::compact::{self, PackedPage};
 use sync_core::transport::{Limits, PullRequest, PushRequest, Rejection, Transport};
-use sync_core::{
-    Checkpoint, Fields, Heads, Hub, Id, KeyValue, MemoryStore, Offer, Op, Position, Spaces, Store, StoreError,
-    Syncable, Validate, Value,
-};
+use sync_core::{Fields, Hub, Id, MemoryStore, Offer, Op, Spaces, Store, StoreError, Syncable, Validate, Value};
 
 #[test]
 fn a_store_belongs_to_one_hub_and_space() {
@@ -98,50 +95,6 @@ fn a_space_whose_store_failed_is_opened_again() {
     assert!(!hub.has_failed());
     assert_eq!(push_words(&hub, std::slice::from_ref(&two)), "error hub");
     assert!(hub.has_failed());
-    assert_eq!(push_words(&spaces.get("team").unwrap(), &[two]), "2");
-}
-
-/// A store that somebody else has locked for as long as a test says so.
-struct Locking(Arc<MemoryStore>, Arc<AtomicBool>);
-
-impl Store for Locking {
-    fn heads(&self) -> Result<Heads, StoreError> {
-        self.0.heads()
-    }
-    fn append(&self, expected: Position, commits: &[&[u8]]) -> Result<Position, StoreError> {
-        match self.1.load(Ordering::SeqCst) {
-            true => Err(StoreError::Locked { what: "the store".to_owned() }),
-            false => self.0.append(expected, commits),
-        }
-    }
-    fn journal(&self, from: Position, limit: usize) -> Result<Vec<(Position, Vec<u8>)>, StoreError> {
-        self.0.journal(from, limit)
-    }
-    fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
-        self.0.checkpoint(checkpoint)
-    }
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.0.get(key)
-    }
-    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<KeyValue>, StoreError> {
-        self.0.range(from, to, limit)
-    }
-    fn reclaim(&self) -> Result<(), StoreError> {
-        self.0.reclaim()
-    }
-}
-
-#[test]
-fn a_space_goes_on_after_its_store_was_locked_for_a_moment() {
-    let (store, locked) = (Arc::new(MemoryStore::new()), Arc::new(AtomicBool::new(false)));
-    let is_locked = locked.clone();
-    let spaces = Spaces::new(builder(), move |_| Ok(Arc::new(Locking(store.clone(), is_locked.clone()))));
-    let mut a = Client::new("a");
-    let (one, two) = (a.create("1", "one"), a.create("2", "two"));
-    assert_eq!(push_words(&spaces.get("team").unwrap(), &[one]), "1");
-    locked.store(true, Ordering::SeqCst);
-    assert_eq!(push_words(&spaces.get("team").unwrap(), std::slice::from_ref(&two)), "error hub");
-    locked.store(false, Ordering::SeqCst);
     assert_eq!(push_words(&spaces.get("team").unwrap(), &[two]), "2");
 }
 

@@ -33,7 +33,6 @@ mod threads {
 
     pub(crate) mod thread {
         pub(crate) use shuttle::thread::*;
-        pub(crate) use std::thread::panicking;
     }
 }
 
