@@ -3,14 +3,13 @@
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use tempfile::NamedTempFile;
-
 use crate::device::Device;
 use crate::failure::Failure;
 use crate::json::NoteJson;
 use crate::list::{Dated, Item, each};
 use crate::out::{Out, remark};
 use crate::progress::Progress;
+use crate::target::Target;
 use crate::text::count;
 
 pub(crate) fn export(device: &Device, file: Option<&Path>, out: &mut Out) -> Result<(), Failure> {
@@ -20,11 +19,9 @@ pub(crate) fn export(device: &Device, file: Option<&Path>, out: &mut Out) -> Res
             Item::Deleted(_) => Ok(()),
         });
     };
-    let failed = |error: io::Error| Failure::file(path.display().to_string(), error);
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // The file is there when it is complete, and until then what was there before.
-    let new = new_file(parent).map_err(failed)?;
-    let mut writer = BufWriter::new(new);
+    let target = Target::at(path, device)?;
+    let failed = |error: io::Error| target.failed(error);
+    let mut writer = BufWriter::new(target.writer()?);
     let progress = Progress::notes();
     let mut notes = 0;
     let read = each(device, false, |item| {
@@ -36,18 +33,9 @@ pub(crate) fn export(device: &Device, file: Option<&Path>, out: &mut Out) -> Res
         }
         Ok(())
     });
-    let new = writer.into_inner().map_err(|error| failed(error.into_error()))?;
-    new.as_file().sync_all().map_err(failed)?;
-    new.persist(path).map_err(|refused| failed(refused.error))?;
+    writer.flush().map_err(failed)?;
     progress.end();
+    target.complete()?;
     remark(format_args!("exported {}", count(notes, "note")));
     read
-}
-
-/// A file that others may read as far as they may what this user makes.
-pub(crate) fn new_file(folder: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
 }

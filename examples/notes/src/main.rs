@@ -23,6 +23,7 @@ mod show;
 mod snapshot;
 mod status;
 mod sync;
+mod target;
 mod text;
 mod verify;
 mod watch;

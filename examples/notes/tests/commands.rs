@@ -183,6 +183,45 @@ fn a_snapshot_carries_what_the_hub_accepted() {
     ben.fails(2, &["import"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn an_export_goes_where_its_path_leads() {
+    let folder = folder();
+    let device = Device::new(folder.path(), "ana");
+    device.add(&["T", "--id", "n"]);
+    let lines = device.ok(&["export"]);
+    let at = |name: &str| folder.path().join(name);
+    let export = |path: &std::path::Path| device.ok(&["export", path.to_str().unwrap()]);
+    // Behind a link, to what is there and to what is not yet.
+    write(&at("old"), "what was there");
+    for (link, file) in [("to-old", "old"), ("to-new", "new")] {
+        std::os::unix::fs::symlink(file, at(link)).unwrap();
+        export(&at(link));
+        assert_eq!(std::fs::read_to_string(at(file)).unwrap(), lines, "{link}");
+        assert!(at(link).is_symlink(), "{link}");
+    }
+    // Into a pipe, which stays one.
+    let made = std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap();
+    assert!(made.success());
+    let pipe = at("pipe");
+    let reader = std::thread::spawn(move || std::fs::read_to_string(pipe).unwrap());
+    export(&at("pipe"));
+    assert_eq!(reader.join().unwrap(), lines);
+    assert!(!at("pipe").is_file());
+    export(std::path::Path::new("/dev/null"));
+    // Standard output by its name, behind what was in the file before.
+    assert_eq!(export(std::path::Path::new("/dev/stdout")), lines);
+    write(&at("log"), "before\n");
+    let log = std::fs::File::options().append(true).open(at("log")).unwrap();
+    let status = device.command(&["export", "/dev/stdout"]).stdout(log).status().unwrap();
+    assert!(status.success());
+    assert_eq!(std::fs::read_to_string(at("log")).unwrap(), "before\n".to_owned() + &lines);
+    // A snapshot there is nothing but the snapshot.
+    device.ok(&["export", "--snapshot", at("file").to_str().unwrap()]);
+    let output = device.command(&["export", "--snapshot", "/dev/stdout"]).output().unwrap();
+    assert_eq!(output.stdout, std::fs::read(at("file")).unwrap());
+}
+
 #[test]
 fn thousands_are_imported_and_every_one_is_there() {
     let folder = folder();

@@ -9,6 +9,7 @@
 //! | an unknown `type` | – | `an_action_that_is_wrong_...` |
 //! | a value over the hub's limit | `what_the_hub_would_refuse_for_its_size_is_refused_at_once` | the same, `bodies_are_bounded_compressed_or_not` |
 //! | no database; one in use | `files_that_are_no_database_are_left_as_they_are`, `a_file_that_another_process_has_...` | – |
+//! | the notes' own file as the one to write | `notes_are_never_written_over_their_own_file` | – |
 //! | a hub that answers nonsense | `what_is_no_hub_is_said_to_be_none` | `nonsense_is_called_so` |
 //! | an entity that no longer decodes | `a_damaged_row_does_not_hide_the_others` | – |
 
@@ -17,7 +18,7 @@ mod support;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use support::{Device, HubProcess, Ran, fed, folder, notes, write};
+use support::{Device, HubProcess, Ran, fed, files, folder, notes, write};
 
 #[test]
 fn usage_mistakes_end_with_2() {
@@ -208,6 +209,42 @@ fn answering(reply: String) -> String {
         }
     });
     url
+}
+
+#[test]
+fn notes_are_never_written_over_their_own_file() {
+    let folder = folder();
+    let device = Device::new(folder.path(), "ana");
+    device.add(&["T", "--id", "n"]);
+    let spelled = folder.path().join(".").join("ana.redb");
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "links are made where there are some"))]
+    let mut names = vec![device.file.clone(), spelled];
+    #[cfg(unix)]
+    {
+        let (link, hard) = (folder.path().join("link"), folder.path().join("hard"));
+        std::os::unix::fs::symlink("ana.redb", &link).unwrap();
+        std::fs::hard_link(&device.file, &hard).unwrap();
+        names.extend([link, hard]);
+    }
+    let there = files(folder.path());
+    for name in &names {
+        let path = name.to_str().unwrap();
+        for args in [&["export", path][..], &["export", "--snapshot", path]] {
+            let said = device.fails(1, args);
+            assert!(said.contains("the file of the notes themselves"), "{said}");
+        }
+        let through = Device::new(folder.path(), "ana");
+        assert_eq!(through.json(&["show", "n", "--json"])["title"], "T", "{path}");
+    }
+    // As it is when the notes are named by the link.
+    #[cfg(unix)]
+    {
+        let mut linked = notes();
+        linked.arg("--db").arg(folder.path().join("link")).arg("export").arg(&device.file);
+        assert!(Ran::of(linked.output().unwrap()).fails(1).contains("the file of the notes themselves"));
+    }
+    assert_eq!(files(folder.path()), there);
+    assert!(device.ok(&["verify"]).ends_with("sound\n"));
 }
 
 #[test]

@@ -215,6 +215,15 @@ impl Drop for HubProcess {
     }
 }
 
+/// The names of what is in a folder.
+pub(crate) fn files(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("the folder can be read");
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
+    let mut names: Vec<_> = entries.map(|entry| name(entry).into_string().expect("a name")).collect();
+    names.sort();
+    names
+}
+
 pub(crate) fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
