@@ -35,7 +35,11 @@ pub(crate) fn export(device: &Device, file: Option<&Path>, out: &mut Out) -> Res
     });
     writer.flush().map_err(failed)?;
     progress.end();
+    read.map_err(|failure| match failure {
+        Failure::Told => target.lacking(),
+        other => other,
+    })?;
     target.complete()?;
     remark(format_args!("exported {}", count(notes, "note")));
-    read
+    Ok(())
 }

@@ -56,6 +56,17 @@ impl Target {
         matches!(self.way, Way::Output(_))
     }
 
+    /// The failure of what lacks a part, of which was told: a complete file that is there is worth more.
+    pub(crate) fn lacking(&self) -> Failure {
+        match self.way {
+            Way::Replace { .. } => {
+                let message = format!("{} was left as it was: `notes export` without a file shows the rest", self.name);
+                Failure::own("unreadable", message)
+            }
+            Way::Through(_) | Way::Output(_) => Failure::Told,
+        }
+    }
+
     /// It is complete.
     pub(crate) fn complete(self) -> Result<(), Failure> {
         let Self { name, way } = self;

@@ -279,4 +279,11 @@ fn a_damaged_row_does_not_hide_the_others() {
     }
     let list: serde_json::Value = serde_json::from_str(&device.run(&["list", "--json"]).out).unwrap();
     assert_eq!(list.as_array().unwrap().len(), 2);
+    // A backup that lacks a note does not take the place of one that has it.
+    let backup = folder.path().join("backup.jsonl");
+    write(&backup, "complete");
+    let said = device.fails(1, &["export", backup.to_str().unwrap()]);
+    assert!(said.contains("odd") && said.contains("backup.jsonl was left as it was"), "{said}");
+    assert_eq!(std::fs::read(&backup).unwrap(), b"complete");
+    assert_eq!(files(folder.path()), ["ana.redb", "backup.jsonl", "hub.redb"]);
 }
