@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
+use std::rc::Rc;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -115,6 +117,46 @@ impl fmt::Debug for Merge {
         }
     }
 }
+
+/// A type that `merge = "max"` and `merge = "min"` can compare: its values, as they are stored, order as it does.
+///
+/// What is compared is canonical JSON ([`Value`]): numbers by what they are, texts by their bytes, and everything that
+/// has parts by its spelling, in which `[10]` is less than `[9]` and an enum's variants stand in the order of the
+/// alphabet. So numbers, texts, `bool`, `char` and their `Option`s are ordered, and a type of your own is where you say so:
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use sync_core::{Id, Syncable, entity::Ordered};
+///
+/// #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// #[serde(into = "u8", from = "u8")]
+/// enum Level {
+///     Low,
+///     High,
+/// }
+/// # impl From<Level> for u8 { fn from(level: Level) -> u8 { level as u8 } }
+/// # impl From<u8> for Level { fn from(n: u8) -> Level { if n == 0 { Level::Low } else { Level::High } } }
+///
+/// impl Ordered for Level {} // it is stored as a number that is greater where it is
+///
+/// #[derive(Syncable)]
+/// struct Alarm {
+///     #[sync(id)]
+///     id: Id<Alarm>,
+///     #[sync(merge = "max")]
+///     level: Level,
+/// }
+/// ```
+pub trait Ordered {}
+
+macro_rules! ordered {
+    ($($ty:ty)*) => { $(impl Ordered for $ty {})* };
+}
+ordered!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize f32 f64 bool char);
+ordered!(String Box<str> Rc<str> Arc<str> Cow<'_, str>);
+
+// No value is no bound: what has one is beyond it.
+impl<T: Ordered> Ordered for Option<T> {}
 
 /// What becomes of an edit that is concurrent with a delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, PartialOrd, Ord)]

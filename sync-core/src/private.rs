@@ -11,6 +11,7 @@ pub use uuid::Uuid;
 
 use serde::de::DeserializeOwned;
 
+use crate::entity::Ordered;
 pub use crate::entity::{Entity, Field, FieldError, Fields, Id, Key, Merge, Schema, Tombstone};
 use crate::model::policy::Policy;
 use crate::model::value::{Value, ValueError};
@@ -87,6 +88,18 @@ macro_rules! integers {
 }
 integers!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize);
 
+/// A type that `merge = "max"` and `merge = "min"` can compare.
+#[diagnostic::on_unimplemented(
+    message = "`merge = \"max\"` and `merge = \"min\"` compare values as they are stored, in which `{Self}` may have another order",
+    label = "not known to be ordered as it is stored",
+    note = "make it a number, a text or an `Option` of one, or choose another policy, such as `merge = \"lww\"`",
+    note = "a type of your own that is stored as a number or a text and ordered alike says so with `impl sync_core::entity::Ordered`"
+)]
+pub trait Bound: Stored {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Ordered + Stored> Bound for T {}
+
 /// A type whose elements `merge = "set"` can add and remove.
 #[diagnostic::on_unimplemented(
     message = "`merge = \"set\"` joins the elements of a collection, and `{Self}` is not one",
@@ -150,6 +163,11 @@ pub const fn plain<T: Stored>() -> Codec<T> {
 
 /// A counter.
 pub const fn counter<T: Integer>() -> Codec<T> {
+    plain()
+}
+
+/// A maximum or a minimum.
+pub const fn bound<T: Bound>() -> Codec<T> {
     plain()
 }
 

@@ -39,6 +39,7 @@ fn needs<'a>(model: &Model<'a>) -> Vec<(&'a Type, WherePredicate)> {
     for field in model.with_role(Role::Stored).filter(|field| field.with().is_none()) {
         let bound = match field.merge() {
             Merge::Counter => quote!(Integer),
+            Merge::Max | Merge::Min => quote!(Bound),
             Merge::Set => quote!(Collection),
             _ => quote!(Stored),
         };

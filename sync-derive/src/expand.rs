@@ -46,6 +46,7 @@ fn codecs(model: &Model<'_>) -> TokenStream {
         let of = match (field.with(), field.merge()) {
             (Some(_), _) => quote_spanned!(ty.span()=> with::<Self, #ty, #at>),
             (None, Merge::Counter) => quote_spanned!(ty.span()=> counter::<#ty>),
+            (None, Merge::Max | Merge::Min) => quote_spanned!(ty.span()=> bound::<#ty>),
             (None, Merge::Set) => quote_spanned!(ty.span()=> set::<#ty>),
             (None, _) => quote_spanned!(ty.span()=> plain::<#ty>),
         };

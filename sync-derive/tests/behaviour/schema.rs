@@ -131,3 +131,33 @@ fn an_entity_may_have_nothing_but_an_id() {
     assert_eq!(fields.iter().count(), 0);
     assert_eq!(Empty::from_fields(empty.id, &fields).unwrap().id, empty.id);
 }
+
+/// What `merge = "max"` and `merge = "min"` take, a parameter too.
+#[derive(Syncable)]
+struct Bounds<T> {
+    #[sync(id)]
+    id: Id<Bounds<T>>,
+    #[sync(merge = "max")]
+    parameter: T,
+    #[sync(merge = "min")]
+    text: Option<std::sync::Arc<str>>,
+    #[sync(merge = "max")]
+    letter: char,
+    #[sync(merge = "min")]
+    owned: std::borrow::Cow<'static, str>,
+}
+
+#[test]
+fn bounds_are_ordered_as_they_are_stored() {
+    let stored = |parameter: i64, text: Option<&str>, letter: char, owned: &'static str| {
+        let text = text.map(Into::into);
+        Bounds { id: Id::new(sync_core::Uuid::nil()), parameter, text, letter, owned: owned.into() }
+            .to_fields()
+            .unwrap()
+    };
+    let lesser = stored(9, None, 'z', "Z");
+    let greater = stored(10, Some("a"), 'ä', "a");
+    for name in ["parameter", "text", "letter", "owned"] {
+        assert!(lesser.get(name) < greater.get(name), "{name}");
+    }
+}
