@@ -81,10 +81,19 @@ impl<T: Serialize + DeserializeOwned> Stored for T {}
     label = "not an integer",
     note = "make it an integer such as `i64`, or choose another policy, such as `merge = \"lww\"`"
 )]
-pub trait Integer: Stored {}
+pub trait Integer: Stored {
+    /// The integer that is next to a sum, which may be beyond what the type holds.
+    fn nearest(sum: i128) -> Self;
+}
 
 macro_rules! integers {
-    ($($integer:ty)*) => { $(impl Integer for $integer {})* };
+    ($($integer:ty)*) => {
+        $(impl Integer for $integer {
+            fn nearest(sum: i128) -> Self {
+                Self::try_from(sum).unwrap_or(if sum < 0 { Self::MIN } else { Self::MAX })
+            }
+        })*
+    };
 }
 integers!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize);
 
@@ -161,9 +170,13 @@ pub const fn plain<T: Stored>() -> Codec<T> {
     Codec { encode: Value::encode::<T>, decode: Value::decode::<T> }
 }
 
-/// A counter.
+/// A counter. What devices add unaware of each other may come to more than the type holds, or less: two that sell
+/// the last one of a stock leave -1. That is no reason for nobody to be able to read the entity.
 pub const fn counter<T: Integer>() -> Codec<T> {
-    plain()
+    Codec {
+        encode: Value::encode::<T>,
+        decode: |value| value.as_i128().map_or_else(|| value.decode(), |sum| Ok(T::nearest(sum))),
+    }
 }
 
 /// A maximum or a minimum.

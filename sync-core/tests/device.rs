@@ -6,6 +6,7 @@ mod device {
     mod anew;
     mod cold;
     mod conflicts;
+    mod counter;
     mod crash;
     mod durable;
     mod keep;
