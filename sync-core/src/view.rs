@@ -209,7 +209,8 @@ pub(crate) fn update(
         let Some(value) = is.filter(|_| was != is) else { continue };
         match field.merge {
             Merge::LastWriterWins => writes.assign(field, record, Op::Assign(value.clone())),
-            Merge::First if was.is_some_and(|value| !value.is_null()) => {
+            // What was shown may be a default, which nobody wrote.
+            Merge::First if self::value(field, record).is_some_and(|written| !written.is_null()) => {
                 let message = format!("`{}` is written once and has its value already", field.name);
                 return Err(Refused { field: field.name.into(), message });
             }

@@ -9,6 +9,7 @@ mod device {
     mod counter;
     mod crash;
     mod durable;
+    mod first;
     mod keep;
     mod local;
     mod midway;

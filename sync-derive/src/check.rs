@@ -4,8 +4,9 @@
 //! 2. the entity type's name;
 //! 3. the id: there is one, it is an `Id`, and it is nothing else;
 //! 4. attributes that contradict each other;
-//! 5. serde's `flatten`;
-//! 6. stored names: reserved ones, and two of one name.
+//! 5. defaults that would never be used;
+//! 6. serde's `flatten`;
+//! 7. stored names: reserved ones, and two of one name.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -15,7 +16,7 @@ use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{GenericArgument, Ident, PathArguments, Type};
 
-use crate::attr::{self, Given, Merge};
+use crate::attr::{self, Fallback, Given, Merge};
 use crate::ctxt::Mistakes;
 use crate::model::{Field, Model, Role};
 
@@ -31,6 +32,7 @@ pub(crate) fn check(model: &mut Model<'_>, mistakes: &mut Mistakes) {
         let before = mistakes.count();
         bare_key(field, model.ident, mistakes);
         contradictions(field, mistakes);
+        unused_default(field, mistakes);
         flatten(field, mistakes);
         field.broken |= mistakes.count() > before;
     }
@@ -166,6 +168,19 @@ fn contradictions(field: &Field<'_>, mistakes: &mut Mistakes) {
         let message = "a local field stays on this device and has nothing to merge with: remove `merge` or `local`";
         mistakes.at(merge.place, message);
     }
+}
+
+/// What nothing was added to is empty or zero already, and is never read as a default.
+fn unused_default(field: &Field<'_>, mistakes: &mut Mistakes) {
+    let sync = &field.sync;
+    let (Some(Given { value: Fallback::Path(_), place }), Some(merge)) = (&sync.default, &sync.merge) else { return };
+    let absent = match merge.value {
+        _ if field.role() != Role::Stored => return,
+        Merge::Counter => "a counter that nothing was added to is 0",
+        Merge::Set => "a set that nothing was added to is empty",
+        _ => return,
+    };
+    mistakes.at(*place, format!("{absent}, whatever the function returns: write `default`, or leave it out"));
 }
 
 /// Which of these attributes are there, and where.

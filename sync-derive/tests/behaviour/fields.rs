@@ -17,7 +17,7 @@ struct Note {
     body: Body,
     #[sync(merge = "set", default)]
     tags: BTreeSet<String>,
-    #[sync(merge = "counter", default = "three")]
+    #[sync(default = "three")]
     views: i64,
     #[sync(local, default)]
     scroll: u32,

@@ -16,6 +16,12 @@ struct Wrong {
     local_first: String,
     #[sync(merge = PATH, local)]
     local_own: String,
+    #[sync(merge = "counter", default = "three")]
+    never_absent: i64,
+    #[sync(default = three_of_them, merge = "set")]
+    never_absent_either: Vec<u8>,
+    #[sync(merge = "counter", default)]
+    says_nothing_else: i64,
 }
 
 fn main() {}
