@@ -53,6 +53,10 @@
 //! # Ok::<(), sync_core::Error>(())
 //! ```
 //!
+//! What is kept are fields of the entity. A struct *in* a field is one value: an old program that reads it drops the members
+//! that it does not know, and when it changes the field it writes it without them. What grows should be fields of the
+//! entity, or an entity of its own.
+//!
 //! The same holds for whole types: entities of a type that is not registered are kept, synced, and shown once it is.
 //!
 //! # Renaming
@@ -61,7 +65,10 @@
 //!
 //! In the store too: read the former name with `alias`. Both names are one field from then on, with one value and one
 //! list of conflicts, and a write replaces what it saw under either. But a program that does not know the new name sees
-//! only what was written under the old one, so do it when all devices can be updated.
+//! only what was written under the old one, and after the new program's first edit of the field nothing is left there: it
+//! is absent to the old program, which can read the entity only if the field is an `Option` or has a `default`. So give it
+//! one a version before, on the devices and on a hub whose `validate_entity` reads the type, or rename when all of them can
+//! be updated at once.
 //!
 //! ```
 //! # use sync_core::{Fields, Id, MemoryStore, Replica, Syncable, Value};
@@ -119,6 +126,9 @@
 //! assert_eq!((there.scrolled_to, there.words), (0, None));
 //! # Ok::<(), sync_core::Error>(())
 //! ```
+//!
+//! The two are kept apart: a field that becomes `local`, or ceases to be, does not show what was typed into it before,
+//! until the attribute is put back. Give it a new name instead, and copy the value.
 //!
 //! # Another policy, or another type
 //! Operations say themselves what they are, so a field whose `merge` changed has another register: programs of both
