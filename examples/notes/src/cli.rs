@@ -129,7 +129,11 @@ pub(crate) enum Command {
     },
     /// Check every checksum, fold all records again and compare; with --server the digest with the hub's
     Verify,
-    /// Read notes from JSON lines, all or none: one that is there is changed to equal its line, one deleted restored
+    /// Read notes from JSON lines: one that is there is changed to equal its line, one deleted restored
+    ///
+    /// Every line is tried before the first is written, and if one cannot be imported, none is. Each note is then a
+    /// change of its own: if the writing is interrupted, the notes before are imported, and importing the file again
+    /// does the rest.
     Import {
         /// The file, or - for standard input
         #[arg(required_unless_present = "snapshot")]

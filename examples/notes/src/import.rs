@@ -26,17 +26,23 @@ const TOLD: u64 = 20;
 trait Source: Read + Seek {}
 impl<T: Read + Seek> Source for T {}
 
+fn opened(path: &Path) -> io::Result<Box<dyn Source>> {
+    let file = File::open(path)?;
+    if file.metadata()?.is_file() { Ok(Box::new(file)) } else { kept(file) }
+}
+
+/// What a pipe or a terminal says once.
+fn kept(mut from: impl Read) -> io::Result<Box<dyn Source>> {
+    let mut text = Vec::new();
+    from.read_to_end(&mut text)?;
+    Ok(Box::new(Cursor::new(text)))
+}
+
 /// Every line is tried before the first is written: if one cannot be imported, none is.
 pub(crate) fn import(device: &Device, path: &Path, out: &mut Out) -> Result<(), Failure> {
     let name = path.display().to_string();
     let failed = |error| Failure::file(&name, error);
-    let mut source: Box<dyn Source> = if name == "-" {
-        let mut text = Vec::new();
-        io::stdin().lock().read_to_end(&mut text).map_err(failed)?;
-        Box::new(Cursor::new(text))
-    } else {
-        Box::new(File::open(path).map_err(failed)?)
-    };
+    let mut source = if name == "-" { kept(io::stdin().lock()) } else { opened(path) }.map_err(failed)?;
     let bytes = source.seek(io::SeekFrom::End(0)).map_err(failed)?;
     let progress = Progress::bytes(2 * bytes);
     rehearse(device, &name, &mut source, &progress)?;
@@ -115,6 +121,12 @@ fn would_take(device: &Device, note: Note) -> Result<(), String> {
 }
 
 fn parse(device: &Device, line: &str) -> Result<Note, String> {
+    // As serde has it, an array would do for an object: its fields in their order.
+    if line.starts_with('[') {
+        return Err(
+            "this is an array, and a note is an object: write one note a line, such as {\"title\":\"T\"}".to_owned()
+        );
+    }
     let line: NoteLine = serde_json::from_str(line).map_err(|error| error.to_string())?;
     Ok(line.into_note(|| device.replica.new_text_id()))
 }
@@ -138,7 +150,10 @@ fn each_line(
         }
         progress.advance(read as u64);
         let not_text = |error| failed(io::Error::new(io::ErrorKind::InvalidData, format!("line {number}: {error}")));
-        let line = std::str::from_utf8(&bytes).map_err(not_text)?.trim();
+        let text = std::str::from_utf8(&bytes).map_err(not_text)?;
+        // Some editors mark a text as UTF-8.
+        let marked = text.strip_prefix('\u{feff}').filter(|_| number == 1);
+        let line = marked.unwrap_or(text).trim();
         if !line.is_empty() {
             f(number, line)?;
         }

@@ -185,6 +185,18 @@ fn a_snapshot_carries_what_the_hub_accepted() {
 
 #[cfg(unix)]
 #[test]
+fn an_import_reads_what_can_be_read_once() {
+    let folder = folder();
+    let device = Device::new(folder.path(), "ana");
+    let imported = fed(device.command(&["import", "/dev/stdin"]), b"{\"title\":\"A\"}\n");
+    assert_eq!(imported.ok(), "imported 1 note\n");
+    // As some editors begin a text.
+    let marked = fed(device.command(&["import", "-"]), b"\xef\xbb\xbf{\"title\":\"B\"}\n");
+    assert_eq!(marked.ok(), "imported 1 note\n");
+}
+
+#[cfg(unix)]
+#[test]
 fn an_export_goes_where_its_path_leads() {
     let folder = folder();
     let device = Device::new(folder.path(), "ana");

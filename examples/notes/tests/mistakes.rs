@@ -110,7 +110,8 @@ fn one_wrong_line_and_nothing_is_imported() {
     let cases: &[(&str, &str)] = &[
         ("{\"title\":", "EOF"),
         ("no JSON", "expected"),
-        ("[]", "invalid"),
+        ("[]", "one note a line"),
+        ("[\"id\",\"a title\",null,false,[],0,null,null]", "one note a line"),
         ("{}", "missing field `title`"),
         ("{\"title\":null}", "null"),
         ("{\"title\":\"T\",\"titel\":\"T\"}", "unknown field `titel`"),
