@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use sync_core::replica::{LogEntry, LogState};
 use sync_core::transport::Rejection;
-use sync_core::{Action, ClientId, Op};
+use sync_core::{Action, ClientId, Entry, Op};
 
 use crate::device::{Device, short};
 use crate::failure::Failure;
@@ -66,18 +66,24 @@ fn for_people(line: &LogEntry, own: &ClientId) -> String {
         Action::Purge => "purge  ",
         _ => "other  ",
     };
-    let writes: Vec<String> = entry.fields.iter().filter_map(|(field, op)| written(field, op, entry.action)).collect();
+    let writes = writes(entry);
     let key = format!("{} {}", plain(&entry.key.entity_type), plain(short(&entry.key.id)));
     let time = dim(when(entry.origin.time));
     let mut text = format!("{state} {time} {} {action} {key}", name(fit(&called(author), 8)));
     if !writes.is_empty() {
         text.push_str("  ");
-        text.push_str(&writes.join(" "));
+        text.push_str(&writes);
     }
     if let LogState::Rejected(rejection) = &line.state {
         text.push_str(&bad(format_args!("  {}", plain(&rejection.message))));
     }
     text
+}
+
+/// What is written to which fields.
+pub(crate) fn writes(entry: &Entry) -> String {
+    let fields = entry.fields.iter().filter_map(|(field, op)| written(field, op, entry.action));
+    fields.collect::<Vec<_>>().join(" ")
 }
 
 /// What is written to a field; of a create, not what is empty.

@@ -8,6 +8,7 @@ use sync_core::{Fields, Value};
 
 use crate::device::{Device, short};
 use crate::failure::Failure;
+use crate::log::writes;
 use crate::out::{Out, remark};
 use crate::paint::{bad, bold, dim};
 use crate::text::{count, plain};
@@ -34,6 +35,10 @@ pub(crate) fn list(device: &Device, json: bool, out: &mut Out) -> Result<(), Fai
     for SetAside { number, entry, rejection } in &refused {
         let what = format!("{} {}", plain(&entry.key.entity_type), plain(short(&entry.key.id)));
         out.line(format_args!("{}  {what}  {}", bold(format_args!("#{number}")), bad(plain(&rejection.message))))?;
+        let writes = writes(entry);
+        if !writes.is_empty() {
+            out.line(format_args!("    {writes}"))?;
+        }
     }
     out.line(dim(match refused.len() as u64 {
         0 => "nothing was refused".to_owned(),

@@ -37,7 +37,9 @@ fn a_refused_note_among_many_is_in_nobodys_way_and_can_be_mended() {
         (codes(&ana), &ana.json(&["status", "--json"])["rejected"]),
         (vec!["invalid".into(), "gone".into()], &json!(2))
     );
-    assert!(ana.ok(&["refused"]).contains("no note may be called bad"));
+    let shown = ana.ok(&["refused"]);
+    assert!(shown.contains("no note may be called bad"), "{shown}");
+    assert!(shown.contains("tags{+“kept”}"), "what was written is shown: {shown}");
     sync(&ben);
     assert_eq!(list(&ana), list(&ben));
 
