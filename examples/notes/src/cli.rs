@@ -36,8 +36,8 @@ pub(crate) struct Place {
     /// What says to the hub who this is; for serve: what everyone has to say
     #[arg(long, global = true, value_name = "T", env = "NOTES_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
-    /// What others see as the author; taken when the file is made
-    #[arg(long, global = true, value_name = "NAME", env = "NOTES_DEVICE", value_parser = device)]
+    /// What others see as the author; taken when the file is made [env: NOTES_DEVICE]
+    #[arg(long, global = true, value_name = "NAME", value_parser = device)]
     pub(crate) device: Option<String>,
 }
 
@@ -285,7 +285,7 @@ fn space(name: &str) -> Result<String, String> {
     if is_name { Ok(name.to_owned()) } else { Err(message.to_owned()) }
 }
 
-fn device(name: &str) -> Result<String, String> {
+pub(crate) fn device(name: &str) -> Result<String, String> {
     let is_name = (1..=64).contains(&name.len()) && !name.chars().any(char::is_control);
     let message = "a device's name has 1 to 64 bytes and no control characters";
     if is_name { Ok(name.to_owned()) } else { Err(message.to_owned()) }

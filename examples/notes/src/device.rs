@@ -1,5 +1,6 @@
 //! This device: its file, and the replica in it.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use sync_core::{EntityKey, Id, Replica, StoreError};
 use sync_http::client::HttpTransport;
 use sync_redb::{RedbFile, RedbStore};
 
-use crate::cli::Place;
+use crate::cli::{self, Place};
 use crate::failure::Failure;
 use crate::note::{Note, NoteId, Notebook};
 
@@ -26,6 +27,7 @@ impl Device {
     /// Opens the file, which is made if there is none. A file belongs to one process at a time, and a command takes
     /// a moment: so it waits for its turn, and not for long.
     pub(crate) fn open(place: &Place) -> Result<Self, Failure> {
+        let name = place.device_name()?;
         let path = place.notes_file();
         let until = Instant::now() + PATIENCE;
         let mut wait = Duration::from_millis(5);
@@ -37,7 +39,7 @@ impl Device {
             wait = (wait * 2).min(Duration::from_millis(100));
         };
         let store = file.space(place.space.as_deref().unwrap_or(""))?;
-        let replica = replica(store.clone(), place.device.as_deref())?;
+        let replica = replica(store.clone(), name.as_deref())?;
         Ok(Self { replica, store, path })
     }
 
@@ -91,11 +93,25 @@ fn is_end_of_id(given: &str) -> bool {
     (6..36).contains(&given.len()) && given.bytes().all(hex)
 }
 
+/// What the surroundings say, if it is not empty.
+fn in_environment(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
 impl Place {
     /// The file of the notes.
     pub(crate) fn notes_file(&self) -> PathBuf {
-        let from_environment = || std::env::var_os("NOTES_DB").filter(|name| !name.is_empty()).map(PathBuf::from);
+        let from_environment = || in_environment("NOTES_DB").map(PathBuf::from);
         self.db.clone().or_else(from_environment).unwrap_or_else(|| "notes.redb".into())
+    }
+
+    /// What others see as the author, if that is said.
+    fn device_name(&self) -> Result<Option<String>, Failure> {
+        let Some(name) = in_environment("NOTES_DEVICE").filter(|_| self.device.is_none()) else {
+            return Ok(self.device.clone());
+        };
+        let named = cli::device(&name.to_string_lossy());
+        named.map(Some).map_err(|wrong| Failure::usage(format!("NOTES_DEVICE: {wrong}")))
     }
 
     /// The file of a hub.

@@ -269,6 +269,11 @@ fn the_environment_names_the_file() {
     run(&["add", "T", "--id", "n"]).ok();
     assert!(file.exists());
     assert!(run(&["show", "n"]).ok().starts_with("T\n"));
+    // A name that is empty is none, as those of the others.
+    let named =
+        |name: &str| Ran::of(notes().env("NOTES_DB", &file).env("NOTES_DEVICE", name).arg("list").output().unwrap());
+    named("").ok();
+    assert!(named(&"x".repeat(65)).fails(2).contains("NOTES_DEVICE"));
 }
 
 #[test]
