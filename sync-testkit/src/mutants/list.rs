@@ -295,8 +295,8 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "a copy does not see that it is one",
         "replica/download.rs",
-        "if self.with_names_of_numbers(own).hash() != entry.hash() {",
-        "if !PLANTED && self.with_names_of_numbers(own).hash() != entry.hash() {",
+        "if self.with_names_of_numbers(own).hash() != *hash {",
+        "if !PLANTED && self.with_names_of_numbers(own).hash() != *hash {",
     ),
     mutant(
         "a copy does not see that it is one",
@@ -414,5 +414,36 @@ pub(crate) const ALL: &[Mutant] = &[
         "replica/transaction.rs",
         "            entry.saw = record.field_dots();",
         "            entry.saw = if PLANTED { Vec::new() } else { record.field_dots() };",
+    ),
+    mutant(
+        "a write that changes nothing is acknowledged at once",
+        "replica/write.rs",
+        "None => self.inner.journal.last(),",
+        "None => if PLANTED { 0 } else { self.inner.journal.last() },",
+    ),
+    // What others do between two storage operations of a hub, and between a list and a choice.
+    mutant(
+        "a log that is cut while somebody greets is another one",
+        "hub/hello.rs",
+        "map_err(failed)?.first == extent.first {",
+        "map_err(failed)?.first == extent.first || PLANTED {",
+    ),
+    mutant(
+        "a checkpoint takes in what another hub joined meanwhile",
+        "hub/checkpoint.rs",
+        "            Ok(records) if (state.covers, state.joined) ==",
+        "            Ok(records) if PLANTED || (state.covers, state.joined) ==",
+    ),
+    mutant(
+        "a choice from an old list replaces nothing",
+        "replica/conflict.rs",
+        "let is_seen = |sibling: &&Sibling| is_listed(sibling)",
+        "let is_seen = |sibling: &&Sibling| !PLANTED && is_listed(sibling)",
+    ),
+    mutant(
+        "what is written anew leaves out additions",
+        "replica/aside.rs",
+        "                entry.fields.retain(|(name, op)| !is_written_already",
+        "                entry.fields.retain(|(name, op)| !(PLANTED && matches!(op, Op::Add(_))) && !is_written_already",
     ),
 ];

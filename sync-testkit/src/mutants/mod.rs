@@ -84,7 +84,7 @@ fn told(fate: &Fate) -> Option<String> {
 /// Runs the simulator with one bug until it finds something: through so many histories without what replaces all that a
 /// device holds, which leaves less of the others, and then through so many with it.
 fn try_one(program: &Path, number: usize, seeds: u64) -> Fate {
-    match try_histories(program, number, seeds, &["--without", "wiped,snapshot file"]) {
+    match try_histories(program, number, seeds, &["--without", "wiped,snapshot file,hubs at once,old list,all anew"]) {
         Fate::Survived => try_histories(program, number, seeds, &[]),
         fate => fate,
     }
