@@ -87,6 +87,7 @@ macro_rules! store_tests {
                 durable::stores_share_nothing,
                 threads::one_append_wins_each_position,
                 threads::no_half_of_a_call_is_seen,
+                threads::appends_go_on_beside_checkpoints,
                 threads::what_returned_is_seen_by_others,
                 crash::a_device_keeps_what_it_acknowledged,
                 crash::a_hub_keeps_what_it_accepted,

@@ -34,6 +34,9 @@ enum Bug {
     OneForAll,
     ChecksThenWrites,
     WritesInParts,
+    CheckpointsACopy,
+    AppendsToACopy,
+    DropsCommitsLater,
     ReadsLate,
 }
 
@@ -75,6 +78,15 @@ impl Broken {
         if self.is(Bug::WritesInParts) {
             thread::sleep(Duration::from_micros(300));
         }
+        value
+    }
+
+    /// A change that is made to a copy, which then takes the place of what is there by then.
+    fn swap<T>(&self, change: impl FnOnce(&mut Tables) -> T) -> T {
+        let mut tables = self.seen();
+        let value = change(&mut tables);
+        thread::sleep(Duration::from_micros(50));
+        self.step(|now| *now = tables);
         value
     }
 
@@ -132,7 +144,8 @@ impl Store for Broken {
             commits.iter().for_each(|commit| last = self.step(|tables| add(tables, last, &[commit])));
             return Ok(last);
         }
-        self.step(|tables| check(tables).map(|last| add(tables, last, commits)))
+        let change = |tables: &mut Tables| check(tables).map(|last| add(tables, last, commits));
+        if self.is(Bug::AppendsToACopy) { self.swap(change) } else { self.step(change) }
     }
 
     fn journal(&self, from: Position, limit: usize) -> Result<Vec<(Position, Vec<u8>)>, StoreError> {
@@ -169,11 +182,22 @@ impl Store for Broken {
                 drop_keys(tables);
                 drop_commits(tables);
             }),
-            _ => self.step(|tables| {
-                drop_keys(tables);
-                put_keys(tables);
-                drop_commits(tables);
-            }),
+            Bug::DropsCommitsLater => {
+                self.step(|tables| {
+                    drop_keys(tables);
+                    put_keys(tables);
+                });
+                thread::sleep(Duration::from_micros(50));
+                self.step(drop_commits);
+            }
+            bug => {
+                let change = |tables: &mut Tables| {
+                    drop_keys(tables);
+                    put_keys(tables);
+                    drop_commits(tables);
+                };
+                if bug == Bug::CheckpointsACopy { self.swap(change) } else { self.step(change) }
+            }
         }
         Ok(())
     }
@@ -223,7 +247,7 @@ fn finds(case: Case, bug: Bug) -> bool {
 
 #[test]
 fn each_bug_is_found_by_the_case_for_it() {
-    let cases: [(Bug, Case); 27] = [
+    let cases: [(Bug, Case); 30] = [
         (Bug::IgnoresExpected, journal::a_moved_journal_refuses),
         (Bug::IgnoresExpected, threads::one_append_wins_each_position),
         (Bug::SaysNotWhereItEnds, journal::a_moved_journal_refuses),
@@ -250,6 +274,9 @@ fn each_bug_is_found_by_the_case_for_it() {
         (Bug::OneForAll, random::behaves_like_memory),
         (Bug::ChecksThenWrites, threads::one_append_wins_each_position),
         (Bug::WritesInParts, threads::no_half_of_a_call_is_seen),
+        (Bug::CheckpointsACopy, threads::appends_go_on_beside_checkpoints),
+        (Bug::AppendsToACopy, threads::appends_go_on_beside_checkpoints),
+        (Bug::DropsCommitsLater, threads::appends_go_on_beside_checkpoints),
         (Bug::ReadsLate, threads::what_returned_is_seen_by_others),
     ];
     let missed: Vec<_> = cases.iter().enumerate().filter(|(_, (bug, case))| !finds(*case, *bug)).collect();
