@@ -77,6 +77,19 @@ pub(crate) fn open(path: &Path) -> Result<Database, Fault> {
     Ok(database)
 }
 
+/// Has the system read a file from the disk again. After a sync that failed it takes what it has in memory for written
+/// (Rebello et al., "Can Applications Recover from fsync Failures?", 2020): read from there, a commit that failed would look
+/// like one that is durable.
+pub(crate) fn distrust_cache(path: &Path) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Ok(file) = File::open(path) {
+        // It is advice: where it is not taken, the file is opened as ever.
+        let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = path;
+}
+
 fn is_missing(fault: &Fault) -> bool {
     match fault {
         Fault::Io(error) | Fault::Redb(redb::Error::Io(error)) => error.kind() == ErrorKind::NotFound,

@@ -30,7 +30,10 @@ impl RedbFile {
         let path = path.as_ref();
         let place = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         // Never made: a file that was removed meanwhile would begin its positions once more.
-        let again: Box<Open> = Box::new(move || create::open(&place));
+        let again: Box<Open> = Box::new(move || {
+            create::distrust_cache(&place);
+            create::open(&place)
+        });
         Self::new(path.display().to_string(), || create::open_or_make(path), Some(again))
     }
 
@@ -167,16 +170,10 @@ struct Opened {
 
 impl Shared {
     /// Looks at the state as of now; waits for no writer.
-    pub(crate) fn read<T>(&self, look: impl Fn(&ReadTransaction) -> Result<T, Fault>) -> Result<T, StoreError> {
-        let read = || self.shared(|opened| look(&opened.database()?.begin_read()?));
-        let read = read().or_else(|fault| match fault {
-            // Behind a failure redb reads only what it has in memory.
-            Fault::Redb(redb::Error::PreviousIo) | Fault::Reopen(Reopen::FailedWrite) => {
-                self.recover().and_then(|_| read())
-            }
-            fault => Err(fault),
-        });
-        self.told(read)
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&ReadTransaction) -> Result<T, Fault>) -> Result<T, StoreError> {
+        // Behind a failure redb reads only what it has in memory. The database is not opened anew for that: what failed may
+        // be there after all, and who reads knows nothing of it.
+        self.told(self.shared(|opened| look(&opened.database()?.begin_read()?)))
     }
 
     /// Makes a change, all of it or, if it ends in an error, nothing; for a store that was given when the database had
