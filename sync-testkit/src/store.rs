@@ -77,6 +77,7 @@ macro_rules! store_tests {
                 journal::old_commits_are_dropped,
                 journal::positions_are_never_reused,
                 map::keys_and_values_are_any_bytes,
+                map::the_longest_keys_are_told_apart,
                 map::large_values_are_whole,
                 map::ranges_are_in_order_and_bounded,
                 map::drops_come_before_puts,

@@ -23,6 +23,7 @@ enum Bug {
     DropsOneTooMany,
     FirstStaysOne,
     CutsLongBytes,
+    CutsLongKeys,
     EmptyIsNone,
     SignedOrder,
     EndIncluded,
@@ -98,6 +99,11 @@ impl Broken {
         let kept = if self.is(Bug::CutsLongBytes) { bytes.len().min(65_535) } else { bytes.len() };
         bytes[..kept].to_vec()
     }
+
+    fn key(&self, key: &[u8]) -> Vec<u8> {
+        let kept = if self.is(Bug::CutsLongKeys) { key.len().min(511) } else { key.len() };
+        key[..kept].to_vec()
+    }
 }
 
 impl Store for Broken {
@@ -158,9 +164,10 @@ impl Store for Broken {
         if heads.covers > checkpoint.covers && !self.is(Bug::CoversGoBack) {
             return Err(StoreError::Moved { last: heads.last });
         }
-        let drop_keys = |tables: &mut Tables| tables.map.retain(|key, _| !checkpoint.drops.contains(key));
+        let drops: Vec<_> = checkpoint.drops.iter().map(|key| self.key(key)).collect();
+        let drop_keys = |tables: &mut Tables| tables.map.retain(|key, _| !drops.contains(key));
         let put_keys = |tables: &mut Tables| {
-            let puts = checkpoint.puts.iter().map(|(key, bytes)| (key.clone(), self.cut(bytes)));
+            let puts = checkpoint.puts.iter().map(|(key, bytes)| (self.key(key), self.cut(bytes)));
             tables.map.extend(puts);
         };
         let drop_commits = |tables: &mut Tables| {
@@ -203,11 +210,12 @@ impl Store for Broken {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let found = self.seen().map.get(key).cloned();
+        let found = self.seen().map.get(&self.key(key)).cloned();
         Ok(found.filter(|bytes| !(self.is(Bug::EmptyIsNone) && bytes.is_empty())))
     }
 
     fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        let (from, to) = (&*self.key(from), &*self.key(to));
         let to_is_in = self.is(Bug::EndIncluded);
         let within = |key: &[u8]| key >= from && (to.is_empty() || key < to || to_is_in && key == to);
         let mut found: Vec<_> = self.seen().map.into_iter().filter(|(key, _)| within(key)).collect();
@@ -247,7 +255,7 @@ fn finds(case: Case, bug: Bug) -> bool {
 
 #[test]
 fn each_bug_is_found_by_the_case_for_it() {
-    let cases: [(Bug, Case); 30] = [
+    let cases: [(Bug, Case); 31] = [
         (Bug::IgnoresExpected, journal::a_moved_journal_refuses),
         (Bug::IgnoresExpected, threads::one_append_wins_each_position),
         (Bug::SaysNotWhereItEnds, journal::a_moved_journal_refuses),
@@ -260,6 +268,7 @@ fn each_bug_is_found_by_the_case_for_it() {
         (Bug::FirstStaysOne, journal::old_commits_are_dropped),
         (Bug::CutsLongBytes, journal::commits_are_any_bytes),
         (Bug::CutsLongBytes, map::large_values_are_whole),
+        (Bug::CutsLongKeys, map::the_longest_keys_are_told_apart),
         (Bug::EmptyIsNone, map::keys_and_values_are_any_bytes),
         (Bug::SignedOrder, map::ranges_are_in_order_and_bounded),
         (Bug::EndIncluded, map::ranges_are_in_order_and_bounded),

@@ -2,7 +2,7 @@
 //!
 //! # How to write a store
 //! 1. **A place for each half.** A store is a journal of numbered commits and a map of ordered bytes, nothing typed: two
-//!    tables, and one row for what must outlive the rows of both (`last` and `covers`).
+//!    tables, and one row for what must outlive the rows of both (`last` and `covers`). Keys have up to 650 bytes.
 //! 2. **`append` is a comparison and an insert in one transaction.** The transaction takes the write lock *first*
 //!    (`BEGIN IMMEDIATE`), so that of two writers who expect the same position one wins and the other is told
 //!    [`StoreError::Moved`]. It is on disk when it returns: WAL mode alone would not sync, hence `synchronous = FULL`.

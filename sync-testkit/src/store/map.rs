@@ -1,8 +1,11 @@
 //! The map: any bytes, in order, changed in one step.
 
-use sync_core::{Checkpoint, Heads, StoreError};
+use sync_core::{Checkpoint, EntityKey, Heads, StoreError};
 
 use super::{Fresh, append, expect, ok, puts};
+
+/// The most bytes of a key: a letter, eight bytes of a number, the name of an entity's type, a zero byte, the entity's id.
+const LONGEST_KEY: usize = 1 + 8 + 128 + 1 + EntityKey::MAX_ID_BYTES;
 
 /// Keys and values may be empty, long, and hold every byte.
 pub fn keys_and_values_are_any_bytes(fresh: &Fresh<'_>) {
@@ -28,6 +31,26 @@ pub fn keys_and_values_are_any_bytes(fresh: &Fresh<'_>) {
     for key in [&[0u8, 0, 0] as &[u8], b"empt", b"empty\0", &[0xff, 0xff], &long[1..]] {
         expect(&format!("get({key:?}), which was never put"), ok("get", store.get(key)), None);
     }
+}
+
+/// Keys are as long as an entity's name makes them, and of two such ones all bytes count. A page begins right behind one.
+pub fn the_longest_keys_are_told_apart(fresh: &Fresh<'_>) {
+    let open = fresh();
+    let store = open();
+    let key = |last: u8| [&[b'x'; LONGEST_KEY - 1][..], &[last]].concat();
+    let [a, b, c] = [b'a', b'b', b'c'].map(key);
+    ok("checkpoint", store.checkpoint(&puts(&[(&a, b"a's"), (&b, b"b's")])));
+    drop(store);
+    let store = open();
+    let of_b = vec![(b.clone(), b"b's".to_vec())];
+    let behind_a = [&a[..], &[0]].concat();
+    expect("the bytes of a long key", ok("get", store.get(&a)), Some(b"a's".to_vec()));
+    expect("the bytes of another", ok("get", store.get(&b)), Some(b"b's".to_vec()));
+    expect("those of one that was never put", ok("get", store.get(&c)), None);
+    expect("the rows behind a long key", ok("range", store.range(&behind_a, b"", 9)), of_b.clone());
+    expect("the rows from one up to another", ok("range", store.range(&b, &c, 9)), of_b.clone());
+    ok("checkpoint", store.checkpoint(&Checkpoint { drops: vec![a], ..Checkpoint::default() }));
+    expect("the map after one was dropped", ok("range", store.range(b"", b"", 9)), of_b);
 }
 
 /// A value of a mebibyte comes back whole, from `get` and `range`, and can be replaced by a small one.
