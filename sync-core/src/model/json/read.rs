@@ -221,7 +221,8 @@ fn group(value: Member<'_>) -> Result<Option<Group>, Malformed> {
 fn intent(value: Member<'_>) -> Result<Option<u128>, Malformed> {
     let wrong = || Malformed::member("intent", "is 32 hex digits");
     let Some(text) = text("intent", value)? else { return Ok(None) };
-    if text.len() != 32 {
+    // A number may begin with a sign, and an intent may not.
+    if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(wrong());
     }
     u128::from_str_radix(&text, 16).map(Some).map_err(|_| wrong())
@@ -319,5 +320,14 @@ mod tests {
         }
         let deep = format!("\"n\":1,\"x\":{}", "[".repeat(9));
         assert!(error(&deep).contains("8"), "{}", error(&deep));
+    }
+
+    #[test]
+    fn an_intent_is_hex_digits_and_no_number_with_a_sign() {
+        assert_eq!(error(r#""n":1,"intent":"0000000000000000000000000000000f""#), "none");
+        for intent in ["+000000000000000000000000000000f", "f", "", "0000000000000000000000000000000g"] {
+            let told = error(&format!(r#""n":1,"intent":"{intent}""#));
+            assert!(told.contains("32 hex digits"), "{intent:?}: {told}");
+        }
     }
 }
