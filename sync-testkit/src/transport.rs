@@ -24,9 +24,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sync_core::transport::{
-    Hello, HelloRequest, Limits, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest,
+    Attempt, Hello, HelloRequest, Limits, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest,
 };
-use sync_core::{Clock, Cursor, Entry, Hub, InProcess, MemoryStore, Random, Transport, TransportError};
+use sync_core::{
+    Clock, Cursor, Entry, Hub, HubBuilder, InProcess, MemoryStore, Offer, Random, Transport, TransportError,
+};
+
+use entries::Author;
 
 pub mod bad;
 mod entries;
@@ -55,22 +59,29 @@ macro_rules! transport_tests {
 
             $crate::transport_tests!(@cases $connect;
                 hello::says_who_the_hub_is,
+                hello::says_what_is_unlike_other_hubs,
+                hello::says_where_the_epochs_began,
                 hello::says_what_the_hub_knows_of_clients,
                 hello::names_may_be_any_text,
                 push::entries_of_every_kind_arrive_as_they_are,
                 push::verdicts_come_in_the_order_of_the_entries,
                 push::pushing_again_changes_nothing,
                 push::an_intent_is_accepted_once,
+                push::a_rejection_says_which_field,
                 push::refusals_of_a_whole_push_are_told_apart,
+                push::nothing_is_taken_from_one_who_was_told_more,
                 push::limits_are_told,
                 push::nothing_is_a_push_too,
                 push::a_push_may_be_as_large_as_the_hub_takes,
                 pull::pages_make_up_the_log,
                 pull::what_the_replica_has_is_left_out,
                 pull::a_cursor_of_another_log_is_refused,
+                pull::nothing_is_served_to_one_who_was_told_more,
                 snapshot::pages_make_up_the_state,
                 snapshot::pages_that_were_never_named_are_refused,
                 snapshot::a_snapshot_is_offered_whole,
+                snapshot::what_is_offered_says_what_is_known_of_entries,
+                snapshot::transfers_are_told_apart,
                 live::wakes_when_the_log_grows,
                 live::answers_at_once_one_who_is_behind,
                 live::waits_without_keeping_others_waiting,
@@ -104,7 +115,6 @@ impl Clock for Stopped {
 }
 
 /// Numbers that are as good as random to a hub, and the same for its twin.
-#[derive(Default)]
 struct Counted(AtomicU64);
 
 impl Random for Counted {
@@ -113,9 +123,32 @@ impl Random for Counted {
     }
 }
 
+/// A hub as it is started the first time, or another one.
+fn start(run: u64) -> HubBuilder {
+    // Too large for a float.
+    let random = Counted(AtomicU64::new(u64::MAX - 100 * run));
+    Hub::builder().name("home").clock(Arc::new(Stopped)).random(Arc::new(random))
+}
+
 fn hub(limits: Limits) -> Hub {
-    let builder = Hub::builder().name("home").limits(limits).clock(Arc::new(Stopped)).random(Arc::<Counted>::default());
-    builder.open(MemoryStore::new()).expect("a hub in memory opens")
+    start(1).limits(limits).open(MemoryStore::new()).expect("a hub in memory opens")
+}
+
+/// A hub that was started twice: in each of its epochs it took four entries in, and of all it has the last two only.
+fn started_twice() -> Hub {
+    let store = Arc::new(MemoryStore::new());
+    let mut author = Author::new("a");
+    let run = |run| {
+        let hub = start(run).open(store.clone()).expect("a hub in memory opens");
+        for n in 0..4 {
+            let create = Offer::Entry(author.create(&format!("{run}/{n}"), "note"));
+            hub.push("ada", None, vec![create]).expect("memory does not fail");
+        }
+        hub
+    };
+    let [_, hub] = [1, 2].map(run);
+    hub.compact(2).expect("memory does not fail");
+    hub
 }
 
 /// A transport beside the way to a twin of its hub in the same process.
@@ -140,7 +173,7 @@ impl Pair {
         found
     }
 
-    async fn push(&self, attempt: Option<u64>, entries: &[Entry]) -> Result<PushReply, TransportError> {
+    async fn push(&self, attempt: impl Into<Attempt>, entries: &[Entry]) -> Result<PushReply, TransportError> {
         let request = PushRequest { entries: entries.to_vec(), attempt: attempt.into() };
         let found = self.subject.push(&request).await;
         same("push", &found, &self.twin.push(&request).await);
@@ -190,11 +223,16 @@ fn same<T: PartialEq + Debug>(call: &str, found: &Result<T, TransportError>, exp
     }
 }
 
+/// Runs a case with a transport to a hub of this kind.
+fn with_hub(connect: &Connect<'_>, hub: impl Fn() -> Hub, case: impl AsyncFnOnce(Pair)) {
+    run(async {
+        case(Pair::of(connect, [hub(), hub()])).await;
+    });
+}
+
 /// Runs a case with a transport to a fresh hub that has these limits.
 fn with_limits(connect: &Connect<'_>, limits: Limits, case: impl AsyncFnOnce(Pair)) {
-    run(async {
-        case(Pair::of(connect, [hub(limits), hub(limits)])).await;
-    });
+    with_hub(connect, || hub(limits), case);
 }
 
 /// Runs a case with a transport to a fresh hub.

@@ -1,11 +1,11 @@
 //! Who the hub is, and what it knows.
 
 use sync_core::model::stamp::Known;
-use sync_core::transport::{HelloRequest, PullRequest};
-use sync_core::{ClientId, Cursor, Digest};
+use sync_core::transport::{HelloRequest, Limits, PullRequest, SnapshotPage};
+use sync_core::{ClientId, Cursor, Digest, MemoryStore, TransportError};
 
 use super::entries::Author;
-use super::{Connect, with};
+use super::{Connect, start, started_twice, with, with_hub};
 
 /// The hub says its name, its limits, the end of its log; and of a cursor whether it is on it.
 pub fn says_who_the_hub_is(connect: &Connect<'_>) {
@@ -21,6 +21,47 @@ pub fn says_who_the_hub_is(connect: &Connect<'_>) {
             let request = HelloRequest { cursor, ..HelloRequest::default() };
             let hello = pair.hello(&request).await.expect("the hub answers");
             assert_eq!(hello.on_chain, expected, "the hub at {head} says of {cursor}");
+        }
+    });
+}
+
+/// Names, limits and what is allowed, where they are not as they mostly are.
+pub fn says_what_is_unlike_other_hubs(connect: &Connect<'_>) {
+    const LIMITS: Limits = Limits {
+        batch_entries: 11,
+        batch_bytes: 70_000,
+        entry_bytes: 7_000,
+        group_entries: 5,
+        depth: 9,
+        drift: 3 << 53,
+    };
+    let unlike = || {
+        let hub =
+            start(1).name("\u{e9}\u{1F600} \"\\/\u{7f}").space("a space: 1 &\u{e9}").limits(LIMITS).allow_join(false);
+        hub.open(MemoryStore::new()).expect("a hub in memory opens")
+    };
+    with_hub(connect, unlike, async |pair| {
+        let hello = pair.hello(&HelloRequest::default()).await.expect("the hub answers");
+        assert_eq!((hello.limits, hello.may_join), (LIMITS, false));
+        let refused = pair.join(&SnapshotPage { transfer: "a".into(), ..SnapshotPage::default() }).await;
+        assert!(matches!(refused, Err(TransportError::Denied { .. })), "{refused:?}");
+    });
+}
+
+/// Where the epochs of the log began of which the replica does not know it. Of a cursor that the log does not reach back to
+/// any more, its epoch alone tells whether it is on it.
+pub fn says_where_the_epochs_began(connect: &Connect<'_>) {
+    with_hub(connect, started_twice, async |pair| {
+        let hello = pair.hello(&HelloRequest::default()).await.expect("the hub answers");
+        let [first, second] = hello.epochs[..] else { panic!("two epochs: {hello:?}") };
+        assert_eq!((first.after, second.after, hello.tail, hello.head.epoch), (0, 4, 7, second.epoch));
+        let request = HelloRequest { epoch: second.epoch, ..HelloRequest::default() };
+        assert_eq!(pair.hello(&request).await.expect("the hub answers").epochs, []);
+        for (seq, begun, expected) in [(2, first, true), (2, second, false), (5, second, true), (5, first, false)] {
+            let cursor = Cursor { seq, digest: Digest(7), epoch: begun.epoch };
+            let hello = pair.hello(&HelloRequest { cursor, ..HelloRequest::default() }).await;
+            let on_chain = hello.expect("the hub answers").on_chain;
+            assert_eq!(on_chain, expected, "the hub of {:?} says of {cursor} in {}", [first, second], begun.epoch);
         }
     });
 }

@@ -1,10 +1,10 @@
 //! The log in pages.
 
-use sync_core::transport::PullRequest;
+use sync_core::transport::{HelloRequest, PullRequest};
 use sync_core::{ClientId, Cursor, Digest, Dot, TransportError};
 
 use super::entries::Author;
-use super::{Connect, log, with};
+use super::{Connect, log, started_twice, with, with_hub};
 
 /// Pages of any length make up the same log; an empty log is one too.
 pub fn pages_make_up_the_log(connect: &Connect<'_>) {
@@ -52,5 +52,25 @@ pub fn a_cursor_of_another_log_is_refused(connect: &Connect<'_>) {
             let refused = pair.pull(&PullRequest { since, limit: 1, ..PullRequest::default() }).await;
             assert!(matches!(refused, Err(TransportError::Diverged { .. })), "{since}: {refused:?}");
         }
+    });
+}
+
+/// Nor to one who was told of what the hub has lost. Who only has less than the log still begins with takes the snapshot.
+pub fn nothing_is_served_to_one_who_was_told_more(connect: &Connect<'_>) {
+    with_hub(connect, started_twice, async |pair| {
+        let hello = pair.hello(&HelloRequest::default()).await.expect("the hub answers");
+        let [first, second] = hello.epochs[..] else { panic!("two epochs: {hello:?}") };
+        let at = |seq, epoch| Cursor { seq, digest: Digest(7), epoch };
+        let since = |since| PullRequest { since, limit: 1, ..PullRequest::default() };
+        let expired = pair.pull(&since(at(2, first.epoch))).await;
+        assert_eq!(expired, Err(TransportError::Expired));
+        let told = |told| PullRequest { told, ..since(hello.head) };
+        let beyond = Cursor { seq: hello.head.seq + 1, ..hello.head };
+        for request in [since(at(2, second.epoch)), told(at(2, second.epoch)), told(at(5, first.epoch)), told(beyond)] {
+            let refused = pair.pull(&request).await;
+            assert!(matches!(refused, Err(TransportError::Diverged { .. })), "{request:?}: {refused:?}");
+        }
+        let page = pair.pull(&told(hello.head)).await.expect("the hub answers");
+        assert_eq!(page.cursor, hello.head);
     });
 }

@@ -1,10 +1,10 @@
 //! Entries up, verdicts back.
 
-use sync_core::transport::Limits;
-use sync_core::{Entry, Op, TransportError, Value, Verdict};
+use sync_core::transport::{Attempt, HelloRequest, Limits};
+use sync_core::{Cursor, Digest, Entry, Op, TransportError, Value, Verdict};
 
 use super::entries::Author;
-use super::{Connect, NOW, log, with, with_limits};
+use super::{Connect, NOW, log, started_twice, with, with_hub, with_limits};
 
 /// What is pushed is in the log as it was written, but for the intent, which is the hub's to keep.
 pub fn entries_of_every_kind_arrive_as_they_are(connect: &Connect<'_>) {
@@ -69,6 +69,17 @@ pub fn an_intent_is_accepted_once(connect: &Connect<'_>) {
     });
 }
 
+/// What is wrong with an entry by itself, and where.
+pub fn a_rejection_says_which_field(connect: &Connect<'_>) {
+    with_limits(connect, Limits { depth: 2, ..Limits::default() }, async |pair| {
+        let mut deep = Author::new("a").create("1", "one");
+        deep.fields = vec![("a field: \u{e9}".into(), Op::Assign(Value::parse("[[[]]]").expect("it is JSON")))];
+        let reply = pair.push(None, &[deep]).await.expect("the hub answers");
+        let [(_, Verdict::Rejected(rejection))] = &reply.verdicts[..] else { panic!("{reply:?}") };
+        assert_eq!((&*rejection.code, rejection.field.as_deref()), ("depth", Some("a field: \u{e9}")));
+    });
+}
+
 /// A fork, a gap, a name that nobody has, an attempt that came too late.
 pub fn refusals_of_a_whole_push_are_told_apart(connect: &Connect<'_>) {
     with(connect, async |pair| {
@@ -89,6 +100,24 @@ pub fn refusals_of_a_whole_push_are_told_apart(connect: &Connect<'_>) {
         let late = pair.push(Some(4), &[create]).await;
         assert!(matches!(late, Err(TransportError::Superseded)), "{late:?}");
         assert_eq!(log(&pair, 10).await.len(), 1);
+    });
+}
+
+/// A push shows what the replica was told: a hub that lost that since the greeting takes nothing.
+pub fn nothing_is_taken_from_one_who_was_told_more(connect: &Connect<'_>) {
+    with_hub(connect, started_twice, async |pair| {
+        let hello = pair.hello(&HelloRequest::default()).await.expect("the hub answers");
+        let [first, second] = hello.epochs[..] else { panic!("two epochs: {hello:?}") };
+        let create = [Author::new("b").create("1", "one")];
+        let beyond = Cursor { seq: hello.head.seq + 1, ..hello.head };
+        let elsewhere = [(2, second), (5, first)];
+        let elsewhere = elsewhere.map(|(seq, begun)| Cursor { seq, digest: Digest(7), epoch: begun.epoch });
+        for told in elsewhere.into_iter().chain([beyond]) {
+            let refused = pair.push(Attempt { number: None, told }, &create).await;
+            assert!(matches!(refused, Err(TransportError::Diverged { .. })), "{told}: {refused:?}");
+        }
+        let reply = pair.push(Attempt { number: None, told: hello.head }, &create).await.expect("the hub answers");
+        assert_eq!((reply.head.seq, reply.head.epoch), (hello.head.seq + 1, second.epoch));
     });
 }
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use sync_core::transport::{Link, SnapshotPage};
-use sync_core::{ClientId, Digest, Dot};
+use sync_core::model::stamp::Known;
+use sync_core::transport::{HelloRequest, Link, PushRequest, SnapshotPage};
+use sync_core::{ClientId, Digest, Dot, Entry, TransportError, Verdict};
 
 use super::entries::Author;
 use super::{Connect, Pair, with};
@@ -77,5 +78,64 @@ pub fn a_snapshot_is_offered_whole(connect: &Connect<'_>) {
             let joined = pair.hub.record(key).expect("the hub reads");
             assert_eq!(joined.as_ref(), Some(record), "{key}");
         }
+    });
+}
+
+/// With a snapshot the hub takes back what is known of single entries: it knows them again, proves what others have of
+/// their clients, and takes no write twice.
+pub fn what_is_offered_says_what_is_known_of_entries(connect: &Connect<'_>) {
+    let mut author = Author::new("a: 1 \u{e9}");
+    let entries = author.every_kind();
+    let mut digest = Digest::EMPTY;
+    let link = |entry: &Entry| {
+        digest = digest.then(entry.hash());
+        Link { dot: entry.dot().clone(), hash: entry.hash(), digest }
+    };
+    let links: Vec<Link> = entries.iter().map(link).collect();
+    let intents = vec![(u128::MAX, links[0].dot.clone()), (1, links[1].dot.clone())];
+    let mut page = SnapshotPage::default();
+    with(connect, async |pair| {
+        pair.accepted(&entries).await;
+        page = pair.snapshot("").await.expect("the hub answers");
+    });
+    (page.intents, page.links) = (intents.clone(), links.clone());
+    (page.total, page.transfer) = (Some(page.records.len() as u64), "a".into());
+    with(connect, async |pair| {
+        pair.join(&page).await.expect("the hub takes it");
+        // From here on its log says on whose behalf that was, and its twin's does not say the same.
+        let push = async |entries: &[Entry]| {
+            let request = PushRequest { entries: entries.to_vec(), ..PushRequest::default() };
+            let reply = pair.subject.push(&request).await.expect("the hub answers");
+            reply.verdicts.into_iter().map(|(_, verdict)| verdict).collect::<Vec<_>>()
+        };
+        let shown = |link: &Link| (author.client(), Known { n: link.dot.n, digest: Digest(7) });
+        let request = HelloRequest { clients: links.iter().map(shown).collect(), ..HelloRequest::default() };
+        let hello = pair.subject.hello(&request).await.expect("the hub answers");
+        let there: Vec<_> = hello.clients.iter().map(|standing| standing.digest_there).collect();
+        assert_eq!(there, links.iter().map(|link| Some(link.digest)).collect::<Vec<_>>());
+        let known = vec![Verdict::Accepted { seq: 1, known_as: None }; entries.len()];
+        assert_eq!(push(&entries).await, known);
+        for (at, (intent, dot)) in intents.iter().enumerate() {
+            let mut again = Author::new(&format!("copy {at}")).create("again", "note");
+            again.intent = Some(*intent);
+            let known = Verdict::Accepted { seq: 1, known_as: Some(dot.clone()) };
+            assert_eq!(push(&[again]).await, [known], "what is {dot} is offered once more");
+        }
+    });
+}
+
+/// The pages of one transfer are never taken for another's, which is told how long to wait at least.
+pub fn transfers_are_told_apart(connect: &Connect<'_>) {
+    with(connect, async |pair| {
+        let page = |transfer: &str, next: Option<&str>| SnapshotPage {
+            transfer: transfer.into(),
+            next: next.map(str::to_owned),
+            total: Some(0),
+            ..SnapshotPage::default()
+        };
+        pair.join(&page("one", Some("on"))).await.expect("the hub takes it");
+        let other = pair.join(&page("another", None)).await;
+        assert!(matches!(other, Err(TransportError::Busy { after: 1_000.. })), "{other:?}");
+        pair.join(&page("one", None)).await.expect("the hub takes it");
     });
 }
