@@ -54,11 +54,37 @@ fn parse(text: &str) -> Option<Token> {
         "t" => Token::Touched { from },
         _ => return None,
     };
-    parts.next().is_none().then_some(token)
+    // Numbers would be read with a sign too, or in capital letters.
+    (token.to_string() == text).then_some(token)
 }
 
 fn unhex(text: &str) -> Option<String> {
     let byte = |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
     let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
     String::from_utf8(bytes?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::stamp::Digest;
+    use crate::transport::Epoch;
+
+    #[test]
+    fn a_token_is_read_as_it_was_written_alone() {
+        let from = Cursor { seq: 5, digest: Digest(0xa), epoch: Epoch(0xb) };
+        for token in
+            [Token::First, Token::Touched { from }, Token::Records { from, after: EntityKey::new("n", "\u{e9}") }]
+        {
+            let text = token.to_string();
+            assert_eq!(parse(&text), Some(token));
+            for (spelled, otherwise) in
+                [(".5.", ".+5."), (".5.", ".05."), ("a.", "A."), ("000b", "+00b"), ("6e", "+e"), ("c3", "C3")]
+            {
+                let other = text.replacen(spelled, otherwise, 1);
+                assert!(other == text || parse(&other).is_none(), "{other}");
+            }
+            assert_eq!(parse(&format!("{text}.")), None);
+        }
+    }
 }

@@ -93,6 +93,15 @@ impl From<CursorJson> for Cursor {
 #[serde(into = "String", try_from = "String")]
 pub(crate) struct EpochJson(pub(crate) Epoch);
 
+impl EpochJson {
+    pub(crate) fn parse(text: &str) -> Result<Self, Unreadable> {
+        // The core's `parse` would take a sign too, and fewer digits.
+        let digits = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        let epoch = digits.then(|| text.parse().ok()).flatten();
+        epoch.map(Self).ok_or_else(|| Unreadable::new("an epoch is 16 hex digits"))
+    }
+}
+
 impl From<EpochJson> for String {
     fn from(epoch: EpochJson) -> Self {
         epoch.0.to_string()
@@ -100,10 +109,10 @@ impl From<EpochJson> for String {
 }
 
 impl TryFrom<String> for EpochJson {
-    type Error = &'static str;
+    type Error = Unreadable;
 
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse().map(Self).map_err(|_| "an epoch is 16 hex digits")
+    fn try_from(text: String) -> Result<Self, Unreadable> {
+        Self::parse(&text)
     }
 }
 

@@ -3,7 +3,7 @@
 use sync_core::transport::{Epoch, HelloRequest, PullRequest, SnapshotRequest};
 use sync_core::{ClientId, Cursor, Digest, Dot};
 
-use super::{Hex, Unreadable};
+use super::{EpochJson, Hex, Unreadable};
 use sync_core::model::stamp::Known;
 
 /// How many entries a page has if the request does not say.
@@ -128,7 +128,7 @@ fn digest(text: &str) -> Result<Digest, Unreadable> {
 }
 
 fn epoch(text: &str) -> Result<Epoch, Unreadable> {
-    text.parse().map_err(|_| Unreadable::new("an epoch is 16 hex digits"))
+    EpochJson::parse(text).map(|epoch| epoch.0)
 }
 
 fn spell(Cursor { seq, digest, epoch }: Cursor) -> String {

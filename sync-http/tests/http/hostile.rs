@@ -46,6 +46,8 @@ async fn requests_that_cannot_be_read_are_told_why() {
         ("GET", "/sync/actions?since=x", V1, 400, "malformed"),
         ("GET", "/sync/actions?since=-1", "", 400, "malformed"),
         ("GET", "/sync/hello?client=x", V1, 400, "malformed"),
+        ("GET", "/sync/hello?epoch=1", V1, 400, "malformed"),
+        ("GET", "/sync/hello?epoch=%2B000000000000001", V1, 400, "malformed"),
         ("GET", "/sync/live?since=x", V1, 400, "malformed"),
         ("GET", "/sync/snapshot?page=x", V1, 410, "expired"),
         ("GET", "/sync/actions?since=9", V1, 409, "diverged"),
