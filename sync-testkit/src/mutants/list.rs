@@ -1,6 +1,6 @@
 //! The planted bugs: each a line of the core that is replaced, and what the replacement breaks. Those of one name are
 //! planted together. What breaks in so few histories that thousands do not show it has tests of its own
-//! (`sync-core/tests/replica_sync.rs`). What only leads to a refusal where something could have gone on is not among
+//! (`sync-core/tests/replica_sync.rs`, `hub/between.rs`). What only leads to a refusal where something could have gone on is not among
 //! them: it loses nothing.
 
 /// A bug that can be planted.
@@ -421,19 +421,7 @@ pub(crate) const ALL: &[Mutant] = &[
         "None => self.inner.journal.last(),",
         "None => if PLANTED { 0 } else { self.inner.journal.last() },",
     ),
-    // What others do between two storage operations of a hub, and between a list and a choice.
-    mutant(
-        "a log that is cut while somebody greets is another one",
-        "hub/hello.rs",
-        "map_err(failed)?.first == extent.first {",
-        "map_err(failed)?.first == extent.first || PLANTED {",
-    ),
-    mutant(
-        "a checkpoint takes in what another hub joined meanwhile",
-        "hub/checkpoint.rs",
-        "            Ok(records) if (state.covers, state.joined) ==",
-        "            Ok(records) if PLANTED || (state.covers, state.joined) ==",
-    ),
+    // Choices from old lists, and what is written anew.
     mutant(
         "a choice from an old list replaces nothing",
         "replica/conflict.rs",
