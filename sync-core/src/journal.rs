@@ -1,10 +1,9 @@
-//! The writer's queue: commits that wait are appended together, and each has a ticket that says when it is durable.
+//! The writer's queue: commits that wait are appended together.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use crate::commit::Commit;
 use crate::error::Error;
 use crate::seal;
 use crate::store::{Position, Store, StoreError};
@@ -106,7 +105,7 @@ impl Journal {
 
     /// A ticket for a queued commit.
     pub(crate) fn ticket<T>(self: &Arc<Self>, position: Position, value: T) -> Commit<T> {
-        Commit { value: Some(value), journal: Some(self.clone()), position, was_asked: false }
+        Commit::new(self.clone(), position, value)
     }
 
     /// Where the last commit that was queued stands or will stand.
@@ -245,8 +244,13 @@ impl Journal {
         }
     }
 
-    /// `was_asked` is whether it was asked for before: who asks for the first time has it tried.
-    fn poll(&self, position: Position, was_asked: &mut bool, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    /// The same without blocking. `was_asked` is whether it was asked for before: who asks for the first time has it tried.
+    pub(crate) fn poll(
+        &self,
+        position: Position,
+        was_asked: &mut bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
         // Only a hub restarts its journal, and it waits by blocking.
         let restarts = self.restarts();
         if let Some(done) = self.done(restarts, position) {
@@ -293,7 +297,7 @@ impl Journal {
         queue.rows.clear();
         queue.last = last;
         queue.durable = last;
-        queue.failed = None;
+        (queue.failed, queue.busy) = (None, None);
         queue.restarts += 1;
         drop(queue);
         self.appended.notify_all();
@@ -390,77 +394,5 @@ impl Drop for Flusher {
                 let _ = thread.join();
             }
         }
-    }
-}
-
-/// A write that is visible already; resolves when it is durable.
-///
-/// [`wait`](Commit::wait) for it in ordinary code, `.await` it in async code. Dropped, the write goes on
-/// becoming durable without anyone hearing of it.
-#[must_use = "a write is safe only once its commit resolves: `.wait()?` or `.await?` it"]
-pub struct Commit<T> {
-    value: Option<T>,
-    /// `None` once it resolved.
-    journal: Option<Arc<Journal>>,
-    position: Position,
-    /// Whether it was asked for already.
-    was_asked: bool,
-}
-
-impl<T> Commit<T> {
-    /// Blocks until the write is durable.
-    ///
-    /// # Errors
-    /// If storage failed. The replica then refuses further writes until it is opened again. Not so after
-    /// [`StoreError::Locked`]: the write stays queued, and becomes durable when the store is free again; whoever wants to
-    /// know waits for the next write, of which nothing may be left to write.
-    pub fn wait(mut self) -> Result<T, Error> {
-        if let Some(journal) = self.journal.take() {
-            journal.wait(self.position)?;
-        }
-        Ok(self.take())
-    }
-
-    /// The same commit with another value.
-    pub fn map<U>(mut self, f: impl FnOnce(T) -> U) -> Commit<U> {
-        let (journal, position, was_asked) = (self.journal.take(), self.position, self.was_asked);
-        Commit { value: self.value.take().map(f), journal, position, was_asked }
-    }
-
-    fn take(&mut self) -> T {
-        self.value.take().expect("a commit is not polled again after it resolved")
-    }
-}
-
-impl<T: Unpin> Future for Commit<T> {
-    type Output = Result<T, Error>;
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, Error>> {
-        let this = &mut *self;
-        if let Some(journal) = &this.journal {
-            match journal.poll(this.position, &mut this.was_asked, cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(done) => {
-                    this.journal = None;
-                    if let Err(error) = done {
-                        return Poll::Ready(Err(error));
-                    }
-                }
-            }
-        }
-        Poll::Ready(Ok(this.take()))
-    }
-}
-
-impl<T> Drop for Commit<T> {
-    fn drop(&mut self) {
-        if let Some(journal) = &self.journal {
-            journal.demand();
-        }
-    }
-}
-
-impl<T> std::fmt::Debug for Commit<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Commit").field("position", &self.position).finish_non_exhaustive()
     }
 }

@@ -51,6 +51,7 @@ mod error;
 
 pub mod model;
 
+mod commit;
 mod hashed;
 mod journal;
 pub mod memory;
@@ -74,10 +75,10 @@ pub mod __private;
 pub use clock::{Clock, Random};
 #[cfg(all(feature = "system", not(target_arch = "wasm32")))]
 pub use clock::{SystemClock, SystemRandom};
+pub use commit::Commit;
 pub use entity::{Entity, Field, FieldError, Fields, Id, Key, Merge, Schema, Tombstone};
 pub use error::Error;
 pub use hub::{Hub, HubBuilder, InProcess, Maintained, Offer, Spaces, Validate};
-pub use journal::Commit;
 pub use memory::MemoryStore;
 pub use model::entry::{Action, EntityKey, Entry, Group};
 pub use model::op::{Family, Op};

@@ -3,9 +3,9 @@
 use super::conflict::names;
 use super::row::Row;
 use super::{Replica, Transaction};
+use crate::commit::Commit;
 use crate::entity::{Fields, Schema};
 use crate::error::Error;
-use crate::journal::Commit;
 use crate::model::entry::{Action, Entry};
 use crate::model::op::{Family, Op};
 use crate::model::record::{Life, Record};

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::query::Scan;
 use super::{Replica, Transaction};
+use crate::commit::Commit;
 use crate::entity::{Entity, Id, Schema};
 use crate::error::Error;
-use crate::journal::Commit;
 use crate::model::conflict::{self, Losing};
 use crate::model::entry::{Action, EntityKey, LIFECYCLE};
 use crate::model::op::{Family, Op};

@@ -64,7 +64,9 @@ impl Session {
             }
         };
         let page = match transport.pull(&request).await {
-            Err(error) if request.limit > 1 && self.state().pull_pace.failed(&error) => return Ok(Pulled::More),
+            Err(error) if request.limit > 1 && self.state().pull_pace.failed(&error, request.limit, limit) => {
+                return Ok(Pulled::More);
+            }
             page => page?,
         };
         self.state().pull_pace.got_through();

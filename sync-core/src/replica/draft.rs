@@ -4,9 +4,9 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use super::Replica;
+use crate::commit::Commit;
 use crate::entity::{Entity, Fields, Id};
 use crate::error::Error;
-use crate::journal::Commit;
 use crate::model::record::Record;
 use crate::view;
 

@@ -3,7 +3,6 @@
 use super::query::Scan;
 use super::session::Session;
 use crate::error::Error;
-use crate::model::codec::Writer;
 use crate::model::entry::EntityKey;
 use crate::model::record::Record;
 use crate::transport::{Link, SnapshotPage, Transport, TransportError};
@@ -54,13 +53,6 @@ impl Session {
 
 type Records = Vec<(EntityKey, Record)>;
 
-/// About how many bytes it takes on the way.
-fn size(record: &Record) -> usize {
-    let mut w = Writer::with_table();
-    record.write(&mut w);
-    w.most_bytes()
-}
-
 /// The next page, and whether it is the last one.
 fn page(mut scan: Scan) -> (Scan, Result<(Records, bool), Error>) {
     let mut records = Vec::new();
@@ -68,7 +60,7 @@ fn page(mut scan: Scan) -> (Scan, Result<(Records, bool), Error>) {
     while records.len() < PAGE && bytes < PAGE_BYTES {
         match scan.next() {
             Some(Ok((key, record))) if !record.is_empty() => {
-                bytes += size(&record);
+                bytes += record.encode().len();
                 records.push((key, std::sync::Arc::unwrap_or_clone(record)));
             }
             Some(Ok(_)) => {}

@@ -69,9 +69,10 @@ pub use verify::Verification;
 pub use watch::Watch;
 
 use crate::clock::{Clock, Random};
+use crate::commit::Commit;
 use crate::entity::{Entity, Id, Key, Schema};
 use crate::error::Error;
-use crate::journal::{Commit, Journal};
+use crate::journal::Journal;
 use crate::model::entry::EntityKey;
 use crate::model::record::Record;
 use state::State;

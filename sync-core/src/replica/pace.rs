@@ -4,7 +4,7 @@
 use crate::transport::TransportError;
 
 /// How often it is halved at most.
-const MOST_HALVINGS: u32 = 12;
+const MOST_HALVINGS: u32 = 20;
 
 /// After so many that got through more is tried.
 const STEADY: u32 = 8;
@@ -31,13 +31,18 @@ impl Pace {
         }
     }
 
-    /// A request of more than one thing failed with this. Whether a smaller one is worth a try at once.
-    pub(crate) fn failed(&mut self, error: &TransportError) -> bool {
+    /// A request of this size, of the `most` that there could be, failed with this: the next one is smaller. Whether that is
+    /// worth a try at once.
+    pub(crate) fn failed(&mut self, error: &TransportError, size: u64, most: u64) -> bool {
         let may_be_its_size = matches!(error, TransportError::TooLarge { .. } | TransportError::Offline { .. });
         if !may_be_its_size || self.halvings >= MOST_HALVINGS {
             return false;
         }
-        *self = Self { halvings: self.halvings + 1, got_through: 0 };
+        self.got_through = 0;
+        self.halvings += 1;
+        while self.halvings < MOST_HALVINGS && self.of(most) > (size / 2).max(1) {
+            self.halvings += 1;
+        }
         matches!(error, TransportError::TooLarge { .. })
     }
 }
@@ -51,15 +56,17 @@ mod tests {
         let (offline, large) =
             (TransportError::Offline { message: String::new() }, TransportError::TooLarge { message: String::new() });
         let mut pace = Pace::default();
+        assert!(!pace.failed(&TransportError::Superseded, 1_000, 1_000), "that is not for its size");
         assert_eq!(pace.of(1_000), 1_000);
-        assert!(!pace.failed(&TransportError::Superseded), "that is not for its size");
-        assert_eq!(pace.of(1_000), 1_000);
-        assert!(!pace.failed(&offline), "who is offline is not asked at once again");
-        assert!(pace.failed(&large));
+        assert!(!pace.failed(&offline, 1_000, 1_000), "who is offline is not asked at once again");
+        assert!(pace.failed(&large, 500, 1_000));
         assert_eq!(pace.of(1_000), 250);
         (0..2 * STEADY).for_each(|_| pace.got_through());
         assert_eq!(pace.of(1_000), 1_000);
-        assert_eq!((0..100).filter(|_| pace.failed(&large)).count() as u32, MOST_HALVINGS);
+        // One that is sent again is at most half of what failed.
+        assert!(pace.failed(&large, 20, 1_000));
+        assert!(pace.of(1_000) <= 10);
+        assert!((0..100).filter(|_| pace.failed(&large, 1, 1_000)).count() < MOST_HALVINGS as usize);
         assert_eq!(pace.of(1_000), 1);
     }
 }

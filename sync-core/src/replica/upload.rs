@@ -44,6 +44,8 @@ struct Offer {
     told: Cursor,
     /// Local number, number, and the entry under it.
     entries: Vec<(u64, u64, Entry)>,
+    /// How many bytes they have, in JSON.
+    bytes: u64,
 }
 
 impl Offer {
@@ -83,11 +85,12 @@ impl Session {
         if let Some(position) = offered {
             self.inner.journal.ticket(position, ()).await?;
         }
+        let bytes = offer.bytes;
         let locals: Vec<u64> = offer.entries.iter().map(|(local, _, _)| *local).collect();
         let entries = offer.entries.into_iter().map(|(_, _, entry)| entry).collect();
         let request = PushRequest { entries, attempt: Attempt { number: Some(offer.attempt), told: offer.told } };
         let reply = match transport.push(&request).await {
-            Err(error) if request.entries.len() > 1 && self.state().push_pace.failed(&error) => {
+            Err(error) if is_divisible(&request.entries) && self.state().push_failed(&error, bytes) => {
                 return Ok(Pushed::More);
             }
             reply => reply?,
@@ -181,6 +184,14 @@ impl Session {
     }
 }
 
+/// Whether there are several entries that need not be pushed together.
+fn is_divisible(entries: &[Entry]) -> bool {
+    match entries {
+        [first, .., last] => first.group.is_none() || first.group != last.group,
+        _ => false,
+    }
+}
+
 impl State {
     /// Whether entries are pending that another copy of this file may have, too.
     fn has_copied(&self) -> bool {
@@ -197,22 +208,22 @@ impl State {
             return Next::Nothing;
         }
         let Limits { batch_entries, batch_bytes, .. } = self.limits;
-        let (most_entries, most_bytes) = (self.push_pace.of(batch_entries), self.push_pace.of(batch_bytes));
-        let most = (most_entries as usize).min(self.pending.resident());
+        let most_bytes = self.push_pace.of(batch_bytes);
+        let most = (batch_entries as usize).min(self.pending.resident());
         let mut entries: Vec<(u64, u64, Entry)> = Vec::with_capacity(most);
         let mut names = HashMap::default();
         let mut bytes = 0;
-        // Where the transaction at hand begins, and the local number behind it.
-        let (mut begins, mut end) = (0, 0);
+        // Where the transaction at hand begins, with how many bytes there are before it, and the local number behind it.
+        let (mut begins, mut before, mut end) = (0, 0, 0);
         for (local, pending) in self.pending.front() {
             if local >= end {
-                begins = entries.len();
+                (begins, before) = (entries.len(), bytes);
                 end = pending.entry.group.map_or(local + 1, |group| group.first + group.count);
                 let count = end - local;
                 if begins == 0 && pending.is_open() && count > batch_entries.min(self.limits.group_entries) {
                     return self.too_large(local..end, bytes);
                 }
-                if begins > 0 && begins as u64 + count > most_entries {
+                if begins > 0 && begins as u64 + count > batch_entries {
                     break;
                 }
             }
@@ -232,6 +243,7 @@ impl State {
             bytes += size::of_json(&entry);
             if bytes > most_bytes && begins > 0 {
                 entries.truncate(begins);
+                bytes = before;
                 break;
             }
             if bytes > batch_bytes && pending.is_open() {
@@ -240,7 +252,12 @@ impl State {
             names.insert(local, n);
             entries.push((local, n, entry));
         }
-        Next::Offer(Offer { attempt: self.attempt + 1, told: self.told, entries })
+        Next::Offer(Offer { attempt: self.attempt + 1, told: self.told, entries, bytes })
+    }
+
+    /// A push of so many bytes failed. Whether a smaller one is worth a try at once.
+    fn push_failed(&mut self, error: &TransportError, bytes: u64) -> bool {
+        self.push_pace.failed(error, bytes, self.limits.batch_bytes)
     }
 
     /// The entries that were offered, and are not decided, behind this one.

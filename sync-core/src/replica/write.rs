@@ -6,8 +6,8 @@ use std::thread::ThreadId;
 use super::row::Row;
 use super::state::State;
 use super::{Replica, Transaction};
+use crate::commit::Commit;
 use crate::error::Error;
-use crate::journal::Commit;
 use crate::store::Position;
 
 /// The right to write, held by one thread at a time: from before a write reads what it changes until its entries are

@@ -69,6 +69,15 @@ impl Device {
         self.replica.put(note("n", title))?.wait().map(drop)
     }
 
+    /// Waits until this would be there after the power went.
+    fn comes_to_keep(&self, title: &str) {
+        let begun = std::time::Instant::now();
+        while self.kept().as_deref() != Some(title) {
+            assert!(begun.elapsed().as_secs() < 20, "nobody writes it");
+            std::thread::yield_now();
+        }
+    }
+
     /// What is there after the power went.
     fn kept(&self) -> Option<String> {
         title(&builder(&Set::new()).open(self.store.copy()).unwrap(), "n")
@@ -124,6 +133,15 @@ fn a_store_that_was_in_use_for_a_moment_is_written_to_afterwards() {
 }
 
 #[test]
+fn what_was_put_off_is_written_later_although_nobody_waits_any_more() {
+    let device = Device::new(false);
+    device.be(LOCKED);
+    device.put("one").unwrap_err();
+    device.be(WELL);
+    device.comes_to_keep("one");
+}
+
+#[test]
 fn who_awaits_a_write_hears_of_a_store_in_use_too_and_what_nobody_waits_for_is_written_later() {
     let device = Device::new(false);
     device.be(LOCKED);
@@ -131,9 +149,5 @@ fn who_awaits_a_write_hears_of_a_store_in_use_too_and_what_nobody_waits_for_is_w
     assert!(awaited.unwrap_err().is_retryable());
     drop(device.replica.put(note("n", "two")).unwrap());
     device.be(WELL);
-    let begun = std::time::Instant::now();
-    while device.kept().as_deref() != Some("two") {
-        assert!(begun.elapsed().as_secs() < 20, "nobody writes it");
-        std::thread::yield_now();
-    }
+    device.comes_to_keep("two");
 }

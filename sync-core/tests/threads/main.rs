@@ -36,6 +36,8 @@ mod threads {
     }
 }
 
+#[path = "../../src/commit.rs"]
+mod commit;
 #[path = "../../src/replica/inbox.rs"]
 mod inbox;
 #[path = "../../src/journal.rs"]
