@@ -15,7 +15,7 @@ use crate::rng::Rng;
 const OFTEN: usize = 70;
 
 /// After how many operations it comes, at most.
-const LATEST: usize = 8;
+const LATEST: usize = 6;
 
 /// A process that is expected, and what it is going to do.
 pub(super) struct Guest {
@@ -64,17 +64,21 @@ impl World<'_> {
         if !rng.percent(OFTEN) {
             return None;
         }
+        // What strangers are told of their entries depends on whether the log is ever cut: then it is expected.
+        let has = |fault| self.plan.faults.has(fault);
+        let may_compact = has(Fault::HubCompact) || !(has(Fault::Foreign) || has(Fault::Hostile));
+        let sees_to_itself = rng.percent(40);
         let asks = |(device, it): (usize, &super::device::Device)| {
             let task = it.task.as_ref().filter(|task| task.space == at && task.underway.is_none())?;
             Some((device, task.link.asked().filter(|_| device != asking)?))
         };
         let mut asked: Vec<(usize, Request)> = self.devices.iter().enumerate().filter_map(asks).collect();
-        let does = if !asked.is_empty() && rng.percent(75) {
+        let does = if !asked.is_empty() && !sees_to_itself {
             let (device, request) = asked.swap_remove(rng.below(asked.len()));
             Does::Device(device, request)
-        } else if !space.strays.is_empty() && rng.percent(50) {
+        } else if !space.strays.is_empty() && !sees_to_itself {
             Does::Stray(space.strays.swap_remove(rng.below(space.strays.len())))
-        } else if self.plan.faults.has(Fault::HubCompact) && rng.percent(65) {
+        } else if may_compact && rng.percent(65) {
             Does::Upkeep(*rng.pick(&[Upkeep::Compact(0), Upkeep::Compact(2)]))
         } else {
             Does::Upkeep(Upkeep::Checkpoint)

@@ -1,6 +1,7 @@
 //! A deterministic simulator of devices, hubs, disks, networks and clocks around the production code.
 
 mod check;
+mod choices;
 mod chronicle;
 mod device;
 mod disk;
