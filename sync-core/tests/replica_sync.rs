@@ -915,3 +915,40 @@ fn what_a_copy_brought_and_the_hub_lost_is_not_taken_for_what_has_its_name_now()
         assert!(copy.title("w").is_some() || listed == ["w"], "adopts: {adopts}, {done:?}: {listed:?}");
     }
 }
+
+#[derive(Syncable, Debug, PartialEq, Clone)]
+#[sync(tombstone = "last_writer_wins")]
+struct Draft {
+    #[sync(id)]
+    id: Id<Draft, String>,
+    text: String,
+}
+
+#[test]
+fn what_is_written_last_shows_at_once_though_the_clock_stands_still() {
+    let world = World::new();
+    let store = Arc::new(MemoryStore::new());
+    let replica =
+        Replica::builder().register::<Draft>().clock(world.clock.clone()).threadless().open(store.clone()).unwrap();
+    let hub = world.hub.transport("tester");
+    let id = Id::from("d");
+    let shows = |what: &str| {
+        assert_eq!(replica.get::<Draft>(&id).unwrap().map(|draft| draft.text).as_deref().unwrap_or("-"), what)
+    };
+    replica.create(Draft { id: id.clone(), text: "a".into() }).unwrap().wait().unwrap();
+    run(replica.sync(&hub)).unwrap();
+    replica.edit(&id, |draft: &mut Draft| draft.text = "b".into()).unwrap().wait().unwrap();
+    run(replica.sync(&hub)).unwrap();
+    // All of one time, by a clock that is behind what was seen, or within one millisecond.
+    replica.delete::<Draft>(&id).unwrap().wait().unwrap();
+    shows("-");
+    run(replica.sync(&hub)).unwrap();
+    shows("-");
+    replica.restore::<Draft>(&id).unwrap().wait().unwrap();
+    shows("b");
+    run(replica.sync(&hub)).unwrap();
+    replica.delete::<Draft>(&id).unwrap().wait().unwrap();
+    shows("-");
+    run(replica.sync(&hub)).unwrap();
+    shows("-");
+}

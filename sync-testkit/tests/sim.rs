@@ -64,7 +64,7 @@ const ONCE_BROKEN_SINCE: [u64; 7] =
     [4_012, 14_644, 14_782, 844_424_930_132_317, 3_940_649_673_949_507, 5_348_024_557_502_774, 7_881_299_347_898_540];
 
 /// With the faults that came last: who greeted a hub while another one cut their log.
-const ONCE_BROKEN_LAST: [u64; 4] = [5_053, 5_574, 562_949_953_421_401, 5_066_549_580_791_919];
+const ONCE_BROKEN_LAST: [u64; 5] = [5_053, 5_574, 562_949_953_421_401, 562_949_964_716_963, 5_066_549_580_791_919];
 
 #[test]
 fn what_was_mended_stays_so() {

@@ -63,6 +63,11 @@ impl ClientId {
         Self(shared::name(""))
     }
 
+    /// Whether it stands for this device, in the names of entries that have no number yet.
+    fn is_local(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -117,7 +122,7 @@ impl Dot {
 
     /// Whether this names an entry by its place on this device only.
     pub(crate) fn is_local(&self) -> bool {
-        self.client.0.is_empty()
+        self.client.is_local()
     }
 }
 
@@ -175,23 +180,26 @@ impl Origin {
 
     /// Whether its stamp is greater than this one, without making it.
     pub(crate) fn is_after(&self, stamp: &Stamp) -> bool {
-        (self.time, self.author(), self.dot.n) > (stamp.time, &stamp.client, stamp.n)
+        order(self.time, self.author(), self.dot.n) > order(stamp.time, &stamp.client, stamp.n)
     }
 
     /// Compares stamps without making them. A foreign client's entries of one time may have one stamp, numbered by a
     /// hub before and after a new start: their names tell them apart.
     pub fn cmp_stamp(&self, other: &Self) -> Ordering {
-        (self.time, self.author(), self.dot.n, &self.dot.client).cmp(&(
-            other.time,
-            other.author(),
-            other.dot.n,
-            &other.dot.client,
-        ))
+        order(self.time, self.author(), self.dot.n)
+            .cmp(&order(other.time, other.author(), other.dot.n))
+            .then_with(|| self.dot.client.cmp(&other.dot.client))
     }
 }
 
+/// What stamps are compared by. A write without a number is one of this device's own, and will have a number above
+/// those that were accepted: until then it is above all of its time, for it follows what it could see of that time.
+fn order(time: u64, client: &ClientId, n: u64) -> (u64, bool, &ClientId, u64) {
+    (time, client.is_local(), client, n)
+}
+
 /// The total order of entries: logical time, then client, then number, compared as numbers and bytes.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Stamp {
     /// Milliseconds since the Unix epoch, by a hybrid logical clock (Kulkarni et al. 2014).
     pub time: u64,
@@ -199,6 +207,18 @@ pub struct Stamp {
     pub client: ClientId,
     /// The entry's number.
     pub n: u64,
+}
+
+impl Ord for Stamp {
+    fn cmp(&self, other: &Self) -> Ordering {
+        order(self.time, &self.client, self.n).cmp(&order(other.time, &other.client, other.n))
+    }
+}
+
+impl PartialOrd for Stamp {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// A 128-bit hash: of one entry's content, or of a sequence of entries.
