@@ -2,9 +2,11 @@
 
 pub mod compact;
 mod epochs;
+mod numbered;
 
 pub use epochs::EpochStart;
 pub(crate) use epochs::Epochs;
+pub use numbered::Numbered;
 
 use std::fmt;
 use std::future::Future;
@@ -279,7 +281,7 @@ pub struct PullRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     /// Entries with their numbers in the log, in order.
-    pub entries: Vec<(u64, Arc<Entry>)>,
+    pub entries: Numbered,
     /// What a replica has that has taken this page.
     pub cursor: Cursor,
     /// Whether there was more at the time.

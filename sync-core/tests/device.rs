@@ -15,6 +15,7 @@ mod device {
     mod midway;
     mod names;
     mod narrow;
+    mod packed;
     mod refused;
     mod respelled;
     mod session;

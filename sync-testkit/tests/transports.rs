@@ -144,7 +144,7 @@ impl Transport for Broken {
             }
             let mut page = self.way.pull(&request).await.map_err(|error| self.error(error))?;
             if self.fault == Fault::CutsPages {
-                page.entries.truncate(300);
+                page.entries.to_mut().truncate(300);
             }
             Ok(page)
         })

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use sync_core::model::entry::{decode_batch, encode_batch};
+use sync_core::model::entry::encode_batch;
+use sync_core::transport::compact::{self, PackedPage};
 use sync_core::transport::{
-    ClientStanding, Hello, HelloRequest, Limits, Page, PullRequest, PushReply, PushRequest, SnapshotPage,
+    ClientStanding, Hello, HelloRequest, Limits, Numbered, Page, PullRequest, PushReply, PushRequest, SnapshotPage,
     SnapshotRequest,
 };
 use sync_core::{
@@ -30,7 +31,7 @@ pub(crate) fn json_pages(entries: &[Entry], batch: usize) -> Vec<Vec<u8>> {
             seq += 1;
             (seq, Arc::new(entry.clone()))
         });
-        let entries: Vec<_> = numbered.collect();
+        let entries: Numbered = numbered.collect();
         let cursor = Cursor { seq: entries.last().map_or(0, |(seq, _)| *seq), ..Cursor::default() };
         let page = Page { entries, cursor, has_more: false, server_time: 0 };
         sync_http::wire::page::page(&page).into_bytes()
@@ -122,10 +123,15 @@ impl Canned {
         for size in sizes {
             let (page, more) = rest.split_at(size.min(rest.len()));
             rest = more;
+            let mut entries = Numbered::default();
             for entry in page {
                 cursor = Cursor { seq: cursor.seq + 1, digest: cursor.digest.then(entry.hash()), ..cursor };
+                entries.to_mut().push((cursor.seq, Arc::new(entry.clone())));
             }
-            pages.push((encode_batch(page), cursor));
+            let page = Page { entries, cursor, has_more: !rest.is_empty(), server_time: SystemClock.now() };
+            let mut bytes = PackedPage::of(&page).encode();
+            bytes.extend(PackedPage::encode_time(page.server_time));
+            pages.push((bytes, cursor));
         }
         let served = std::sync::atomic::AtomicUsize::new(pages.len());
         Self { pages, served }
@@ -165,14 +171,13 @@ impl Canned {
     fn page(&self, request: &PullRequest) -> std::result::Result<Page, TransportError> {
         let nonsense = |message: &str| TransportError::Nonsense { message: message.to_owned() };
         let served = self.served();
-        let server_time = SystemClock.now();
         let at = served.partition_point(|(_, cursor)| cursor.seq <= request.since.seq);
         let Some((bytes, cursor)) = served.get(at) else {
-            return Ok(Page { entries: Vec::new(), cursor: request.since, has_more: false, server_time });
+            let entries = Numbered::default();
+            return Ok(Page { entries, cursor: request.since, has_more: false, server_time: SystemClock.now() });
         };
-        let entries = decode_batch(bytes).map_err(|error| nonsense(&error.to_string()))?;
-        let numbered = (request.since.seq + 1..).zip(entries.into_iter().map(Arc::new));
-        Ok(Page { entries: numbered.collect(), cursor: *cursor, has_more: at + 1 < served.len(), server_time })
+        let page = compact::read_page(bytes).map_err(|error| nonsense(&error.to_string()))?;
+        Ok(Page { has_more: at + 1 < served.len(), ..page })
     }
 }
 

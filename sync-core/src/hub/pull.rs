@@ -90,7 +90,7 @@ impl Inner {
                 entries.push((seq, entry.clone()));
             }
         })?;
-        Ok(Page { entries, cursor, has_more, server_time: self.now() })
+        Ok(Page { entries: entries.into(), cursor, has_more, server_time: self.now() })
     }
 
     /// As `pull`, with what was accepted together left as it is kept, where all of it is wanted.

@@ -93,7 +93,12 @@ impl Session {
             let writing = self.between_writes()?;
             let gone = self.stranded_by(&entries)?;
             report.rejected += gone.len() as u64;
-            writing.commit(&Row::Page { entries, cursor: page.cursor, gone })?
+            writing.commit(&Row::Page {
+                entries,
+                batches: page.entries.batches().to_vec(),
+                cursor: page.cursor,
+                gone,
+            })?
         };
         if page.has_more {
             // The row holds the cursor too: a page that is lost is one that comes again. It is appended while the next

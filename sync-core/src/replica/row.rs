@@ -21,8 +21,9 @@ pub(crate) enum Row {
     /// What the hub decided about entries that were offered; what it said was gone is set aside as these.
     /// `told` is where the hub's log ended then.
     Verdicts { decisions: Vec<(u64, Decision)>, gone: Vec<(u64, Arc<Entry>)>, told: Cursor },
-    /// A page of the hub's log; entries written here to what it purges are set aside as these.
-    Page { entries: Vec<Logged>, cursor: Cursor, gone: Vec<(u64, Arc<Entry>)> },
+    /// A page of the hub's log; entries written here to what it purges are set aside as these. `batches` are the
+    /// entries as they came, where they came so.
+    Page { entries: Vec<Logged>, batches: Vec<Arc<[u8]>>, cursor: Cursor, gone: Vec<(u64, Arc<Entry>)> },
     /// The wall clock is off by so many milliseconds; entries never offered take these times.
     Clock { offset: i64, times: Vec<(u64, u64)> },
     /// The replica belongs to this account.
@@ -151,9 +152,21 @@ impl Row {
                 w.list(gone, write_numbered);
                 told.write(w);
             }
-            Row::Page { entries, cursor, gone } => {
-                w.u8(4);
-                write_entries(w, entries.iter().map(|logged| &logged.entry));
+            Row::Page { entries, batches, cursor, gone } => {
+                match &batches[..] {
+                    [] => {
+                        w.u8(4);
+                        write_entries(w, entries.iter().map(|logged| &logged.entry));
+                    }
+                    [batch] => {
+                        w.u8(4);
+                        w.raw(batch);
+                    }
+                    batches => {
+                        w.u8(13);
+                        w.list(batches, |w, batch| w.raw(batch));
+                    }
+                }
                 cursor.write(w);
                 w.list(gone, write_numbered);
             }
@@ -221,11 +234,8 @@ impl Row {
                 gone: r.list(|r| Ok((r.u64()?, entry(r)?)))?,
                 told: Cursor::read(r)?,
             },
-            4 => Row::Page {
-                entries: read_entries(r)?.into_iter().map(Logged::new).collect(),
-                cursor: Cursor::read(r)?,
-                gone: r.list(|r| Ok((r.u64()?, entry(r)?)))?,
-            },
+            4 => read_page(r, read_entries)?,
+            13 => read_page(r, |r| Ok(r.list(read_entries)?.concat()))?,
             5 => Row::Clock { offset: r.i64()?, times: r.list(read_pair)? },
             6 => Row::Bind { account: read_account(r)?, limits: read_limits(r)? },
             7 => Row::Forget(r.list(Reader::u64)?),
@@ -248,6 +258,18 @@ impl Row {
             _ => return Err(CodecError { expected: "a kind of journal row" }),
         })
     }
+}
+
+fn read_page(
+    r: &mut Reader<'_>,
+    entries: impl FnOnce(&mut Reader<'_>) -> codec::Result<Vec<Arc<Entry>>>,
+) -> codec::Result<Row> {
+    Ok(Row::Page {
+        entries: entries(r)?.into_iter().map(Logged::new).collect(),
+        batches: Vec::new(),
+        cursor: Cursor::read(r)?,
+        gone: r.list(|r| Ok((r.u64()?, Entry::read(r).map(Arc::new)?)))?,
+    })
 }
 
 fn write_entries<'a>(w: &mut Writer, entries: impl Iterator<Item = &'a Arc<Entry>>) {

@@ -171,7 +171,7 @@ impl State {
                 }
                 self.sent.clear();
             }
-            Row::Page { entries, cursor, gone } => {
+            Row::Page { entries, cursor, gone, .. } => {
                 self.strand(gone);
                 for logged in entries {
                     self.receive(logged);

@@ -79,16 +79,19 @@ pub(crate) fn pack<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<u8> {
     encode_batch(bare.iter().map(|entry| &**entry))
 }
 
-/// The entries of a batch, of which so many are expected. None carries its intent in it.
-pub(crate) fn unpack(bytes: &[u8], count: u64) -> Result<Vec<Entry>> {
+/// Adds the entries of a batch, of which so many are expected. None carries its intent in it.
+pub(crate) fn unpack<E: From<Entry>>(bytes: &[u8], count: u64, all: &mut Vec<E>) -> Result<()> {
     let entries = Entries::untrusted(bytes)?;
     // It is not read before that is seen: entries take a lot more in memory than in a batch.
     if entries.left() as u64 != count {
         return Err(CodecError { expected: "a batch of as many entries as was said" });
     }
-    let entries: Vec<Entry> = entries.collect::<Result<_>>()?;
-    if entries.iter().any(|entry| entry.intent.is_some()) {
-        return Err(CodecError { expected: "a batch without intents" });
+    for entry in entries {
+        let entry = entry?;
+        if entry.intent.is_some() {
+            return Err(CodecError { expected: "a batch without intents" });
+        }
+        all.push(entry.into());
     }
-    Ok(entries)
+    Ok(())
 }

@@ -231,7 +231,7 @@ fn nothing_is_served_before_it_is_durable() {
     let hub = open(store.clone());
     let other = hub.clone();
     store.before("append", 1, move || {
-        assert_eq!(pull(&other, Cursor::default(), 9).entries, []);
+        assert!(pull(&other, Cursor::default(), 9).entries.is_empty());
         assert_eq!(other.head(), Cursor::default());
     });
     assert_eq!(push_words(&hub, &[Client::new("a").create("x", "one")]), "1");

@@ -86,8 +86,8 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "equal times of one device fall anywhere",
         "model/stamp.rs",
-        "        (self.time, self.author(), self.dot.n, &self.dot.client).cmp(&(",
-        "        (self.time, self.author(), if PLANTED { !self.dot.n } else { self.dot.n }, &self.dot.client).cmp(&(",
+        "    (time, client.is_local(), client, n)",
+        "    (time, client.is_local(), client, if PLANTED { !n } else { n })",
     ),
     mutant(
         "a join brings back what was replaced",

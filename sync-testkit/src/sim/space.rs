@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sync_core::hub::{Proposed, Validate};
-use sync_core::transport::{Limits, PullRequest, Rejection, SnapshotPage, SnapshotRequest};
+use sync_core::transport::compact::{self, PackedPage};
+use sync_core::transport::{Limits, Page, PullRequest, Rejection, SnapshotPage, SnapshotRequest};
 use sync_core::{ClientId, Cursor, Dot, Entry, Error, Hub, Life, MemoryStore, TransportError, VersionVector};
 
 use super::chronicle::{Chronicle, Standing};
@@ -223,7 +224,7 @@ impl Observer {
         let mut seen = self.seen();
         let since = seen.cursor;
         let read = match self.hub.pull(&PullRequest { since, limit: 10_000, ..PullRequest::default() }) {
-            Ok(page) => Ok(News::Entries(page.entries, page.cursor)),
+            Ok(page) => Ok(News::Entries(page.entries.into_iter().collect(), page.cursor)),
             Err(TransportError::Expired) => {
                 snapshot(&self.hub).map(|page| News::Anew(page.cursor, page.vector.into_iter().collect()))
             }
@@ -262,10 +263,19 @@ pub(super) fn carry_out(hub: &Hub, principal: &str, request: &Request) -> Result
             let _ = hub.tend();
             reply.map(Reply::Push)
         }
+        // Devices speak both forms of the protocol, and keep pages that came in batches as they came.
+        Request::Pull(pull) if pull.since.seq % 2 == 1 => hub.pull(pull).map(|page| Reply::Pull(packed(&page))),
         Request::Pull(pull) => hub.pull(pull).map(Reply::Pull),
         Request::Snapshot(snapshot) => hub.snapshot(snapshot).map(|page| Reply::Snapshot(Box::new(page))),
         Request::Join(page) => hub.join(principal, page).map(|()| Reply::Join),
     }
+}
+
+/// A page as it arrives in the compact form.
+fn packed(page: &Page) -> Page {
+    let mut bytes = PackedPage::of(page).encode();
+    bytes.extend(PackedPage::encode_time(page.server_time));
+    compact::read_page(&bytes).expect("what a hub wrote can be read")
 }
 
 /// An entry with its place in the log.

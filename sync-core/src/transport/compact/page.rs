@@ -6,7 +6,7 @@ use super::{Kind, begin, open, pack, unpack};
 use crate::model::codec::{self, CodecError, Writer};
 use crate::model::entry::Entry;
 use crate::model::stamp::ClientId;
-use crate::transport::{Cursor, Page};
+use crate::transport::{Cursor, Numbered, Page};
 
 /// A page whose entries are in batches, as they are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,8 +126,8 @@ pub fn read_page(bytes: &[u8]) -> codec::Result<Page> {
     let server_time = r.u64()?;
     r.finish()?;
     let mut entries: Vec<Arc<Entry>> = Vec::new();
-    for (count, batch) in batches {
-        entries.extend(unpack(batch, count)?.into_iter().map(Arc::new));
+    for (count, batch) in &batches {
+        unpack(batch, *count, &mut entries)?;
     }
     let placed = runs.iter().try_fold(0_u64, |all, (first, count)| {
         first.checked_add(*count)?;
@@ -137,7 +137,8 @@ pub fn read_page(bytes: &[u8]) -> codec::Result<Page> {
         return Err(CodecError { expected: "a place for each entry" });
     }
     let seqs = runs.into_iter().flat_map(|(first, count)| first..first + count);
-    Ok(Page { entries: seqs.zip(entries).collect(), cursor, has_more, server_time })
+    let batches = batches.into_iter().map(|(_, batch)| batch.into()).collect();
+    Ok(Page { entries: Numbered::read(seqs.zip(entries).collect(), batches), cursor, has_more, server_time })
 }
 
 #[cfg(test)]

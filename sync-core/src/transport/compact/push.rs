@@ -44,7 +44,8 @@ pub fn read_push(bytes: &[u8], most: u64) -> Result<Pushed, Refused> {
     let intents = read_intents(&mut r, count)?;
     let batch = r.raw()?;
     r.finish()?;
-    let mut entries = unpack(batch, count)?;
+    let mut entries: Vec<Entry> = Vec::new();
+    unpack(batch, count, &mut entries)?;
     for (at, intent) in intents {
         entries[at].intent = Some(intent);
     }
