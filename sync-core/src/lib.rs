@@ -64,6 +64,7 @@ pub mod transport;
 
 pub mod clock;
 pub mod replica;
+mod unread;
 mod view;
 
 pub mod hub;

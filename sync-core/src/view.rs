@@ -13,6 +13,7 @@ use crate::model::register::{Register, Sibling, rank};
 use crate::model::shared;
 use crate::model::stamp::{Dot, Name};
 use crate::model::value::Value;
+use crate::unread;
 
 impl Merge {
     /// The operation family in which the policy writes.
@@ -121,16 +122,16 @@ fn combined(registers: &[&Register], family: &Family, merge: Option<Merge>) -> O
     }
 }
 
-/// A set's stored element as a type writes it once it has read it.
+/// A field's stored value as a type writes it once it has read it.
 pub(crate) type Respell<'a> = &'a dyn Fn(&Field, &Value) -> Option<Value>;
 
 /// The same for the type of an entity.
 pub(crate) fn respell<T: Entity>(entity: &T, fields: &Fields) -> impl Fn(&Field, &Value) -> Option<Value> {
     move |field, stored| {
         let mut alone = fields.clone();
-        alone.insert(field.name, Value::array([stored.clone()]));
+        alone.insert(field.name, stored.clone());
         let read = T::from_fields(entity.id().clone(), &alone).ok()?;
-        read.to_fields().ok()?.get(field.name)?.array_elements()?.into_iter().next()
+        read.to_fields().ok()?.get(field.name).cloned()
     }
 }
 
@@ -193,8 +194,8 @@ pub(crate) fn create(schema: &Schema, fields: &Fields) -> Result<Writes, Refused
 
 /// The operations that carry a change of the visible record: what differs is the intent.
 ///
-/// `respell` gives a set's stored element as the type writes it, if the type can read it. `removals` gives the insertions
-/// that pending removals of an element name: a later removal names them too, so that it holds if the earlier one is refused.
+/// `respell` gives a stored value as the type writes it, if the type can read it. `removals` gives the insertions that
+/// pending removals of an element name: a later removal names them too, so that it holds if the earlier one is refused.
 pub(crate) fn update(
     schema: &Schema,
     record: &Record,
@@ -208,7 +209,10 @@ pub(crate) fn update(
         let (was, is) = (before.get(field.name), after.get(field.name));
         let Some(value) = is.filter(|_| was != is) else { continue };
         match field.merge {
-            Merge::LastWriterWins => writes.assign(field, record, Op::Assign(value.clone())),
+            Merge::LastWriterWins => {
+                let value = whole(field, record, was, value, respell);
+                writes.assign(field, record, Op::Assign(value));
+            }
             // What was shown may be a default, which nobody wrote.
             Merge::First if self::value(field, record).is_some_and(|written| !written.is_null()) => {
                 let message = format!("`{}` is written once and has its value already", field.name);
@@ -236,6 +240,16 @@ pub(crate) fn update(
     }
     writes.sort();
     Ok(writes)
+}
+
+/// A new value for a field, with what the type does not read of the one that shows.
+fn whole(field: &Field, record: &Record, was: Option<&Value>, new: &Value, respell: Respell<'_>) -> Value {
+    let stored = value(field, record);
+    let (Some(stored), Some(was)) = (stored, was) else { return new.clone() };
+    let whole = unread::keep(&stored, was, new);
+    // A type may take it for something else, such as another name of a member: then what it wrote stands alone.
+    let is_read_alike = || respell(field, &whole).as_ref() == Some(new);
+    if whole != *new && is_read_alike() { whole } else { new.clone() }
 }
 
 impl Writes {
@@ -274,9 +288,12 @@ impl Writes {
         for name in names(field) {
             let stored = record.get(name, &Family::Set).into_iter().flat_map(|register| register.elements());
             // Another version of the type may have spelled it otherwise.
-            let is_gone = |stored: &&Value| {
-                !was.contains(*stored) && respell(field, stored).is_some_and(|respelled| gone.contains(&respelled))
+            let respelled = |stored: &Value| {
+                let alone = respell(field, &Value::array([stored.clone()]))?;
+                alone.array_elements()?.into_iter().next()
             };
+            let is_gone =
+                |stored: &&Value| !was.contains(*stored) && respelled(stored).is_some_and(|it| gone.contains(&it));
             let otherwise: Vec<&Value> = if gone.is_empty() { Vec::new() } else { stored.filter(is_gone).collect() };
             let mut remove = Vec::new();
             for element in gone.iter().copied().chain(otherwise) {

@@ -21,4 +21,5 @@ mod device {
     mod session;
     mod snapshot;
     mod support;
+    mod unread;
 }

@@ -53,9 +53,51 @@
 //! # Ok::<(), sync_core::Error>(())
 //! ```
 //!
-//! What is kept are fields of the entity. A struct *in* a field is one value: an old program that reads it drops the members
-//! that it does not know, and when it changes the field it writes it without them. What grows should be fields of the
-//! entity, or an entity of its own.
+//! A struct *in* a field is one value, and of two that write it at the same time one wins. But an old program that changes
+//! it keeps the members that it does not know, at every level, in the elements of lists too: those that stay as they are
+//! wherever they go, and one that is changed, if as many are there as before.
+//!
+//! ```
+//! # use sync_core::{MemoryStore, Replica};
+//! # use std::sync::Arc;
+//! mod old {
+//!     # use serde::{Deserialize, Serialize};
+//!     # use sync_core::{Id, Syncable};
+//!     #[derive(Serialize, Deserialize)]
+//!     pub struct Step { pub text: String }
+//!     #[derive(Syncable)]
+//!     pub struct Plan {
+//!         #[sync(id)]
+//!         pub id: Id<Plan, String>,
+//!         pub steps: Vec<Step>,
+//!     }
+//! }
+//! mod new {
+//!     # use serde::{Deserialize, Serialize};
+//!     # use sync_core::{Id, Syncable};
+//!     #[derive(Serialize, Deserialize, PartialEq, Debug)]
+//!     pub struct Step { pub text: String, #[serde(default)] pub done: bool }
+//!     #[derive(Syncable)]
+//!     pub struct Plan {
+//!         #[sync(id)]
+//!         pub id: Id<Plan, String>,
+//!         pub steps: Vec<Step>,
+//!     }
+//! }
+//! # let store = Arc::new(MemoryStore::new());
+//! # let later = Replica::builder().register::<new::Plan>().open(store.clone())?;
+//! later.create(new::Plan { id: "p".into(), steps: vec![new::Step { text: "pack".into(), done: true }] })?.wait()?;
+//! # drop(later);
+//! # let before = Replica::builder().register::<old::Plan>().open(store.clone())?;
+//! before.edit(&"p".into(), |plan: &mut old::Plan| plan.steps.push(old::Step { text: "go".into() }))?.wait()?;
+//! # drop(before);
+//! # let later = Replica::builder().register::<new::Plan>().open(store)?;
+//! let steps = later.get::<new::Plan>(&"p".into())?.unwrap().steps;
+//! assert_eq!(steps[0], new::Step { text: "pack".into(), done: true });
+//! # Ok::<(), sync_core::Error>(())
+//! ```
+//!
+//! A changed element of a `set` is another element: what the old program does not know of it goes with the one before.
 //!
 //! The same holds for whole types: entities of a type that is not registered are kept, synced, and shown once it is.
 //!

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Replica;
 use super::stage::{Staged, check_size};
 use crate::clock::HybridClock;
-use crate::entity::{Entity, FieldError, Fields, Id, Schema};
+use crate::entity::{Entity, FieldError, Fields, Id, Merge, Schema};
 use crate::error::Error;
 use crate::model::entry::{Action, EntityKey, Entry, LIFECYCLE, Map};
 use crate::model::record::{Life, Record};
@@ -83,7 +83,9 @@ impl<'a> Transaction<'a> {
         let key = view::key(entity.id());
         let after = entity.to_fields().map_err(|source| Error::Field { key: key.clone(), source })?;
         let schema = self.replica.schema(T::SCHEMA.name)?;
-        self.whole(|tx| tx.put_fields(schema, key, &after))?;
+        let shown = |stored: &Fields| T::from_fields(entity.id().clone(), stored).ok()?.to_fields().ok();
+        let respell = view::respell(&entity, &after);
+        self.whole(|tx| tx.put_fields(schema, key, &after, &shown, &respell))?;
         Ok(entity.id().clone())
     }
 
@@ -160,7 +162,15 @@ impl<'a> Transaction<'a> {
         self.stage_local(schema, key, &Fields::new(), fields)
     }
 
-    pub(super) fn put_fields(&mut self, schema: &Schema, key: EntityKey, after: &Fields) -> Result<(), Error> {
+    /// `shown` gives stored fields as the type writes them, if it can read them.
+    fn put_fields(
+        &mut self,
+        schema: &Schema,
+        key: EntityKey,
+        after: &Fields,
+        shown: &dyn Fn(&Fields) -> Option<Fields>,
+        respell: Respell<'_>,
+    ) -> Result<(), Error> {
         let record = self.visible(&key)?;
         match record.life() {
             Life::Unborn => return self.create_fields(schema, key, after),
@@ -168,10 +178,17 @@ impl<'a> Transaction<'a> {
             Life::Alive { .. } => {}
         }
         let mut before = view::fields(schema, &record);
+        // What the type does not read of a value is no difference to it.
+        let shown = shown(&before).unwrap_or_default();
+        for field in schema.fields.iter().filter(|field| matches!(field.merge, Merge::LastWriterWins)) {
+            if let (Some(value), Some(_)) = (shown.get(field.name), before.get(field.name)) {
+                before.insert(field.name, value.clone());
+            }
+        }
         for (name, value) in self.local_fields(&key)?.iter() {
             before.insert(name.to_owned(), value.clone());
         }
-        self.update_fields(schema, key, &record, (&before, after), &|_, _| None)
+        self.update_fields(schema, key, &record, (&before, after), respell)
     }
 
     pub(super) fn update_fields(

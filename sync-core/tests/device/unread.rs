@@ -1,0 +1,108 @@
+//! Structs within fields that a later version of the program added members to: an older one keeps what it does not read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sync_core::{Fields, Id, MemoryStore, Replica, Syncable, Value};
+
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+struct Step {
+    text: String,
+}
+
+/// What an older program knows of a plan.
+#[derive(Syncable, Debug, Clone)]
+#[sync(entity = "plan")]
+struct Plan {
+    #[sync(id)]
+    id: Id<Plan, String>,
+    title: String,
+    place: Step,
+    steps: Vec<Step>,
+    #[sync(default)]
+    by_day: BTreeMap<String, Step>,
+}
+
+/// A type that reads a member by two names, and writes one of them.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+struct Renamed {
+    #[serde(alias = "text")]
+    words: String,
+}
+
+#[derive(Syncable, Debug, Clone)]
+#[sync(entity = "plan")]
+struct Other {
+    #[sync(id)]
+    id: Id<Other, String>,
+    place: Renamed,
+}
+
+/// A plan that a later program wrote, as an older one opens it.
+fn opened() -> (Arc<MemoryStore>, Replica) {
+    let store = Arc::new(MemoryStore::new());
+    let replica = Replica::builder().register::<Plan>().threadless().open(store.clone()).unwrap();
+    let mut fields = Fields::new();
+    for (name, text) in [
+        ("title", r#""t""#),
+        ("place", r#"{"floor":3,"text":"here"}"#),
+        ("steps", r#"[{"done":true,"text":"one"},{"done":false,"text":"two"}]"#),
+        ("by_day", r#"{"mo":{"hour":9,"text":"swim"},"tu":{"hour":10,"text":"run"}}"#),
+    ] {
+        fields.insert(name, Value::parse(text).unwrap());
+    }
+    replica.raw().create("plan", "p", &fields).unwrap().wait().unwrap();
+    (store, replica)
+}
+
+fn stored(replica: &Replica, field: &str) -> String {
+    replica.raw().get("plan", "p").unwrap().unwrap().fields.get(field).unwrap().to_string()
+}
+
+#[test]
+fn an_edit_keeps_what_its_program_does_not_read() {
+    let (store, replica) = opened();
+    let edit = |change: fn(&mut Plan)| {
+        replica.edit(&"p".into(), change).unwrap().wait().unwrap();
+    };
+    edit(|plan| plan.place.text = "there".into());
+    assert_eq!(stored(&replica, "place"), r#"{"floor":3,"text":"there"}"#);
+    edit(|plan| plan.steps.insert(0, Step { text: "zero".into() }));
+    edit(|plan| plan.steps.swap(1, 2));
+    assert_eq!(
+        stored(&replica, "steps"),
+        r#"[{"text":"zero"},{"done":false,"text":"two"},{"done":true,"text":"one"}]"#
+    );
+    edit(|plan| {
+        plan.by_day.remove("tu");
+        plan.by_day.get_mut("mo").unwrap().text = "rest".into();
+        plan.by_day.insert("we".into(), Step { text: "run".into() });
+    });
+    assert_eq!(stored(&replica, "by_day"), r#"{"mo":{"hour":9,"text":"rest"},"we":{"text":"run"}}"#);
+    let mut draft = replica.draft::<Plan>(&"p".into()).unwrap();
+    draft.place.text = "draft".into();
+    draft.save().unwrap().wait().unwrap();
+    assert_eq!(stored(&replica, "place"), r#"{"floor":3,"text":"draft"}"#);
+    drop(replica);
+    let replica = Replica::builder().register::<Other>().threadless().open(store).unwrap();
+    assert_eq!(stored(&replica, "place"), r#"{"floor":3,"text":"draft"}"#);
+    // It would read both names for one: what it wrote stands alone.
+    replica.edit(&"p".into(), |other: &mut Other| other.place.words = "words".into()).unwrap().wait().unwrap();
+    assert_eq!(stored(&replica, "place"), r#"{"words":"words"}"#);
+    assert_eq!(replica.get::<Other>(&"p".into()).unwrap().unwrap().place.words, "words");
+}
+
+#[test]
+fn what_is_put_as_it_was_got_changes_nothing_that_its_program_does_not_read() {
+    let (_, replica) = opened();
+    let written = replica.log().unwrap().len();
+    let mut plan: Plan = replica.get(&"p".into()).unwrap().unwrap();
+    replica.put(plan.clone()).unwrap().wait().unwrap();
+    assert_eq!(replica.log().unwrap().len(), written, "nothing was changed");
+    plan.steps[1].text = "second".into();
+    replica.put(plan.clone()).unwrap().wait().unwrap();
+    assert_eq!(stored(&replica, "steps"), r#"[{"done":true,"text":"one"},{"done":false,"text":"second"}]"#);
+    assert_eq!(stored(&replica, "place"), r#"{"floor":3,"text":"here"}"#);
+    assert_eq!(replica.get::<Plan>(&"p".into()).unwrap().unwrap().steps, plan.steps);
+}
