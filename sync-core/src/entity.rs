@@ -243,6 +243,14 @@ pub enum FieldError {
         /// Why not.
         source: ValueError,
     },
+    /// The field's type cannot read what it writes itself, so nobody could read the entity again.
+    #[error("field `{field}` cannot be stored: its type does not read what it writes")]
+    Unreadable {
+        /// The field's stored name.
+        field: String,
+        /// Why not.
+        source: ValueError,
+    },
     /// The stored value does not fit the field's type.
     #[error("field `{field}` does not fit its type")]
     Decode {
@@ -269,7 +277,7 @@ pub trait Key: Clone + Ord + Hash + fmt::Debug + Send + Sync + 'static {
     /// The key's text, as it stands in the log.
     fn to_text(&self) -> String;
 
-    /// Reads the text back.
+    /// Reads the text back. What the key would not write like that is not taken for its id.
     ///
     /// # Errors
     /// Says why the text is no such key.
@@ -373,10 +381,11 @@ impl<T, K: Key> fmt::Display for Id<T, K> {
 impl<T, K: Key> FromStr for Id<T, K> {
     type Err = FieldError;
     fn from_str(text: &str) -> Result<Self, FieldError> {
-        match K::from_text(text) {
-            Ok(key) => Ok(Self::new(key)),
-            Err(message) => Err(FieldError::Id { id: text.to_owned(), message }),
-        }
+        let wrong = |message| FieldError::Id { id: text.to_owned(), message };
+        let key = K::from_text(text).map_err(wrong)?;
+        // Under another spelling (`05`, a UUID in capitals) it would be another entity than the one that the key names.
+        let spelling = key.to_text();
+        if spelling == text { Ok(Self::new(key)) } else { Err(wrong(format!("it is written {spelling:?}"))) }
     }
 }
 impl<T> From<&str> for Id<T, String> {

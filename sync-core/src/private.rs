@@ -167,14 +167,24 @@ pub trait Codecs<Tuple> {
 
 /// A field that is stored as its type says.
 pub const fn plain<T: Stored>() -> Codec<T> {
-    Codec { encode: Value::encode::<T>, decode: Value::decode::<T> }
+    Codec { encode: encode::<T>, decode: Value::decode::<T> }
+}
+
+/// Writes a value, unless a `Some` in it would come back as `None`.
+fn encode<T: Stored>(value: &T) -> Result<Value, ValueError> {
+    let (written, hidden) = Value::encode_counting(value)?;
+    // Some types tell the two apart when they are read: so these are asked.
+    if hidden > 0 && Value::encode_counting(&written.decode::<T>()?)?.1 != hidden {
+        return Err(ValueError::SomeNull);
+    }
+    Ok(written)
 }
 
 /// A counter. What devices add unaware of each other may come to more than the type holds, or less: two that sell
 /// the last one of a stock leave -1. That is no reason for nobody to be able to read the entity.
 pub const fn counter<T: Integer>() -> Codec<T> {
     Codec {
-        encode: Value::encode::<T>,
+        encode: encode::<T>,
         decode: |value| value.as_i128().map_or_else(|| value.decode(), |sum| Ok(T::nearest(sum))),
     }
 }
@@ -200,7 +210,17 @@ pub trait With<const N: usize, T> {
 /// A field that is stored by functions of its own.
 pub const fn with<E: With<N, T>, T, const N: usize>() -> Codec<T> {
     Codec {
-        encode: |value| Value::encode(&Writing::<E, T, N>(value, PhantomData)),
+        encode: |value| {
+            let (written, hidden) = Value::encode_counting(&Writing::<E, T, N>(value, PhantomData))?;
+            // Here `None` may be what comes back as a `Some`.
+            if hidden > 0 || written.is_null() {
+                let read = written.decode::<Read<E, T, N>>()?.0;
+                if Value::encode_counting(&Writing::<E, T, N>(&read, PhantomData))?.1 != hidden {
+                    return Err(ValueError::SomeNull);
+                }
+            }
+            Ok(written)
+        },
         decode: |value| Ok(value.decode::<Read<E, T, N>>()?.0),
     }
 }

@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::model::codec::{self, Reader, Writer};
 use crate::model::entry::{EntityKey, Entry};
 use crate::model::record::Record;
-use crate::model::stamp::{ClientId, Digest, Dot, Known};
+use crate::model::stamp::{ClientId, Digest, Dot, Known, NotHex, hex};
 
 /// A future without a type of its own, so that traits with async methods stay object-safe.
 #[cfg(not(target_arch = "wasm32"))]
@@ -113,9 +113,9 @@ impl fmt::Display for Epoch {
 }
 
 impl FromStr for Epoch {
-    type Err = std::num::ParseIntError;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        u64::from_str_radix(text, 16).map(Epoch)
+    type Err = NotHex;
+    fn from_str(text: &str) -> Result<Self, NotHex> {
+        hex(text, 16).map(|bits| Epoch(bits as u64))
     }
 }
 

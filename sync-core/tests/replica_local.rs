@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sync_core::model::entry::Action;
 use sync_core::replica::LogState;
-use sync_core::{Change, Error, Id, MemoryStore, Op, Replica, Syncable, Value};
+use sync_core::{Change, Error, FieldError, Id, MemoryStore, Op, Replica, Syncable, Value};
 
 #[derive(Syncable, Debug, PartialEq, Clone)]
 struct Note {
@@ -314,4 +314,94 @@ fn a_wiped_replica_is_a_new_one_and_keeps_what_was_never_sent_unless_told() {
         assert_eq!((replica.list::<Note>().unwrap().count(), replica.unsynced().unwrap().len()), (1, 1));
         assert!(replica.verify().unwrap().is_sound());
     }
+}
+
+#[derive(Syncable, Debug)]
+struct City {
+    #[sync(id)]
+    id: Id<City, u64>,
+}
+
+/// Another program may have written any text for an id. Where it was read as the number 5, `get` looked for another entity.
+#[test]
+fn an_id_in_another_spelling_is_an_error_in_its_place() {
+    let replica = Replica::builder().register::<City>().open(MemoryStore::new()).unwrap();
+    for id in ["+5", "05", "5"] {
+        replica.raw().create("city", id, &sync_core::Fields::new()).unwrap().wait().unwrap();
+    }
+    let listed: Vec<_> = replica.list::<City>().unwrap().map(|city| city.map(|city| *city.id.key())).collect();
+    let listed: Vec<_> = listed.into_iter().map(|city| city.map_err(|error| error.code())).collect();
+    assert_eq!(listed, [Err("field"), Err("field"), Ok(5)]);
+    assert!(replica.get::<City>(&Id::new(5)).unwrap().is_some());
+}
+
+const NAME: &str = match str::from_utf8(&[b'n'; 129]) {
+    Ok(name) => name,
+    Err(_) => "",
+};
+
+/// A type whose schema somebody wrote by hand.
+struct Named<const LENGTH: usize>(Id<Self, String>);
+
+impl<const LENGTH: usize> sync_core::Entity for Named<LENGTH> {
+    type Key = String;
+    const SCHEMA: &'static sync_core::Schema =
+        &sync_core::Schema { name: NAME.split_at(LENGTH).0, fields: &[], tombstone: sync_core::Tombstone::DeleteWins };
+    fn id(&self) -> &Id<Self, String> {
+        &self.0
+    }
+    fn to_fields(&self) -> Result<sync_core::Fields, sync_core::FieldError> {
+        Ok(sync_core::Fields::new())
+    }
+    fn from_fields(id: Id<Self, String>, _: &sync_core::Fields) -> Result<Self, sync_core::FieldError> {
+        Ok(Self(id))
+    }
+}
+
+#[test]
+fn a_type_with_a_name_that_no_hub_takes_is_refused_when_the_replica_is_opened() {
+    let hub = sync_core::Hub::builder().open(MemoryStore::new()).unwrap().transport("tester");
+    let replica = Replica::builder().register::<Named<128>>().open(MemoryStore::new()).unwrap();
+    replica.create(Named::<128>("n".into())).unwrap().wait().unwrap();
+    let report = pollster::block_on(replica.sync(&hub)).unwrap();
+    assert_eq!((report.uploaded, report.rejected), (1, 0));
+    for builder in [Replica::builder().register::<Named<129>>(), Replica::builder().register::<Named<0>>()] {
+        assert_eq!(builder.open(MemoryStore::new()).unwrap_err().code(), "config");
+    }
+}
+
+/// serde reads the fields of such an enum through a buffer that has no integers of 128 bits.
+#[derive(Serialize, Deserialize, Debug, Clone)]
+#[serde(tag = "kind")]
+enum Amount {
+    None,
+    Some { cents: i128 },
+}
+
+#[derive(Syncable, Debug)]
+struct Bill {
+    #[sync(id)]
+    id: Id<Bill, String>,
+    amount: Amount,
+}
+
+/// It would be acknowledged, and on every device, and nobody could read it.
+#[test]
+fn what_a_type_does_not_read_again_is_not_written() {
+    let replica = Replica::builder().register::<Bill>().open(MemoryStore::new()).unwrap();
+    let (none, some) = (Amount::None, Amount::Some { cents: 5 });
+    let bill = |id: &str, amount: &Amount| Bill { id: id.into(), amount: amount.clone() };
+    replica.create(bill("a", &none)).unwrap().wait().unwrap();
+    let mut draft = replica.draft::<Bill>(&"a".into()).unwrap();
+    draft.amount = some.clone();
+    let refused = [
+        replica.create(bill("b", &some)).unwrap_err(),
+        replica.put(bill("a", &some)).unwrap_err(),
+        replica.edit(&"a".into(), |bill: &mut Bill| bill.amount = some).unwrap_err(),
+        draft.save().unwrap_err(),
+    ];
+    for error in refused {
+        assert!(matches!(&error, Error::Field { source: FieldError::Unreadable { .. }, .. }), "{error:?}");
+    }
+    assert_eq!(replica.unsynced().unwrap().len(), 1);
 }

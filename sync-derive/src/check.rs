@@ -20,10 +20,13 @@ use crate::attr::{self, Fallback, Given, Merge};
 use crate::ctxt::Mistakes;
 use crate::model::{Field, Model, Role};
 
+/// The most bytes of an entity type's name, as sync-core has it: `EntityKey::MAX_TYPE_BYTES`.
+const MAX_TYPE_BYTES: usize = 128;
+
 /// Notes every mistake; a field with one is marked broken.
 pub(crate) fn check(model: &mut Model<'_>, mistakes: &mut Mistakes) {
     borrowed(model, mistakes);
-    reserved(&model.entity, "an entity type's", mistakes);
+    entity_name(&model.entity, mistakes);
     if model.fields.is_some() {
         one_id(model, mistakes);
     }
@@ -243,6 +246,23 @@ fn taken_by(owner: &Ident, name: &str, field: &Ident) -> String {
         "the stored name `{name}` is taken by field `{owner}`: \
          give one of the two another with `#[sync(rename = \"...\")]`"
     )
+}
+
+/// What no hub would take.
+fn entity_name(name: &Given<String>, mistakes: &mut Mistakes) {
+    if reserved(name, "an entity type's", mistakes) {
+        return;
+    }
+    if name.value.len() > MAX_TYPE_BYTES {
+        let message = format!(
+            "an entity type's name has at most {MAX_TYPE_BYTES} bytes, and this one {}: \
+             write a shorter one, `#[sync(entity = \"...\")]`",
+            name.value.len()
+        );
+        mistakes.at(name.place, message);
+    } else if name.value.contains(char::is_control) {
+        mistakes.at(name.place, "an entity type's name may not have control characters in it");
+    }
 }
 
 /// Names that begin with `$` are the log's own: `{"$add":3}` is an operation.

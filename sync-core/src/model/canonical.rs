@@ -8,9 +8,6 @@ use super::value::Value;
 /// The integers up to which every reader of JSON agrees.
 const EXACT: u64 = 1 << 53;
 
-/// The most bytes of an entity type's name.
-const TYPE_BYTES: usize = 128;
-
 impl Entry {
     /// `true` only for entries that read back from their JSON as they are; `false` says nothing.
     ///
@@ -41,7 +38,8 @@ pub(super) fn are_plain_numbers(n: u64, time: u64, group: Option<Group>) -> bool
 }
 
 pub(super) fn is_plain_key(key: &EntityKey) -> bool {
-    (1..=TYPE_BYTES).contains(&key.entity_type.len()) && (1..=EntityKey::MAX_ID_BYTES).contains(&key.id.len())
+    (1..=EntityKey::MAX_TYPE_BYTES).contains(&key.entity_type.len())
+        && (1..=EntityKey::MAX_ID_BYTES).contains(&key.id.len())
 }
 
 /// Whether these are the names of fields, in the order of an object's keys, each once.

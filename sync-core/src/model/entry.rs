@@ -24,6 +24,8 @@ pub struct EntityKey {
 }
 
 impl EntityKey {
+    /// The most bytes that an entity type's name may have.
+    pub const MAX_TYPE_BYTES: usize = 128;
     /// The most bytes that an entity's id may have.
     pub const MAX_ID_BYTES: usize = 512;
 
@@ -280,6 +282,11 @@ impl Entry {
 /// Whether a client id may stand in an entry.
 pub(crate) fn client_is_valid(client: &ClientId) -> bool {
     is_client_text(client.as_str())
+}
+
+/// Whether a text may be an entity type's name in an entry.
+pub(crate) fn type_is_valid(name: &str) -> bool {
+    (1..=EntityKey::MAX_TYPE_BYTES).contains(&name.len()) && !name.chars().any(char::is_control)
 }
 
 /// Whether a text may be a client id in an entry.

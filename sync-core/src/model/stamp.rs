@@ -251,10 +251,24 @@ impl fmt::Debug for Digest {
     }
 }
 
+/// The text is not so many hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is written with {digits} hex digits")]
+pub struct NotHex {
+    digits: usize,
+}
+
+/// Reads exactly so many hex digits, at most 32.
+pub(crate) fn hex(text: &str, digits: usize) -> Result<u128, NotHex> {
+    // A sign would be taken too.
+    let is_hex = text.len() == digits && text.bytes().all(|b| b.is_ascii_hexdigit());
+    is_hex.then(|| u128::from_str_radix(text, 16).ok()).flatten().ok_or(NotHex { digits })
+}
+
 impl FromStr for Digest {
-    type Err = std::num::ParseIntError;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        u128::from_str_radix(text, 16).map(Digest)
+    type Err = NotHex;
+    fn from_str(text: &str) -> Result<Self, NotHex> {
+        hex(text, 32).map(Digest)
     }
 }
 
@@ -436,5 +450,24 @@ impl Context {
                 self.vector.push(&dot, hash);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::Epoch;
+
+    #[test]
+    fn digests_and_epochs_are_read_with_all_their_digits_and_no_sign() {
+        let (digest, epoch) = (Digest(0xab), Epoch(0xab));
+        assert_eq!((digest.to_string().parse(), epoch.to_string().parse()), (Ok(digest), Ok(epoch)));
+        for text in ["", "ab", "+b", "-0"] {
+            let padded = |digits: usize| format!("{text:0>digits$}");
+            assert!(text.parse::<Digest>().is_err() && text.parse::<Epoch>().is_err(), "{text:?}");
+            assert_eq!(padded(32).parse::<Digest>().is_ok(), text.is_empty() || text == "ab", "{text:?}");
+            assert_eq!(padded(16).parse::<Epoch>().is_ok(), text.is_empty() || text == "ab", "{text:?}");
+        }
+        assert!(format!("+{:031x}", 5).parse::<Digest>().is_err() && format!("+{:015x}", 5).parse::<Epoch>().is_err());
     }
 }

@@ -10,6 +10,7 @@ use crate::clock::{Clock, Random};
 use crate::entity::{Entity, Schema};
 use crate::error::Error;
 use crate::journal::Journal;
+use crate::model::entry::{EntityKey, type_is_valid};
 use crate::model::stamp::ClientId;
 use crate::seal;
 use crate::store::{Store, StoreError};
@@ -113,8 +114,9 @@ impl ReplicaBuilder {
     /// replica's alone: one that another brings forward as well fails with [`StoreError::Moved`].
     ///
     /// # Errors
-    /// [`Error::Store`] if the store cannot be read or is damaged; [`Error::Config`] if a type was registered twice,
-    /// if the device's name is no name, or there is neither the `system` feature nor a clock and randomness given.
+    /// [`Error::Store`] if the store cannot be read or is damaged; [`Error::Config`] if a type was registered twice, or has
+    /// a name that no hub takes, if the device's name is no name, or there is neither the `system` feature nor a clock and
+    /// randomness given.
     pub fn open(self, store: impl Store + 'static) -> Result<Replica, Error> {
         self.open_shared(Arc::new(store))
     }
@@ -123,6 +125,14 @@ impl ReplicaBuilder {
         if let Some(name) = self.twice {
             let message = format!(
                 "`{name}` was registered twice: once is enough, and of two types one needs another #[sync(entity = \"...\")]"
+            );
+            return Err(Error::Config { message });
+        }
+        // The derive sees to it; a schema may be written by hand.
+        if let Some(name) = self.schemas.keys().find(|name| !type_is_valid(name)) {
+            let most = EntityKey::MAX_TYPE_BYTES;
+            let message = format!(
+                "an entity type's name has 1 to {most} bytes and no control characters, or no hub takes it: {name:?}"
             );
             return Err(Error::Config { message });
         }

@@ -4,6 +4,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use super::Replica;
+use super::transaction::written;
 use crate::commit::Commit;
 use crate::entity::{Entity, Fields, Id};
 use crate::error::Error;
@@ -81,12 +82,11 @@ impl<T: Entity> Draft<T> {
     /// [`Error::NotFound`] too if the entity's creation was refused meanwhile, or is not in a hub's state that was taken over.
     pub fn save(self) -> Result<Commit<()>, Error> {
         let key = view::key(&self.id);
-        let wrong = |source| Error::Field { key: key.clone(), source };
         if self.entity.id() != &self.id {
             let message = "the draft's id was changed: create another entity instead".to_owned();
             return Err(Error::Invalid { key, field: None, message });
         }
-        let after = self.entity.to_fields().map_err(wrong)?;
+        let after = written(&self.entity, &key)?;
         self.replica.write(|tx| {
             let schema = self.replica.schema(T::SCHEMA.name)?;
             let respell = view::respell(&self.entity, &self.before);

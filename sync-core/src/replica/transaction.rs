@@ -69,7 +69,7 @@ impl<'a> Transaction<'a> {
     /// As there.
     pub fn create<T: Entity>(&mut self, entity: T) -> Result<Id<T, T::Key>, Error> {
         let key = view::key(entity.id());
-        let fields = entity.to_fields().map_err(|source| Error::Field { key: key.clone(), source })?;
+        let fields = written(&entity, &key)?;
         let schema = self.replica.schema(T::SCHEMA.name)?;
         self.whole(|tx| tx.create_fields(schema, key, &fields))?;
         Ok(entity.id().clone())
@@ -81,7 +81,7 @@ impl<'a> Transaction<'a> {
     /// As there.
     pub fn put<T: Entity>(&mut self, entity: T) -> Result<Id<T, T::Key>, Error> {
         let key = view::key(entity.id());
-        let after = entity.to_fields().map_err(|source| Error::Field { key: key.clone(), source })?;
+        let after = written(&entity, &key)?;
         let schema = self.replica.schema(T::SCHEMA.name)?;
         let shown = |stored: &Fields| T::from_fields(entity.id().clone(), stored).ok()?.to_fields().ok();
         let respell = view::respell(&entity, &after);
@@ -106,7 +106,7 @@ impl<'a> Transaction<'a> {
             let message = "the closure changed the entity's id: create another entity instead".to_owned();
             return Err(Error::Invalid { key, field: None, message });
         }
-        let after = entity.to_fields().map_err(wrong)?;
+        let after = written(&entity, &key)?;
         let respell = view::respell(&entity, &before);
         self.whole(|tx| tx.update_fields(schema, key, &record, (&before, &after), &respell))?;
         Ok(result)
@@ -274,6 +274,17 @@ impl<'a> Transaction<'a> {
         let sizes = self.entries.iter().map(|entry| check_size(entry, self.client_bytes, &self.limits));
         self.bytes = sizes.sum::<Result<u64, Error>>()?;
         Ok(())
+    }
+}
+
+/// What an entity writes. What its type could not read again would be acknowledged, and on every device, and shown on none.
+pub(super) fn written<T: Entity>(entity: &T, key: &EntityKey) -> Result<Fields, Error> {
+    let wrong = |source| Error::Field { key: key.clone(), source };
+    let fields = entity.to_fields().map_err(wrong)?;
+    match view::id::<T>(key).and_then(|id| T::from_fields(id, &fields)) {
+        Ok(_) => Ok(fields),
+        Err(FieldError::Decode { field, source }) => Err(wrong(FieldError::Unreadable { field, source })),
+        Err(other) => Err(wrong(other)),
     }
 }
 

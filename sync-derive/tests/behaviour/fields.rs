@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
-use sync_core::{Entity, FieldError, Id, Syncable};
+use sync_core::{Entity, FieldError, Id, Syncable, ValueError};
 
 use crate::{aliases, fields, stored};
 
@@ -174,4 +174,60 @@ fn counters_and_sets_may_be_of_many_types() {
     };
     let back = Mergeable::from_fields(mergeable.id, &mergeable.to_fields().unwrap()).unwrap();
     assert_eq!(back, mergeable);
+}
+
+#[derive(Syncable, Debug, PartialEq)]
+struct Unsure {
+    #[sync(id)]
+    id: Id<Unsure, u8>,
+    answer: Option<Option<bool>>,
+    list: Vec<Option<Option<bool>>>,
+    seen: Option<()>,
+    #[sync(with = "told_apart")]
+    apart: Option<Option<bool>>,
+    inner: Inner,
+}
+
+/// The way of those who tell the two apart by whether there is anything.
+#[derive(serde::Serialize, serde::Deserialize, Debug, PartialEq)]
+struct Inner {
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "told_apart")]
+    answer: Option<Option<bool>>,
+}
+
+mod told_apart {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &Option<Option<bool>>, to: S) -> Result<S::Ok, S::Error> {
+        value.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<bool>>, D::Error> {
+        Option::deserialize(from).map(Some)
+    }
+}
+
+#[test]
+fn a_some_that_would_come_back_as_none_is_an_error() {
+    let fine = |apart| {
+        let inner = Inner { answer: None };
+        Unsure { id: Id::new(1), answer: None, list: vec![None, Some(Some(true))], seen: None, apart, inner }
+    };
+    let inner = |answer| Unsure { inner: Inner { answer }, ..fine(Some(None)) };
+    let told = [fine(Some(None)), fine(Some(Some(true))), inner(None), inner(Some(None)), inner(Some(Some(true)))];
+    for unsure in told {
+        let back = Unsure::from_fields(unsure.id, &unsure.to_fields().unwrap()).unwrap();
+        assert_eq!(back, unsure);
+    }
+    let untold = [
+        ("answer", Unsure { answer: Some(None), ..fine(Some(None)) }),
+        ("list", Unsure { list: vec![None, Some(None)], ..fine(Some(None)) }),
+        ("seen", Unsure { seen: Some(()), ..fine(Some(None)) }),
+        // Of a field of its own nothing is left out.
+        ("apart", fine(None)),
+    ];
+    for (name, unsure) in untold {
+        let expected = FieldError::Encode { field: name.into(), source: ValueError::SomeNull };
+        assert_eq!(unsure.to_fields().unwrap_err(), expected);
+    }
 }

@@ -68,3 +68,18 @@ fn a_field_may_be_called_id_without_being_it() {
     let author = Author { id: "x".into(), number: Id::new(4) };
     assert_eq!(crate::stored(&author), [("id".into(), "\"x\"".into())]);
 }
+
+#[test]
+fn an_id_is_read_as_it_is_written_alone() {
+    for text in ["+5", "05", " 5", "5.0", ""] {
+        assert!(text.parse::<Id<Author, u32>>().is_err(), "{text:?}");
+        // One of a user's own reads as much as it wants.
+        assert!(text.parse::<BookId>().is_err(), "{text:?}");
+    }
+    let plain = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+    assert_eq!(plain.parse::<Id<Plain>>().unwrap().to_string(), plain);
+    for text in [plain.to_uppercase(), plain.replace('-', ""), format!("{{{plain}}}"), format!("urn:uuid:{plain}")] {
+        let error = text.parse::<Id<Plain>>().unwrap_err().to_string();
+        assert_eq!(error, format!("the id {text:?} does not fit its type: it is written {plain:?}"));
+    }
+}

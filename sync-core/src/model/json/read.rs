@@ -109,7 +109,7 @@ impl<'a> Raw<'a> {
         }
         let time = number("logicalTime", self.time)?.ok_or_else(|| Malformed::member("logicalTime", "is missing"))?;
         let key = EntityKey {
-            entity_type: shared::name(&required_text("entityType", self.entity_type, 128)?),
+            entity_type: shared::name(&required_text("entityType", self.entity_type, EntityKey::MAX_TYPE_BYTES)?),
             id: required_text("entityId", self.entity_id, EntityKey::MAX_ID_BYTES)?.into(),
         };
         let (action, fields) = payload(&required_text("type", self.action, 64)?, self.payload)?;

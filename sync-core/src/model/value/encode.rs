@@ -12,12 +12,12 @@ use super::error::ValueError;
 use super::text::write_string;
 use super::{Kind, MAX_DEPTH, Value, number};
 
-/// Encodes a value.
-pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Value, ValueError> {
-    let mut encoder = Encoder { out: SCRATCH.take(), depth: 0 };
+/// Encodes a value. How many `Some`s in it look like `None`: those that are written as `null`.
+pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<(Value, usize), ValueError> {
+    let mut encoder = Encoder { out: SCRATCH.take(), depth: 0, hidden: 0 };
     let done = value.serialize(&mut encoder);
-    let mut out = encoder.out;
-    let value = done.map(|()| Value(SmolStr::new(&out)));
+    let Encoder { mut out, hidden, .. } = encoder;
+    let value = done.map(|()| (Value(SmolStr::new(&out)), hidden));
     if out.capacity() <= MOST_KEPT {
         out.clear();
         SCRATCH.set(out);
@@ -37,6 +37,8 @@ const MOST_KEPT: usize = 1 << 16;
 pub(super) struct Encoder {
     pub(super) out: String,
     depth: usize,
+    /// How many `Some`s were written as `null`.
+    hidden: usize,
 }
 
 impl Encoder {
@@ -141,7 +143,10 @@ impl<'a> Serializer for &'a mut Encoder {
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), ValueError> {
-        value.serialize(self)
+        let start = self.out.len();
+        value.serialize(&mut *self)?;
+        self.hidden += usize::from(&self.out[start..] == "null");
+        Ok(())
     }
 
     fn serialize_unit(self) -> Result<(), ValueError> {

@@ -35,6 +35,12 @@ pub enum ValueError {
     /// An integer has more digits than any integer type.
     #[error("an integer has more than {max} digits: write it as a string", max = super::number::MAX_DIGITS)]
     NumberTooLong,
+    /// A `Some` is written as `null`, and read as `None`.
+    #[error(
+        "a `Some` is written as `null`, and would be read as `None`: for an `Option` within an `Option`, or of what is \
+         itself `null`, make an enum that tells the two apart"
+    )]
+    SomeNull,
     /// The type cannot be written as JSON.
     #[error("the value cannot be written as JSON: {0}")]
     Encode(String),
@@ -53,6 +59,7 @@ impl ValueError {
             Self::DuplicateKey { .. } => "value_duplicate_key",
             Self::Surrogate => "value_surrogate",
             Self::NumberTooLong => "value_number_too_long",
+            Self::SomeNull => "value_some_null",
             Self::Encode(_) => "value_encode",
             Self::Decode(_) => "value_decode",
         }

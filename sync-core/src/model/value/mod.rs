@@ -100,6 +100,11 @@ impl Value {
     /// If the type refuses, or holds what JSON cannot carry: NaN, infinities, maps with keys that are no strings or
     /// that are spelled alike, more than [`MAX_DEPTH`] levels.
     pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, ValueError> {
+        encode::encode(value).map(|(value, _)| value)
+    }
+
+    /// As [`Value::encode`]; and how many `Some`s in it are written as `null`, as `None` is.
+    pub(crate) fn encode_counting<T: Serialize + ?Sized>(value: &T) -> Result<(Self, usize), ValueError> {
         encode::encode(value)
     }
 

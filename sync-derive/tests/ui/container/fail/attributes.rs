@@ -45,4 +45,17 @@ struct Reserved {
     id: Id<Reserved>,
 }
 
+#[derive(Syncable)]
+#[sync(entity = "no\nte")]
+struct Control {
+    #[sync(id)]
+    id: Id<Control>,
+}
+
+#[derive(Syncable)]
+struct ANameOfAStructThatIsLongerThanAnyHubTakesWhichNobodyWouldWriteByHandButAProgramThatMakesTypesOfASchemaMightDoSoWithoutAnyoneNoticingIt {
+    #[sync(id)]
+    id: Id<Self>,
+}
+
 fn main() {}
