@@ -29,6 +29,7 @@ pub(crate) fn compress(message: Bytes, coding: Coding) -> (Bytes, Coding) {
 
 /// A few bytes, at most 255, in this coding as they are, to stand behind others of the same coding: a compressor takes
 /// longer to be made than most pages to be sent.
+#[cfg(feature = "server")]
 pub(crate) fn stored(message: Bytes, coding: Coding) -> Bytes {
     match coding {
         #[cfg(feature = "zstd")]

@@ -39,6 +39,12 @@ pub(super) fn base(address: &str, space: Option<&str>) -> Result<String, BadAddr
     if authority.as_str().contains('@') {
         return Err(bad("a token is not a part of it: set the token by itself"));
     }
+    // What is behind the last colon and not a part of an address in brackets.
+    let port = authority.as_str().rsplit_once(':').map(|(_, port)| port).filter(|port| !port.contains(']'));
+    if port.is_some_and(|port| port.starts_with('+') || port.parse::<u16>().is_err()) {
+        // `http` takes some for none, which would be the port of the scheme: another program's.
+        return Err(bad("its port is not a number up to 65535"));
+    }
     if uri.query().is_some() {
         return Err(bad("it has a query"));
     }
@@ -74,7 +80,22 @@ mod tests {
         for (address, space, expected) in good {
             assert_eq!(base(address, space).as_deref(), Ok(expected));
         }
-        let bad = ["", "h", "localhost:80", "ftp://h", "http://", "/x", "http://u:p@h", "http://h/?a=b", "http://h h"];
+        let bad = [
+            "",
+            "h",
+            "localhost:80",
+            "ftp://h",
+            "http://",
+            "/x",
+            "http://u:p@h",
+            "http://h/?a=b",
+            "http://h h",
+            "http://h:65536",
+            "http://h:",
+            "http://[::1]:99999",
+            "http://h:x",
+            "http://h:+1",
+        ];
         for address in bad {
             let error = base(address, None).unwrap_err();
             assert_eq!(error.address, address);

@@ -81,6 +81,7 @@ impl Coding {
 
     /// Whether two messages that were coded apart are, one after the other, what both together are coded. Of gzip
     /// that is so as well, but not all who read it know.
+    #[cfg(feature = "server")]
     pub(crate) fn joins(self) -> bool {
         !matches!(self, Self::Gzip)
     }
