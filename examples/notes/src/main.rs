@@ -40,7 +40,17 @@ use failure::Failure;
 use out::Out;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(wrong) if wrong.use_stderr() && std::env::args_os().any(|argument| argument == "--json") => {
+            let said = wrong.to_string();
+            let failure = Failure::usage(said.trim_start_matches("error: ").trim_end());
+            failure.tell(true);
+            return failure.exit_code();
+        }
+        // Also help and the version, which were asked for.
+        Err(other) => other.exit(),
+    };
     let json = cli.command.is_json();
     let mut out = Out::new();
     let done = run(cli, &mut out);

@@ -34,7 +34,7 @@ pub(crate) async fn watch(place: &Place, transport: &dyn Transport, json: bool, 
         let changed = Look::now(&path);
         match next {
             Ok(seq) => {
-                if failures > 0 {
+                if failures > 0 && !json {
                     say(good("the hub is back"));
                 }
                 (failures, first) = (0, false);
@@ -45,8 +45,10 @@ pub(crate) async fn watch(place: &Place, transport: &dyn Transport, json: bool, 
                 }
             }
             Err(failure) if will_pass(&failure) => {
-                if failures == 0 {
-                    say(mark(format_args!("{failure}; trying again")));
+                match failures {
+                    0 if json => failure.tell(json),
+                    0 => say(mark(format_args!("{failure}; trying again"))),
+                    _ => {}
                 }
                 failures += 1;
                 tokio::select! {

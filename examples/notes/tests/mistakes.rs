@@ -40,11 +40,15 @@ fn usage_mistakes_end_with_2() {
         &["sync"],
         &["--server", "nowhere", "sync"],
         &["--server", "ftp://h", "sync"],
+        &["--server", "http://h:99999", "sync"],
         &["serve", "--listen"],
     ];
     for args in cases {
         let said = device.fails(2, args);
         assert!(!said.is_empty(), "{args:?}");
+    }
+    for args in [&["show", "--json"][..], &["list", "--json", "--frob"], &["sync", "--json", "--watch", "--adopt"]] {
+        assert_eq!(device.failure(2, args), "usage", "{args:?}");
     }
     assert!(!device.file.exists(), "a mistake makes no file");
 }
