@@ -273,6 +273,10 @@ pub enum FieldError {
 ///
 /// Implemented for [`uuid::Uuid`], `String` and the unsigned integers; implement it for a newtype of yours
 /// to give an entity a key of its own kind.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be what an id is made of",
+    note = "make it a `Uuid`, a `String` or an unsigned integer, or implement `sync_core::Key` for a newtype of yours"
+)]
 pub trait Key: Clone + Ord + Hash + fmt::Debug + Send + Sync + 'static {
     /// The key's text, as it stands in the log.
     fn to_text(&self) -> String;
