@@ -189,7 +189,8 @@ impl Batch {
         let stretches = r.list(stretch)?;
         let intents = r.list(|r| Ok(Intents { at: r.u64()?, count: r.u64()?, first: r.u128()? }))?;
         let fits = |stretch: &Stretch| stretch.count > 0 && stretch.first.checked_add(stretch.count).is_some();
-        let counts = |run: &Intents| run.count > 0 && run.first.checked_add(u128::from(run.count)).is_some();
+        // The last may be the greatest that there is: intents are whatever clients say.
+        let counts = |run: &Intents| run.count > 0 && run.first.checked_add(u128::from(run.count - 1)).is_some();
         if !stretches.iter().all(fits) || !intents.iter().all(counts) {
             return Err(CodecError { expected: "entries that count up" });
         }

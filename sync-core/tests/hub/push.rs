@@ -1,8 +1,10 @@
 //! What a hub answers to pushes of numbered entries.
 
+use std::sync::Arc;
+
 use super::support::*;
 use sync_core::transport::Rejection;
-use sync_core::{Action, Entry, MemoryStore, Offer, Op, Value, Verdict};
+use sync_core::{Action, ClientId, Entry, MemoryStore, Offer, Op, Value, Verdict};
 
 #[test]
 fn accepts_in_order_and_numbers_densely() {
@@ -341,4 +343,23 @@ fn all_that_a_copy_brings_again_is_known_at_once_up_to_what_is_new() {
     let copy: Vec<Entry> = [1, 2, 3, 9, 4].iter().map(|n| intended(b.create(&n.to_string(), "brought"), *n)).collect();
     let known = "1=a-0000000000000001 2=a-0000000000000002 3=a-0000000000000003";
     assert_eq!(push_words(&hub, &copy), format!("{known} ? ?"), "what follows what is new waits for it");
+}
+
+#[test]
+fn the_greatest_intents_are_intents() {
+    let store = Arc::new(MemoryStore::new());
+    let hub = open(store.clone());
+    let mut ann = Client::new("a");
+    let mut entries = [ann.create("1", "one"), ann.create("2", "two"), ann.create("3", "three")];
+    for (entry, intent) in entries.iter_mut().zip([u128::MAX - 1, u128::MAX, u128::MAX - 7]) {
+        entry.intent = Some(intent);
+    }
+    assert_eq!(push_words(&hub, &entries), "1 2 3");
+    let other = open(store);
+    assert_eq!(log(&other, 10), log(&hub, 10));
+    let mut copy = Client { id: ClientId::new("b"), ..ann };
+    copy.next = 1;
+    let mut again = copy.create("2", "two");
+    again.intent = Some(u128::MAX);
+    assert_eq!(push_words(&other, &[again]), "2=a-0000000000000002");
 }
