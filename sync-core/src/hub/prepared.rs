@@ -79,6 +79,10 @@ pub(super) fn fault(entry: &Entry, limits: &Limits) -> Option<Rejection> {
             return malformed("replaces", &format!("names {name:?}, which is no field"));
         }
     }
+    // Nobody ever knows such an entry: who folds the log would wait for it for ever, and who knows the log to be whole not.
+    if let Some(dot) = entry.named().find(|dot| dot.n == 0) {
+        return Some(reject("malformed", format!("it names {dot}, and no entry has the number 0"), None));
+    }
     common_fault(entry, limits)
 }
 

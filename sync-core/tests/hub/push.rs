@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::support::*;
 use sync_core::transport::Rejection;
-use sync_core::{Action, ClientId, Entry, MemoryStore, Offer, Op, Value, Verdict};
+use sync_core::{Action, ClientId, Dot, Entry, MemoryStore, Offer, Op, Value, Verdict};
 
 #[test]
 fn accepts_in_order_and_numbers_densely() {
@@ -362,4 +362,28 @@ fn the_greatest_intents_are_intents() {
     let mut again = copy.create("2", "two");
     again.intent = Some(u128::MAX);
     assert_eq!(push_words(&other, &[again]), "2=a-0000000000000002");
+}
+
+#[test]
+fn no_entry_is_number_0_of_a_client() {
+    let hub = open(MemoryStore::new());
+    let mut ann = Client::new("a");
+    let create = ann.create("1", "one");
+    let dot = create.dot().clone();
+    assert_eq!(push_words(&hub, &[create]), "1");
+    let nobody = Dot::new(ClientId::new("nobody"), 0);
+    let naming: [&dyn Fn(&mut Entry); 4] = [
+        &|e| e.replaces = vec![("title".into(), vec![dot.clone(), nobody.clone()])],
+        &|e| e.of.push(nobody.clone()),
+        &|e| e.saw.push(ann.dot(0)),
+        &|e| {
+            let remove = vec![("x".into(), vec![nobody.clone()])];
+            e.fields = vec![("tags".into(), Op::Set { insert: Vec::new(), remove })];
+        },
+    ];
+    for name in naming {
+        let mut update = ann.clone().update("1", &dot, "two");
+        name(&mut update);
+        assert_eq!(push_words(&hub, &[update]), "!malformed");
+    }
 }
