@@ -25,16 +25,19 @@ impl Logged {
     }
 }
 
-/// How many bytes there are in what an entry writes and names, with something for each part.
+/// How many bytes there are in all of an entry that can be long, with something for each part.
 pub(super) fn content_bytes(entry: &Entry) -> usize {
     let fields = entry.fields.iter().map(|(name, op)| 16 + name.len() + op_bytes(op));
+    let replaced = entry.replaces.iter().map(|(name, _)| 16 + name.len());
     let dots = entry.named().map(|dot| dot.client.as_str().len() + 20);
-    fields.sum::<usize>() + dots.sum::<usize>()
+    let unknown = entry.unknown.as_ref().map_or(0, |unknown| unknown.as_str().len());
+    fields.sum::<usize>() + replaced.sum::<usize>() + dots.sum::<usize>() + unknown
 }
 
 fn op_bytes(op: &Op) -> usize {
     match op {
-        Op::Assign(v) | Op::First(v) | Op::Max(v) | Op::Min(v) | Op::Own { body: v, .. } => v.as_str().len() + 16,
+        Op::Assign(v) | Op::First(v) | Op::Max(v) | Op::Min(v) => v.as_str().len() + 16,
+        Op::Own { family, body } => family.len() + body.as_str().len() + 16,
         Op::Add(_) => 24,
         Op::Set { insert, remove } => {
             let elements = insert.iter().chain(remove.iter().map(|(element, _)| element));

@@ -150,10 +150,7 @@ fn depth(op: &Op) -> u64 {
 /// No less than the entry's size in JSON, where no byte becomes more than six.
 fn at_most_bytes(entry: &Entry) -> u64 {
     let texts = [&entry.key.entity_type, &entry.key.id, entry.origin.author().name(), entry.dot().client.name()];
-    let rest =
-        entry.foreign_id.as_ref().map_or(0, |id| id.len()) + entry.unknown.as_ref().map_or(0, |u| u.as_str().len());
-    let replaced = entry.replaces.iter().map(|(name, _)| name.len() + 16);
-    let all =
-        rest + texts.iter().map(|text| text.len()).sum::<usize>() + replaced.sum::<usize>() + content_bytes(entry);
+    let foreign_id = entry.foreign_id.as_ref().map_or(0, |id| id.len());
+    let all = foreign_id + texts.iter().map(|text| text.len()).sum::<usize>() + content_bytes(entry);
     1_024 + 6 * all as u64
 }

@@ -72,7 +72,7 @@ fn a_group_is_as_long_as_is_allowed() {
 #[test]
 fn an_entry_is_as_large_as_is_allowed_wherever_its_bytes_are() {
     // Each is the slack that an entry's size is estimated with, where that estimate is needed most.
-    let table: [(&str, Change); 7] = [
+    let table: [(&str, Change); 8] = [
         ("plain text", |e, n| e.fields[0].1 = Op::Assign(Value::from("x".repeat(n).as_str()))),
         ("text that is escaped", |e, n| {
             let text = "\u{1}".repeat(n / 6) + &"x".repeat(n % 6);
@@ -87,6 +87,10 @@ fn an_entry_is_as_large_as_is_allowed_wherever_its_bytes_are() {
             e.unknown = Some(Value::object([("later", Value::from("x".repeat(n).as_str()))]).unwrap());
         }),
         ("a field's name", |e, n| e.fields[0].0 = "n".repeat(n).into()),
+        ("a family's name", |e, n| {
+            let family = "\u{1}".repeat(n / 6) + &"x".repeat(n % 6);
+            e.fields[0].1 = Op::Own { family: family.into(), body: Value::null() };
+        }),
         ("a name that is replaced", |e, n| {
             e.replaces = vec![("\u{1}".repeat(n / 6).into(), Vec::new()), ("y".repeat(n % 6 + 1).into(), Vec::new())];
         }),

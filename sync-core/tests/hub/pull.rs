@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::support::*;
 use sync_core::transport::{HelloRequest, PullRequest};
-use sync_core::{ClientId, Cursor, Digest, Entry, Hub, Known, MemoryStore, TransportError};
+use sync_core::{ClientId, Cursor, Digest, Entry, Hub, Known, MemoryStore, Op, TransportError, Value};
 
 fn filled(store: &Arc<MemoryStore>) -> (Hub, Vec<Entry>) {
     let hub = open(store.clone());
@@ -147,6 +147,28 @@ fn a_page_is_bounded_in_bytes_and_goes_on() {
     let page = pull(&hub, Cursor::default(), 10_000);
     assert!(page.has_more && page.entries.len() >= 20 && page.entries.len() < 30, "{}", page.entries.len());
     assert_eq!(log(&hub, 10_000).len(), 40);
+}
+
+#[test]
+fn a_page_is_bounded_whatever_its_entries_are_made_of() {
+    let long = "x".repeat(200 << 10);
+    let made: [&dyn Fn(&mut Entry); 3] = [
+        &|e| e.unknown = Some(Value::object([("later", Value::from(&*long))]).unwrap()),
+        &|e| e.fields[0].1 = Op::Own { family: (&*long).into(), body: Value::null() },
+        &|e| e.replaces = vec![((&*long).into(), Vec::new())],
+    ];
+    for make in made {
+        let hub = open(MemoryStore::new());
+        let mut ann = Client::new("a");
+        for n in 0..30 {
+            let mut entry = ann.create(&n.to_string(), "one");
+            make(&mut entry);
+            assert_ne!(push_words(&hub, &[entry]), "!entry_bytes");
+        }
+        let page = pull(&hub, Cursor::default(), 1_000);
+        let bytes: usize = page.entries.iter().map(|(_, entry)| entry.to_json(None).len()).sum();
+        assert!(page.has_more && bytes < 5 << 20, "{} entries of {bytes} bytes", page.entries.len());
+    }
 }
 
 #[test]
