@@ -268,6 +268,17 @@ impl Register {
         }
     }
 
+    /// The creates on which each write in it stands.
+    pub(crate) fn grounds(&self) -> Vec<&Grounds> {
+        match self {
+            Register::Siblings(siblings) => siblings.iter().map(|s| &s.of).collect(),
+            Register::Counter { parts, early } => {
+                parts.iter().map(|p| &p.of).chain(early.iter().map(|a| &a.of)).collect()
+            }
+            Register::Set(elements) => elements.values().flatten().map(|(_, of)| of).collect(),
+        }
+    }
+
     /// Joins two states of one register. A write that one side lacks was replaced there if that side knows it.
     pub(crate) fn join(family: &Family, ours: &Register, we: &Context, theirs: &Register, they: &Context) -> Register {
         match (ours, theirs) {
