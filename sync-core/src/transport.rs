@@ -17,7 +17,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::model::codec::{self, Reader, Writer};
-use crate::model::entry::{EntityKey, Entry};
+use crate::model::entry::{EntityKey, Entry, client_is_valid, id_is_valid, type_is_valid};
 use crate::model::record::Record;
 use crate::model::stamp::{ClientId, Digest, Dot, Known, NotHex, hex};
 
@@ -317,6 +317,17 @@ pub struct SnapshotPage {
     pub total: Option<u64>,
     /// Which transfer the page is part of, where a snapshot is offered for joining; empty where one is served.
     pub transfer: String,
+}
+
+impl SnapshotPage {
+    /// Whether the entities and clients in it are called as some can be: keys of stores are made of these names, and the
+    /// empty one is that of entries without a number.
+    pub(crate) fn has_valid_names(&self) -> bool {
+        let clients = self.vector.iter().map(|(client, _)| client);
+        let dots = self.intents.iter().map(|(_, dot)| dot).chain(self.links.iter().map(|link| &link.dot));
+        clients.chain(dots.map(|dot| &dot.client)).all(client_is_valid)
+            && self.records.iter().all(|(key, _)| type_is_valid(&key.entity_type) && id_is_valid(&key.id))
+    }
 }
 
 /// One entry in the sequence of its client's entries.

@@ -45,6 +45,11 @@ impl Inner {
                 message: "the page does not say which transfer it is part of".into(),
             });
         }
+        if !page.has_valid_names() {
+            return Err(TransportError::Nonsense {
+                message: "the page has a client or an entity of a name that none can have".into(),
+            });
+        }
         let mut transfer = self.transfer.lock().unwrap_or_else(PoisonError::into_inner);
         self.begin(&mut transfer, page)?;
         let current = transfer.as_mut().ok_or(TransportError::Expired)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Offer;
 use super::batch::content_bytes;
-use crate::model::entry::{Action, EntityKey, Entry, LIFECYCLE, client_is_valid, type_is_valid};
+use crate::model::entry::{Action, EntityKey, Entry, LIFECYCLE, client_is_valid, id_is_valid, type_is_valid};
 use crate::model::op::Op;
 use crate::model::stamp::{Digest, Dot};
 use crate::transport::{Limits, Rejection};
@@ -95,7 +95,7 @@ pub(super) fn common_fault(entry: &Entry, limits: &Limits) -> Option<Rejection> 
     if !type_is_valid(entity_type) {
         return malformed("entityType", "is empty, too long or has control characters");
     }
-    if id.is_empty() || id.len() > EntityKey::MAX_ID_BYTES {
+    if !id_is_valid(id) {
         return malformed("entityId", "is empty or too long");
     }
     // The clock of whoever sees it goes one further.

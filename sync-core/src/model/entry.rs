@@ -279,6 +279,16 @@ impl Entry {
     }
 }
 
+/// Whether an entity type may have this name.
+pub(crate) fn type_is_valid(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 128 && !name.chars().any(char::is_control)
+}
+
+/// Whether an entity may have this id.
+pub(crate) fn id_is_valid(id: &str) -> bool {
+    !id.is_empty() && id.len() <= EntityKey::MAX_ID_BYTES
+}
+
 /// Whether a client id may stand in an entry.
 pub(crate) fn client_is_valid(client: &ClientId) -> bool {
     is_client_text(client.as_str())

@@ -52,6 +52,10 @@ impl Session {
                     continue;
                 }
             };
+            if !page.has_valid_names() {
+                let message = "its snapshot has a client or an entity of a name that none can have".to_owned();
+                return Err(TransportError::Nonsense { message }.into());
+            }
             let next = page.next.clone();
             seen = page.cursor;
             taken += page.records.len() as u64;

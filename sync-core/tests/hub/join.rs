@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::support::*;
 use sync_core::transport::{Link, SnapshotPage, SnapshotRequest};
-use sync_core::{Digest, Entry, Hub, MemoryStore};
+use sync_core::{ClientId, Digest, Dot, EntityKey, Entry, Hub, MemoryStore};
 
 /// What a replica that has these entries of another hub would offer, in one page.
 fn offered(entries: &[Entry]) -> SnapshotPage {
@@ -133,4 +133,27 @@ fn a_part_of_a_snapshot_does_not_pass_for_the_whole() {
     assert_eq!(title(&hub, "1"), None, "not before all is there");
     assert_eq!(joined(&hub, &SnapshotPage { records: page.records[1..].to_vec(), ..page }), "joined");
     assert_eq!((title(&hub, "1").as_deref(), title(&hub, "2").as_deref()), (Some("one"), Some("two")));
+}
+
+#[test]
+fn what_nobody_can_be_called_is_in_no_snapshot() {
+    let hub = open(MemoryStore::new());
+    let page = || offered(&[Client::new("a").create("1", "one")]);
+    let known = page().vector[0].1;
+    let dot = |client: &str| Dot::new(ClientId::new(client), 1);
+    let changes: [&dyn Fn(&mut SnapshotPage); 7] = [
+        &|page| page.vector.push((ClientId::new(""), known)),
+        &|page| page.vector.push((ClientId::new("a\0"), known)),
+        &|page| page.intents.push((7, dot("\n"))),
+        &|page| page.links.push(Link { dot: dot(&"c".repeat(129)), ..link(&[Client::new("a").create("1", "one")]) }),
+        &|page| page.records[0].0 = EntityKey::new("no\0te", "1"),
+        &|page| page.records[0].0 = EntityKey::new("", "1"),
+        &|page| page.records[0].0 = EntityKey::new("note", "1".repeat(513)),
+    ];
+    for change in changes {
+        let mut page = page();
+        change(&mut page);
+        assert_eq!(joined(&hub, &page), "nonsense");
+    }
+    assert_eq!(joined(&hub, &page()), "joined");
 }
