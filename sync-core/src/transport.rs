@@ -369,8 +369,8 @@ pub enum TransportError {
         /// The hub's reason.
         message: String,
     },
-    /// The request is over a limit of the hub.
-    #[error("the request is over a limit of the hub: {message}")]
+    /// The request is over a limit of the hub, or the reply over one of the transport's: less at a time may get through.
+    #[error("too much at once: {message}")]
     TooLarge {
         /// Which limit.
         message: String,

@@ -88,7 +88,8 @@ impl HttpTransportBuilder {
         self
     }
 
-    /// The largest reply that is taken, uncompressed. 64 MiB by default.
+    /// The largest reply that is taken, uncompressed. 64 MiB by default. Of a log whose pages are larger, smaller ones are
+    /// asked for.
     #[must_use]
     pub fn reply_bytes(mut self, most: usize) -> Self {
         self.reply_bytes = most;

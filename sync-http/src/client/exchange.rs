@@ -161,7 +161,8 @@ impl HttpTransport {
 
 /// Reads a reply of at most `most` bytes, compressed or not.
 async fn read(response: Response<HttpBody>, most: usize) -> Result<Reply, TransportError> {
-    let too_large = || nonsense(&*format!("the reply is over {most} bytes"));
+    // Whoever can ask for less does, and gets on.
+    let too_large = || TransportError::TooLarge { message: format!("the reply is over {most} bytes") };
     let (parts, mut body) = response.into_parts();
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use sync_core::transport::{HelloRequest, PullRequest, PushRequest, SnapshotRequest};
-use sync_core::{BoxFuture, Cursor, Transport, TransportError};
+use sync_core::{BoxFuture, Cursor, Entry, MemoryStore, Offer, Op, Replica, Transport, TransportError, Value};
 use sync_http::HttpTransport;
 use sync_http::client::{HttpBody, HttpClient, HttpTransportBuilder};
+use sync_http::server::HubService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::support::{create, hub};
+use crate::support::{Server, create, hub};
 
 /// A server that answers the nth connection with the nth text, and the last one from then on.
 struct Script {
@@ -132,12 +133,6 @@ async fn what_will_not_pass_is_not_tried_again() {
 
 #[tokio::test]
 async fn nonsense_is_called_so() {
-    let bomb = {
-        let zeros = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        let mut zeros = zeros;
-        std::io::Write::write_all(&mut zeros, &vec![b' '; 4 << 20]).unwrap();
-        zeros.finish().unwrap()
-    };
     let cases = [
         reply(200, "Content-Type: text/html\r\n", "<html>log in to the hotel's network</html>"),
         reply(200, "", "{}"),
@@ -151,19 +146,55 @@ async fn nonsense_is_called_so() {
         json(&format!("{}1", "[".repeat(100_000))),
         reply(200, "Content-Type: application/json\r\nContent-Encoding: br\r\n", "{}"),
         reply(200, "Content-Type: application/json\r\nContent-Encoding: gzip\r\n", "{}"),
+    ];
+    for reply in cases {
+        let text = String::from_utf8_lossy(&reply[..reply.len().min(200)]).into_owned();
+        let script = Script::start(vec![reply]).await;
+        let found = say_hello(&script.transport().build().unwrap()).await;
+        assert!(matches!(found, Err(TransportError::Nonsense { .. })), "{text}: {found:?}");
+        assert_eq!(script.asked(), 1, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_is_too_large_is_not_read_to_its_end() {
+    let bomb = {
+        let mut zeros = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut zeros, &vec![b' '; 4 << 20]).unwrap();
+        zeros.finish().unwrap()
+    };
+    let cases = [
         reply(200, "Content-Type: application/json\r\nContent-Encoding: gzip\r\n", bomb),
         json(&" ".repeat(2 << 20)),
         // Without an end.
         format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{}...", " ".repeat(2 << 20)).into_bytes(),
     ];
     for reply in cases {
-        let text = String::from_utf8_lossy(&reply[..reply.len().min(200)]).into_owned();
         let script = Script::start(vec![reply]).await;
         let transport = script.transport().reply_bytes(1 << 20).build().unwrap();
         let found = say_hello(&transport).await;
-        assert!(matches!(found, Err(TransportError::Nonsense { .. })), "{text}: {found:?}");
-        assert_eq!(script.asked(), 1, "{text}");
+        assert!(matches!(found, Err(TransportError::TooLarge { .. })), "{found:?}");
+        assert_eq!(script.asked(), 1);
     }
+}
+
+/// Its pages become smaller until they fit.
+#[tokio::test]
+async fn a_device_that_takes_less_than_the_hub_sends_gets_on() {
+    let hub = hub();
+    for n in 1..=80 {
+        let mut entry = Entry::parse_json(&create("a", n), 64).unwrap().entry;
+        entry.fields = vec![("title".into(), Op::Assign(Value::from("x".repeat(20_000).as_str())))];
+        hub.push("ada", None, vec![Offer::Entry(entry)]).unwrap();
+    }
+    let server = Server::start(HubService::for_hub(hub.clone())).await;
+    for compact in [true, false] {
+        let transport = HttpTransport::builder(&server.url()).reply_bytes(256 << 10).compact(compact).build().unwrap();
+        let device = Replica::builder().open(MemoryStore::new()).unwrap();
+        let report = device.sync(&transport).await.unwrap();
+        assert_eq!((report.downloaded, device.cursor()), (80, hub.head()));
+    }
+    server.stop().await;
 }
 
 #[tokio::test]
