@@ -1,44 +1,35 @@
 //! What travels: a hub takes any request, a device any reply, and neither falls over, nor passes on what others fall over.
 
+use std::sync::Arc;
+
+use sync_core::replica::RawEntity;
+use sync_core::transport::compact::{self, PackedPage};
 use sync_core::transport::{
     Hello, HelloRequest, Limits, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest,
 };
 use sync_core::{BoxFuture, Cursor, Digest, Hub, MemoryStore, Transport, TransportError};
 use sync_http::wire::{actions, article, hello, media, page, query, snapshot, sse};
 
-use super::{choice, hub, now, replica};
+use super::{choice, hub, hub_on, now, replica};
 
 /// Any request. What the hub accepts, every reader reads.
 pub(crate) fn request(data: &[u8]) {
     let Some((kind, body)) = choice(data) else { return };
     let limits = Limits::default();
-    match kind % 4 {
+    match kind % 6 {
         0 => {
             let Ok(pushed) = actions::read_push(body, &limits) else { return };
-            let hub = hub();
-            let _ = hub.push("ada", pushed.attempt, pushed.offers.clone());
-            // Once more: it was accepted or it was not.
-            let before = hub.head();
-            let _ = hub.push("ada", pushed.attempt, pushed.offers);
-            assert_eq!(hub.head(), before, "a push that is repeated is accepted twice");
-            readable(&hub);
+            taken(|hub| drop(hub.push("ada", pushed.attempt, pushed.offers.clone())));
         }
         1 => {
             let Ok(offers) = article::read_push(body, &limits, "note") else { return };
-            let hub = hub();
-            let _ = hub.push_foreign("ada", offers.clone());
-            let before = hub.head();
-            let _ = hub.push_foreign("ada", offers);
-            assert_eq!(hub.head(), before, "an upload that is repeated is accepted twice");
-            readable(&hub);
+            taken(|hub| drop(hub.push_foreign("ada", offers.clone())));
         }
         2 => {
             let Ok(page) = snapshot::read_page(body) else { return };
-            let hub = hub();
-            let _ = hub.join("ada", &page);
-            readable(&hub);
+            joined(&page);
         }
-        _ => {
+        3 => {
             let text = String::from_utf8_lossy(body);
             let _ = query::read_hello(&text).map(|request| hub().hello("ada", &request));
             let _ = query::read_pull(&text).map(|request| hub().pull(&request));
@@ -47,26 +38,64 @@ pub(crate) fn request(data: &[u8]) {
             let _ = (media::Media::of_content(Some(&text)), media::Media::for_accept(Some(&text)));
             let _ = (media::Coding::of_content(Some(&text)), media::Coding::for_accept(Some(&text)));
         }
+        4 => {
+            let Ok(pushed) = compact::read_push(body, limits.batch_entries) else { return };
+            taken(|hub| drop(hub.push_batch("ada", pushed.clone())));
+        }
+        _ => {
+            let Ok(page) = compact::read_snapshot(body) else { return };
+            joined(&page);
+        }
     }
 }
 
-/// A device takes all that is in the hub, over the wire, and is sound; so does a hub that is opened on the same log.
-fn readable(hub: &Hub) {
+/// A hub takes this, and once more: it was accepted or it was not.
+fn taken(push: impl Fn(&Hub)) {
+    let store = Arc::default();
+    let hub = hub_on(&store);
+    push(&hub);
+    let before = hub.head();
+    push(&hub);
+    assert_eq!(hub.head(), before, "a push that is repeated is accepted twice");
+    readable(&hub, &store);
+}
+
+fn joined(page: &SnapshotPage) {
+    let store = Arc::default();
+    let hub = hub_on(&store);
+    let _ = hub.join("ada", page);
+    readable(&hub, &store);
+}
+
+/// A device takes all that is in the hub, over the wire, and is sound; so does one of a hub that is opened on the same log,
+/// and one that takes the state of a hub that cut its log. All show the same.
+fn readable(hub: &Hub, store: &MemoryStore) {
     let all = PullRequest { since: Cursor::default(), limit: 10_000, ..PullRequest::default() };
     if let Ok(page) = hub.pull(&all) {
         let wire = page::page(&page);
         let read = page::read_page(wire.as_bytes()).unwrap_or_else(|error| panic!("{error}: {wire}"));
         assert_eq!(read, page, "{wire}");
         let _ = article::page(&page.entries.iter().map(|(_, entry)| entry.clone()).collect::<Vec<_>>(), 1);
+        let packed = hub.pull_packed(&all).expect("memory does not fail").encode();
+        let packed = [packed, PackedPage::encode_time(page.server_time)].concat();
+        assert_eq!(compact::read_page(&packed).as_ref(), Ok(&page));
     }
+    let shown = shown_by(hub);
+    let again = hub_on(&Arc::new(store.copy()));
+    assert_eq!(shown_by(&again), shown, "a hub that is opened again shows something else");
+    again.checkpoint().expect("memory does not fail");
+    again.compact(0).expect("memory does not fail");
+    assert_eq!(shown_by(&again), shown, "a hub's state shows something else than its log");
+}
+
+/// What a device shows that took all that this hub has.
+fn shown_by(hub: &Hub) -> Vec<RawEntity> {
     let device = replica(1, MemoryStore::new()).expect("a replica in memory opens");
     now(device.sync(&OverTheWire(hub.transport("ben")))).expect("a device takes what the hub has");
     assert_eq!(device.cursor(), hub.head());
     let verified = device.verify().expect("memory does not fail");
     assert!(verified.is_sound(), "{verified:?}");
-    for entity in device.raw().list(None) {
-        let _ = entity.expect("what is shown is read").fields;
-    }
+    device.raw().list(None).map(|entity| entity.expect("what is shown is read")).collect()
 }
 
 /// The hub in this process, but all that it says is written and read.

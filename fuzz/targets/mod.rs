@@ -60,7 +60,11 @@ fn hub_builder() -> HubBuilder {
 }
 
 fn hub() -> Hub {
-    hub_builder().open(MemoryStore::new()).expect("a hub in memory opens")
+    hub_on(&Arc::default())
+}
+
+fn hub_on(store: &Arc<MemoryStore>) -> Hub {
+    hub_builder().open(store.clone()).expect("a hub in memory opens")
 }
 
 /// The `n`th device.

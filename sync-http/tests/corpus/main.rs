@@ -61,13 +61,25 @@ fn changes_of_every_input_are_taken() {
     }
 }
 
-/// One or a few changes: of bits, bytes, pieces; pieces of other inputs.
+/// What numbers and ids are seldom.
+const LIMITS: [&str; 8] = [
+    "0",
+    "9223372036854775808",
+    "18446744073709551615",
+    "0000000000000000",
+    "ffffffffffffffff",
+    "fffffffffffffffe",
+    "ffffffffffffffffffffffffffffffff",
+    "-1",
+];
+
+/// One or a few changes: of bits, bytes, pieces, numbers; pieces of other inputs.
 fn changed(input: &[u8], corpus: &[(PathBuf, Vec<u8>)], rng: &mut Rng) -> Vec<u8> {
     let mut bytes = input.to_vec();
     for _ in 0..1 + rng.below(4) {
         let at = rng.below(bytes.len() + 1);
         let end = (at + 1 + rng.below(8)).min(bytes.len());
-        match rng.below(6) {
+        match rng.below(7) {
             0 if at < bytes.len() => bytes[at] ^= 1 << rng.below(8),
             1 if at < bytes.len() => bytes[at] = [0, 1, 0x7f, 0x80, 0xff, b'"', b'{', b'9'][rng.below(8)],
             2 if at < end => drop(bytes.drain(at..end)),
@@ -77,6 +89,12 @@ fn changed(input: &[u8], corpus: &[(PathBuf, Vec<u8>)], rng: &mut Rng) -> Vec<u8
                 bytes.splice(to..to, piece);
             }
             4 => bytes.insert(at, rng.below(256) as u8),
+            5 => {
+                let digit = |place: &usize| bytes[*place].is_ascii_hexdigit();
+                let first = (at..bytes.len()).find(digit).unwrap_or(bytes.len());
+                let behind = (first..bytes.len()).find(|place| !digit(place)).unwrap_or(bytes.len());
+                bytes.splice(first..behind, LIMITS[rng.below(LIMITS.len())].bytes());
+            }
             _ => {
                 let other = &corpus[rng.below(corpus.len())].1;
                 let from = rng.below(other.len() + 1);

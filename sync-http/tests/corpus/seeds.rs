@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use sync_core::model::entry::encode_batch;
-use sync_core::transport::{HelloRequest, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest};
-use sync_core::{Cursor, EntityKey, Entry, Hub, MemoryStore, Record, Snapshot, Transport, reconcile};
+use sync_core::transport::compact;
+use sync_core::transport::{HelloRequest, Limits, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest};
+use sync_core::{Cursor, EntityKey, Entry, Hub, MemoryStore, Offer, Record, Snapshot, Transport, reconcile};
 use sync_http::wire::{actions, hello, page, query, snapshot, sse};
 use sync_testkit::history::{FieldKind, History, Profile};
 
@@ -76,6 +77,9 @@ fn messages(seeds: &mut Vec<Seed>) {
     };
     let two = format!(r#"{{"actions":[{},{}],"attempt":1}}"#, note(1), note(2));
     let update = r#"{"actions":[{"id":"a-0000000000000001","entityType":"note","entityId":"e","type":"create","payload":{"title":"t"},"clientId":"a","logicalTime":1700000000001,"n":1},{"id":"a-0000000000000002","entityType":"note","entityId":"e","type":"update","payload":{"title":"u","best":{"$max":3},"low":{"$min":1},"first":{"$first":"f"},"own":{"$x:mine":[1]},"plain":{"$value":{"$add":1}}},"replaces":{"title":["a-0000000000000001"]},"of":["a-0000000000000001"],"clientId":"a","logicalTime":1700000000002,"n":2},{"id":"a-0000000000000003","entityType":"note","entityId":"e","type":"delete","payload":null,"of":["a-0000000000000001"],"saw":["a-0000000000000002"],"clientId":"a","logicalTime":1700000000003,"n":3,"later":"kept"}]}"#;
+    let read = actions::read_push(update.as_bytes(), &Limits::default()).expect("it is a push");
+    let entry = |offer| if let Offer::Entry(entry) = offer { Some(entry) } else { None };
+    let updated = PushRequest { entries: read.offers.into_iter().filter_map(entry).collect(), attempt: read.attempt };
     let group = two
         .replace("\"n\":1,", "\"n\":1,\"group\":{\"first\":1,\"count\":2},")
         .replace("\"n\":2,", "\"n\":2,\"group\":{\"first\":1,\"count\":2},");
@@ -94,6 +98,9 @@ fn messages(seeds: &mut Vec<Seed>) {
         ("join", tagged(2, snapshot::page(&given))),
         ("hello", tagged(3, query::hello(&HelloRequest::default()))),
         ("pull", tagged(3, query::pull(&since))),
+        ("push-compact", [&[4][..], &compact::push(&push)].concat()),
+        ("update-compact", [&[4][..], &compact::push(&updated)].concat()),
+        ("join-compact", [&[5][..], &compact::snapshot(&given)].concat()),
     ] {
         seeds.push(("request", name.into(), bytes));
     }
