@@ -178,11 +178,20 @@ impl Register {
     /// Adds a write; one that is there already changes nothing.
     pub(crate) fn insert(&mut self, family: &Family, sibling: Sibling) {
         let Register::Siblings(siblings) = self else { return };
-        let place = siblings.binary_search_by(|s| s.origin.dot.cmp(&sibling.origin.dot));
-        if let Err(place) = place {
+        let place = |siblings: &Siblings| siblings.binary_search_by(|s| s.origin.dot.cmp(&sibling.origin.dot));
+        if place(siblings).is_ok() {
+            return;
+        }
+        // None of those that are here dominates another: only what comes is held against each.
+        if is_ordered(family) {
+            if siblings.iter().any(|other| dominates(family, other, &sibling)) {
+                return;
+            }
+            siblings.retain(|other| !dominates(family, &sibling, other));
+        }
+        if let Err(place) = place(siblings) {
             siblings.insert(place, sibling);
         }
-        prune(siblings, family);
     }
 
     pub(crate) fn add(&mut self, dot: &Dot, of: &[Dot], delta: i64, knowledge: &impl Knowledge) {
@@ -394,15 +403,20 @@ pub(crate) fn rank(family: &Family, a: &Sibling, b: &Sibling) -> Ordering {
 /// For `max` and `min`: drops what another one dominates, in value and in the creates it stands on.
 /// Maximal elements of a partial order: whatever the order of arrival, the same remain.
 fn prune(siblings: &mut Siblings, family: &Family) {
-    if siblings.len() < 2 || !matches!(family, Family::Max | Family::Min) {
+    if siblings.len() < 2 || !is_ordered(family) {
         return;
     }
     let all = siblings.clone();
-    siblings.retain(|s| {
-        !all.iter().any(|other| {
-            rank(family, other, s) == Ordering::Greater && s.of.iter().all(|create| other.of.contains(create))
-        })
-    });
+    siblings.retain(|s| !all.iter().any(|other| dominates(family, other, s)));
+}
+
+/// Whether one write can make another one of no account without having seen it.
+fn is_ordered(family: &Family) -> bool {
+    matches!(family, Family::Max | Family::Min)
+}
+
+fn dominates(family: &Family, other: &Sibling, s: &Sibling) -> bool {
+    rank(family, other, s) == Ordering::Greater && s.of.iter().all(|create| other.of.contains(create))
 }
 
 fn add_to_part(parts: &mut Vec<Part>, dot: &Dot, of: &[Dot], delta: i128) {

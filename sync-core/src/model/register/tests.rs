@@ -64,3 +64,19 @@ fn only_counters_have_additions_that_are_early() {
     assert_eq!(Register::Counter { parts: Vec::new(), early: early.clone() }.early(), early);
     assert!(set(&[1]).early().is_empty());
 }
+
+/// Anybody can make an entity a thousand times: each create stands on itself, and none of their maxima dominates another.
+#[test]
+fn maxima_that_stand_side_by_side_are_held_against_the_new_one_alone() {
+    let began = std::time::Instant::now();
+    for family in [Family::Max, Family::Min] {
+        let mut register = Register::empty(&family);
+        for n in 1..=1_500 {
+            let (of, value) = ([dot("a", n)].as_slice().into(), Value::from(n as i64));
+            register.insert(&family, Sibling { of, value, ..sibling(n) });
+        }
+        assert_eq!(register.siblings().len(), 1_500);
+    }
+    let took = began.elapsed();
+    assert!(took < std::time::Duration::from_secs(20), "{took:?}");
+}
