@@ -80,7 +80,7 @@ fn is_unescaped(text: &[u8]) -> bool {
 }
 
 fn can_be_named(dot: &Dot) -> bool {
-    !dot.client.as_str().is_empty()
+    !dot.client.as_str().is_empty() && dot.n > 0
 }
 
 #[cfg(test)]
@@ -145,6 +145,8 @@ mod tests {
             changed(|e| e.origin.author = Some(ClientId::new("a"))),
             changed(|e| e.replaces.push(("body".into(), Vec::new()))),
             changed(|e| e.of[0].client = ClientId::new("")),
+            changed(|e| e.of[0].n = 0),
+            changed(|e| e.replaces[0].1[0].n = 0),
             changed(|e| e.unknown = Some(Value::from_canonical("ä\",\"x\":null}"))),
             changed(|e| e.unknown = Some(Value::from_canonical("{"))),
             changed(|e| e.action = Action::Restore),

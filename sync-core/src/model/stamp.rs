@@ -140,7 +140,7 @@ impl fmt::Display for Dot {
 
 /// The text is no dot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an entry's id is its client's id, `-`, and its number as 16 lower-case hex digits")]
+#[error("an entry's id is its client's id, `-`, and its number, from 1, as 16 lower-case hex digits")]
 pub struct NotADot;
 
 impl FromStr for Dot {
@@ -152,6 +152,10 @@ impl FromStr for Dot {
             return Err(NotADot);
         }
         let n = u64::from_str_radix(digits, 16).map_err(|_| NotADot)?;
+        // Whether an entry that nobody has is known would depend on what else is.
+        if n == 0 {
+            return Err(NotADot);
+        }
         Ok(Self::new(ClientId::new(shared::name(client)), n))
     }
 }

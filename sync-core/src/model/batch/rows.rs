@@ -246,6 +246,7 @@ impl<'a> Rows<'a> {
             && row.is_usual
             && self.tables.are_plain
             && (writes || row.cells.is_empty())
+            && row.dots.iter().all(|(_, n)| *n > 0)
             && canonical::are_plain_numbers(row.at.1, row.time, row.group);
         Ok(true)
     }

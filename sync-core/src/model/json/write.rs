@@ -60,10 +60,11 @@ impl Entry {
         self.write_payload(out);
         text(out, "clientId", self.origin.author().as_str());
         number(out, "logicalTime", self.origin.time);
-        if self.foreign_id.is_some() {
-            text(out, "dot", &self.origin.dot.to_string());
-        } else {
-            number(out, "n", self.origin.dot.n);
+        match (&self.foreign_id, self.origin.dot.n) {
+            (None, n) => number(out, "n", n),
+            // No hub has given it a name yet.
+            (Some(_), 0) => {}
+            (Some(_), _) => text(out, "dot", &self.origin.dot.to_string()),
         }
         if !self.replaces.is_empty() {
             out.push_str(",\"replaces\":{");
