@@ -279,11 +279,6 @@ impl Entry {
     }
 }
 
-/// Whether an entity type may have this name.
-pub(crate) fn type_is_valid(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 128 && !name.chars().any(char::is_control)
-}
-
 /// Whether an entity may have this id.
 pub(crate) fn id_is_valid(id: &str) -> bool {
     !id.is_empty() && id.len() <= EntityKey::MAX_ID_BYTES
