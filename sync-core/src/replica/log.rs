@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Replica;
 use super::builder::read_row;
+use super::names::{with_its_create, with_its_group};
 use super::row::{Decision, Logged, Row};
 use crate::error::Error;
 use crate::hashed::HashMap;
@@ -108,7 +109,8 @@ impl Reading {
                 self.by_name.clear();
                 self.offered.clear();
             }
-            Row::Write { entries, .. } => {
+            Row::Write { entries, forget, .. } => {
+                forget.into_iter().for_each(|local| self.forget(local));
                 for entry in entries {
                     self.own.insert(entry.dot().n, self.lines.len());
                     let number = Some(entry.dot().n);
@@ -153,8 +155,8 @@ impl Reading {
             }
             // What was before is another's.
             Row::Wiped { client, .. } => *self = Self { client, ..Self::default() },
-            Row::Clock { .. } | Row::Bind { .. } | Row::Forget(_) | Row::Synced(_) => {}
-            Row::Told(_) | Row::Epochs(_) => {}
+            Row::Forget(locals) => locals.into_iter().for_each(|local| self.forget(local)),
+            Row::Clock { .. } | Row::Bind { .. } | Row::Synced(_) | Row::Told(_) | Row::Epochs(_) => {}
         }
     }
 
@@ -174,6 +176,16 @@ impl Reading {
     fn reject(&mut self, local: u64, rejection: &Rejection) {
         if let Some(line) = self.own.get(&local).and_then(|at| self.lines.get_mut(*at)) {
             line.state = LogState::Rejected(rejection.clone());
+        }
+    }
+
+    /// What is forgotten had been refused: without a row of its own it went with another entry.
+    fn forget(&mut self, local: u64) {
+        if let Some(line) = self.own.get(&local).and_then(|at| self.lines.get_mut(*at))
+            && line.state == LogState::Pending
+        {
+            let with = if line.entry.group.is_some() { with_its_group() } else { with_its_create() };
+            line.state = LogState::Rejected(with);
         }
     }
 

@@ -5,6 +5,7 @@
 //! changes what the others of the entity name at once.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::pending::Pending;
@@ -25,28 +26,37 @@ impl State {
         }
     }
 
-    /// A pending entry was refused: later ones name what it had named.
+    /// A pending entry was refused: later ones name what it had named, and those that stand on no create any more go with it.
     pub(super) fn set_aside(&mut self, local: u64, rejection: &Rejection) {
-        let Some(pending) = self.remove_pending(local) else { return };
+        let mut keys: Vec<EntityKey> = self.set_aside_alone(local, rejection).into_iter().collect();
+        // One after the other, not one within the other: many thousands may stand on one create.
+        while let Some(key) = keys.pop() {
+            while let Some(fallen) = self.fallen(&key) {
+                let group = self.group_of(fallen);
+                self.set_aside_alone(fallen, &with_its_create());
+                let with = members(group).filter_map(|member| self.set_aside_alone(member, &with_its_group()));
+                keys.extend(with.collect::<Vec<EntityKey>>());
+            }
+        }
+        self.prune_names();
+    }
+
+    /// Sets one aside. Returns its entity, unless it is pending no more.
+    fn set_aside_alone(&mut self, local: u64, rejection: &Rejection) -> Option<EntityKey> {
+        let pending = self.remove_pending(local)?;
         let entry = self.names.resolved(&pending.entry);
         let key = entry.key.clone();
         self.rename_refused(local, &entry);
         self.names.note_refused(local, &entry);
         self.changed.push(key.clone());
         self.aside.insert(local, Aside { entry, rejection: rejection.clone(), stored: false });
-        self.fall(&key);
-        self.prune_names();
+        Some(key)
     }
 
-    /// Pending entries that stand on no create any more go with it.
-    fn fall(&mut self, key: &EntityKey) {
-        let fallen = |pending: &Pending| pending.entry.action != Action::Create && pending.entry.of.is_empty();
-        let mut locals = self.pending.of(key);
-        if let Some(local) = locals.find(|local| self.pending.get(*local).is_some_and(fallen)) {
-            drop(locals);
-            let message = "the create that it stands on was refused".to_owned();
-            self.set_aside_whole(local, &Rejection { code: "gone".into(), message, field: None });
-        }
+    /// The first pending entry of an entity that stands on no create any more.
+    fn fallen(&self, key: &EntityKey) -> Option<u64> {
+        let is_fallen = |pending: &Pending| pending.entry.action != Action::Create && pending.entry.of.is_empty();
+        self.pending.of(key).find(|local| self.pending.get(*local).is_some_and(is_fallen))
     }
 
     /// A pending entry is refused, and with it its transaction.
@@ -63,12 +73,7 @@ impl State {
 
     /// What is pending of a transaction of which an entry was refused.
     pub(super) fn set_aside_group(&mut self, group: Option<Group>) {
-        let Some(group) = group else { return };
-        let message = "another entry of the transaction was refused".to_owned();
-        let with = Rejection { code: "group".into(), message, field: None };
-        for member in group.first..group.first + group.count {
-            self.set_aside(member, &with);
-        }
+        members(group).for_each(|member| self.set_aside(member, &with_its_group()));
     }
 
     fn remove_pending(&mut self, local: u64) -> Option<Pending> {
@@ -135,6 +140,23 @@ impl State {
         self.names.holders = if held { self.names.holders + 1 } else { self.names.holders.saturating_sub(1) };
         self.prune_names();
     }
+}
+
+/// The local numbers of a transaction's entries.
+fn members(group: Option<Group>) -> Range<u64> {
+    group.map_or(0..0, |group| group.first..group.first + group.count)
+}
+
+/// Why what stands on nothing any more is set aside.
+pub(super) fn with_its_create() -> Rejection {
+    let message = "the create that it stands on was refused".to_owned();
+    Rejection { code: "gone".into(), message, field: None }
+}
+
+/// Why the rest of a transaction is set aside.
+pub(super) fn with_its_group() -> Rejection {
+    let message = "another entry of the transaction was refused".to_owned();
+    Rejection { code: "group".into(), message, field: None }
 }
 
 /// Has an entry name instead of `was` what that one had named itself, which was refused.

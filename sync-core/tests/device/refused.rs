@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use sync_core::replica::Transaction;
+use sync_core::replica::{LogEntry, LogState, Transaction};
 use sync_core::transport::Limits;
 use sync_core::{Clock, Entity, Error, Fields, Hub, Id, MemoryStore, Replica, Syncable, Value};
 
-use super::support::{Set, builder, hub_on, note, run};
+use super::support::{Note, Set, builder, hub_on, note, run};
 
 #[derive(Syncable, Debug, PartialEq, Clone)]
 #[sync(entity = "memo")]
@@ -173,4 +173,70 @@ fn what_is_written_while_a_clock_is_corrected_is_corrected_too() {
         let shown = replica.raw().get("note", id).unwrap().unwrap();
         assert_eq!(shown.updated_at, right.now(), "{id}");
     }
+}
+
+/// A hub that takes no notes of this title.
+fn hub_without(title: &'static str, clock: &Set) -> Hub {
+    let is_fine = move |_: &str, _: Option<&Note>, after: Option<&Note>| match after {
+        Some(note) if note.title == title => Err("not this".into()),
+        _ => Ok(()),
+    };
+    let hub = Hub::builder().name("hub").clock(Arc::new(clock.clone()));
+    hub.validate_entity::<Note>(is_fine).open(MemoryStore::new()).unwrap()
+}
+
+#[test]
+fn with_a_refused_create_goes_any_number_of_edits() {
+    const EDITS: u64 = 1_500;
+    let refused = || {
+        let clock = Set::new();
+        let hub = hub_without("refused", &clock);
+        let store = Arc::new(MemoryStore::new());
+        let replica = builder(&clock).open(store.clone()).unwrap();
+        replica.create(note("n", "refused")).unwrap().wait().unwrap();
+        for edit in 0..EDITS {
+            drop(replica.edit(&"n".into(), |note: &mut Note| note.title = edit.to_string()).unwrap());
+        }
+        let report = run(replica.sync(&hub.transport("tester"))).unwrap();
+        assert_eq!((report.rejected, report.pending), (EDITS + 1, 0));
+        drop(replica);
+        assert_eq!(builder(&clock).open(store).unwrap().status().rejected, EDITS + 1);
+    };
+    // On a stack that a few hundred calls within each other would fill.
+    thread::Builder::new().stack_size(384 << 10).spawn(refused).unwrap().join().unwrap();
+}
+
+#[test]
+fn what_went_with_a_refused_entry_is_refused_in_the_log_when_it_is_forgotten_too() {
+    let clock = Set::new();
+    let hub = hub_without("refused", &clock);
+    let replica = builder(&clock).open(MemoryStore::new()).unwrap();
+    let id: Id<Note, String> = "n".into();
+    let retitle = |tx: &mut Transaction<'_>| {
+        tx.create(note("beside", "t"))?;
+        tx.edit(&id, |note: &mut Note| note.title = "second".into())
+    };
+    replica.create(note("n", "refused")).unwrap().wait().unwrap();
+    replica.edit(&id, |note: &mut Note| note.title = "first".into()).unwrap().wait().unwrap();
+    replica.transaction(retitle).unwrap().wait().unwrap();
+    run(replica.sync(&hub.transport("tester"))).unwrap();
+    let codes = || -> Vec<String> {
+        let code = |line: LogEntry| match line.state {
+            LogState::Rejected(rejection) => rejection.code.to_string(),
+            other => format!("{other:?}"),
+        };
+        replica.log().unwrap().into_iter().map(code).collect()
+    };
+    assert_eq!(codes()[1..], ["gone", "group", "gone"]);
+    // The first of them is written anew, the others are let go of.
+    let numbers: Vec<u64> = replica.rejected().iter().map(|aside| aside.number).collect();
+    let mended = |fields: &mut Fields| fields.insert("title", Value::from("mended"));
+    replica.resubmit(numbers[0], mended).unwrap().wait().unwrap();
+    for number in &numbers[1..] {
+        replica.discard(*number).unwrap().wait().unwrap();
+    }
+    assert_eq!(codes()[1..], ["gone", "group", "group", "Pending"]);
+    let why = replica.explain(&id, "title").unwrap();
+    assert_eq!((why.parts.len(), why.history.len()), (1, 0), "{why:?}");
+    assert_eq!(replica.status().pending, 1);
 }
