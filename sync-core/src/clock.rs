@@ -80,6 +80,11 @@ impl HybridClock {
         self.own
     }
 
+    /// The least time of an entry that is after all that was accepted, as far as it was seen.
+    pub(crate) fn floor(&self) -> u64 {
+        self.accepted.max(self.foreign.saturating_add(1))
+    }
+
     /// Takes notice of another client's accepted entry.
     pub(crate) fn see(&mut self, time: u64) {
         self.foreign = self.foreign.max(time);

@@ -4,6 +4,7 @@
 mod device {
     mod alias;
     mod anew;
+    mod clocks;
     mod cold;
     mod conflicts;
     mod counter;

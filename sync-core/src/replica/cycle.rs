@@ -9,6 +9,7 @@ use super::greet::{Greeted, Lost};
 use super::row::Row;
 use super::session::Session;
 use super::single_flight::Entered;
+use super::state::State;
 use super::status::Phase;
 use super::upload::Pushed;
 use crate::error::Error;
@@ -318,6 +319,13 @@ impl Session {
         let before = self.state().client.clone();
         let client = self.inner.name.fresh(&*self.inner.random, Some(&before));
         self.commit(&Row::Client(client))?;
+        self.bring_in_all()?;
+        // What is pending may be of the time of what was accepted before, which it had seen.
+        let later = |state: &State| {
+            let times = state.of_the_time_before();
+            ((), (!times.is_empty()).then_some(Row::Clock { offset: state.offset, times }))
+        };
+        self.between_writes()?.commit_of(later)?;
         Ok(())
     }
 }

@@ -93,7 +93,12 @@ impl Session {
         self.bring_in_all()?;
         // What is written before this row is corrected by it, and what is written after it knows the offset.
         let correct = |state: &State| {
-            let times = state.corrected(change, hello.server_time);
+            let (now, seen) = (hello.server_time, state.clock.floor());
+            let mut times = state.corrected(change, now, seen);
+            if is_ahead && times.is_empty() {
+                // What was seen is ahead itself, and not in the hub's log: of a state that this one took the place of.
+                times = state.corrected(change, now, seen.min(now));
+            }
             let is_changed = !times.is_empty() || offset != 0;
             (is_changed, Some(Row::Clock { offset, times }))
         };

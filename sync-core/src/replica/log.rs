@@ -156,7 +156,14 @@ impl Reading {
             // What was before is another's.
             Row::Wiped { client, .. } => *self = Self { client, ..Self::default() },
             Row::Forget(locals) => locals.into_iter().for_each(|local| self.forget(local)),
-            Row::Clock { .. } | Row::Bind { .. } | Row::Synced(_) | Row::Told(_) | Row::Epochs(_) => {}
+            Row::Clock { times, .. } => {
+                for (local, time) in times {
+                    if let Some(line) = self.own.get(&local).and_then(|at| self.lines.get_mut(*at)) {
+                        line.entry.origin.time = time;
+                    }
+                }
+            }
+            Row::Bind { .. } | Row::Synced(_) | Row::Told(_) | Row::Epochs(_) => {}
         }
     }
 

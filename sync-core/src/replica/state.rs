@@ -265,6 +265,8 @@ impl State {
             let former = std::mem::replace(&mut self.client, client);
             self.former.push(former);
             self.copied = self.next_local;
+            // Of equal times the client's name decides, no more the entries' numbers.
+            self.clock.see(self.clock.accepted);
         }
         self.accepted = 0;
         let offered = self.pending.iter().filter(|(_, pending)| pending.offered.is_some());
@@ -292,12 +294,13 @@ impl State {
     }
 
     pub(super) fn alter(&mut self, local: u64, change: impl FnOnce(&mut Pending)) {
-        let (pending, shown) = (&mut self.pending, &mut self.shown);
+        let Self { pending, shown, changed, .. } = self;
         pending.alter(local, |pending| {
             let before = pending.entry.clone();
             change(pending);
             if !Arc::ptr_eq(&before, &pending.entry) {
                 shown.forget(&pending.entry.key);
+                changed.push(pending.entry.key.clone());
             }
         });
     }

@@ -281,22 +281,32 @@ impl State {
 
     /// Corrected times for the entries that were never offered, when the wall clock was off.
     ///
-    /// `change` is by how much it turned out to be off more than was known; `now` the hub's time.
-    pub(super) fn corrected(&self, change: i64, now: u64) -> Vec<(u64, u64)> {
-        let mut floor = self.clock.accepted.max(self.clock.foreign.saturating_add(1)).min(now);
+    /// `change` is by how much it turned out to be off more than was known; `now` the hub's time; `seen` what was seen by now
+    /// is before.
+    pub(super) fn corrected(&self, change: i64, now: u64, seen: u64) -> Vec<(u64, u64)> {
+        let mut floor = 0;
         let mut times = Vec::new();
         for (local, pending) in self.pending.iter() {
+            let before = pending.entry.origin.time;
             if !pending.is_open() {
-                floor = floor.max(pending.entry.origin.time);
+                floor = floor.max(before);
                 continue;
             }
-            let written = pending.entry.origin.time.saturating_add_signed(change);
-            let time = written.min(now).max(floor);
+            // What came with a later time than it has was not seen by who wrote it: it need not be after that.
+            let time = before.saturating_add_signed(change).min(now).max(seen.min(before)).max(floor);
             floor = time;
-            if time != pending.entry.origin.time {
+            if time != before {
                 times.push((local, time));
             }
         }
         times
+    }
+
+    /// Later times for the entries of the time of the last one that was accepted: under another client's name they would
+    /// not be told to be after that.
+    pub(super) fn of_the_time_before(&self) -> Vec<(u64, u64)> {
+        let after = self.clock.accepted.saturating_add(1);
+        let open = self.pending.iter().filter(|(_, pending)| pending.is_open() && pending.entry.origin.time < after);
+        open.map(|(local, _)| (local, after)).collect()
     }
 }
