@@ -82,6 +82,8 @@ pub struct Field {
     pub merge: Merge,
     /// Stored on this device and never sent.
     pub local: bool,
+    /// Its type is known to read whatever it writes. Of others each value is read before it is acknowledged.
+    pub faithful: bool,
 }
 
 /// How concurrent writes to a field merge.

@@ -7,6 +7,7 @@ use syn::spanned::Spanned;
 
 use crate::attr::{Fallback, Merge, Tombstone};
 use crate::bounds::where_clause;
+use crate::faithful::is_faithful;
 use crate::model::{Field, Model, Role};
 
 /// The generated code, which names everything by way of `__sync_private`: so it does not matter what the
@@ -132,8 +133,15 @@ fn schema(model: &Model<'_>) -> TokenStream {
         let aliases = field.aliases.iter().map(|alias| &alias.value);
         let merge = merge(&field.merge());
         let local = field.sync.local.is_some();
+        let faithful = field.with().is_none() && is_faithful(field.ty);
         quote! {
-            __sync_private::Field { name: #name, aliases: &[#(#aliases),*], merge: #merge, local: #local }
+            __sync_private::Field {
+                name: #name,
+                aliases: &[#(#aliases),*],
+                merge: #merge,
+                local: #local,
+                faithful: #faithful,
+            }
         }
     });
     quote! {

@@ -12,6 +12,7 @@ mod case;
 mod check;
 mod ctxt;
 mod expand;
+mod faithful;
 mod fallback;
 mod item;
 mod model;

@@ -86,7 +86,7 @@ impl<T: Entity> Draft<T> {
             let message = "the draft's id was changed: create another entity instead".to_owned();
             return Err(Error::Invalid { key, field: None, message });
         }
-        let after = written(&self.entity, &key)?;
+        let after = written(&self.entity, &key, &self.before)?;
         self.replica.write(|tx| {
             let schema = self.replica.schema(T::SCHEMA.name)?;
             let respell = view::respell(&self.entity, &self.before);

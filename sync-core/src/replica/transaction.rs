@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Replica;
 use super::stage::{Staged, check_size};
 use crate::clock::HybridClock;
-use crate::entity::{Entity, FieldError, Fields, Id, Merge, Schema};
+use crate::entity::{Entity, Field, FieldError, Fields, Id, Merge, Schema};
 use crate::error::Error;
 use crate::model::entry::{Action, EntityKey, Entry, LIFECYCLE, Map};
 use crate::model::record::{Life, Record};
@@ -69,7 +69,7 @@ impl<'a> Transaction<'a> {
     /// As there.
     pub fn create<T: Entity>(&mut self, entity: T) -> Result<Id<T, T::Key>, Error> {
         let key = view::key(entity.id());
-        let fields = written(&entity, &key)?;
+        let fields = written(&entity, &key, &Fields::new())?;
         let schema = self.replica.schema(T::SCHEMA.name)?;
         self.whole(|tx| tx.create_fields(schema, key, &fields))?;
         Ok(entity.id().clone())
@@ -81,7 +81,7 @@ impl<'a> Transaction<'a> {
     /// As there.
     pub fn put<T: Entity>(&mut self, entity: T) -> Result<Id<T, T::Key>, Error> {
         let key = view::key(entity.id());
-        let after = written(&entity, &key)?;
+        let after = written(&entity, &key, &Fields::new())?;
         let schema = self.replica.schema(T::SCHEMA.name)?;
         let shown = |stored: &Fields| T::from_fields(entity.id().clone(), stored).ok()?.to_fields().ok();
         let respell = view::respell(&entity, &after);
@@ -106,7 +106,7 @@ impl<'a> Transaction<'a> {
             let message = "the closure changed the entity's id: create another entity instead".to_owned();
             return Err(Error::Invalid { key, field: None, message });
         }
-        let after = written(&entity, &key)?;
+        let after = written(&entity, &key, &before)?;
         let respell = view::respell(&entity, &before);
         self.whole(|tx| tx.update_fields(schema, key, &record, (&before, &after), &respell))?;
         Ok(result)
@@ -278,9 +278,14 @@ impl<'a> Transaction<'a> {
 }
 
 /// What an entity writes. What its type could not read again would be acknowledged, and on every device, and shown on none.
-pub(super) fn written<T: Entity>(entity: &T, key: &EntityKey) -> Result<Fields, Error> {
+/// What it wrote `before` was read.
+pub(super) fn written<T: Entity>(entity: &T, key: &EntityKey, before: &Fields) -> Result<Fields, Error> {
     let wrong = |source| Error::Field { key: key.clone(), source };
     let fields = entity.to_fields().map_err(wrong)?;
+    let is_new = |field: &&Field| fields.get(field.name) != before.get(field.name);
+    if T::SCHEMA.fields.iter().filter(is_new).all(|field| field.faithful) {
+        return Ok(fields);
+    }
     match view::id::<T>(key).and_then(|id| T::from_fields(id, &fields)) {
         Ok(_) => Ok(fields),
         Err(FieldError::Decode { field, source }) => Err(wrong(FieldError::Unreadable { field, source })),

@@ -89,7 +89,7 @@ impl Entity<'_> {
         let living = named.into_iter().filter(|dot| self.lives(dot));
         let updates = |create: &Dot| {
             let touching = self.mine.iter().filter(|e| matches!(e.action, Action::Update | Action::Restore));
-            touching.filter(|e| e.of.contains(create)).map(|e| e.origin.stamp()).max()
+            touching.filter(|e| e.of.contains(create)).map(|e| e.origin.stamp()).max_by_key(value::place)
         };
         living.map(|dot| (dot.clone(), (self.create(&dot).map(|e| e.origin.clone()), updates(&dot)))).collect()
     }

@@ -7,11 +7,18 @@ use sync_core::model::register::Sibling;
 use sync_core::model::stamp::Origin;
 use sync_core::{Dot, Family, Life, Stamp, Tombstone};
 
-type Order = (Stamp, Dot);
+/// Where a stamp stands in the total order: logical time, client, number, as numbers and bytes; what has no number yet
+/// behind all of its time. Not compared as the core compares it, so that one of the two may be wrong.
+pub(super) fn place(stamp: &Stamp) -> (u64, bool, String, u64) {
+    let client = stamp.client.as_str();
+    (stamp.time, client.is_empty(), client.to_owned(), stamp.n)
+}
+
+type Order = ((u64, bool, String, u64), Dot);
 
 /// The total order of entries. Two entries of one stamp cannot be told apart but by their names.
 fn order(origin: &Origin) -> Order {
-    (origin.stamp(), origin.dot.clone())
+    (place(&origin.stamp()), origin.dot.clone())
 }
 
 fn is_create(sibling: &Sibling) -> bool {
@@ -69,14 +76,14 @@ pub(super) fn life(
     lifecycle: &BTreeMap<Dot, Lifecycle>,
 ) -> Life {
     let arrived = creates.values().filter_map(|(origin, _)| origin.as_ref());
-    let Some(created) = arrived.map(Origin::stamp).min() else { return Life::Unborn };
-    let updated = creates.values().filter_map(|(_, updated)| updated.clone()).max();
+    let Some(created) = arrived.map(Origin::stamp).min_by_key(place) else { return Life::Unborn };
+    let updated = creates.values().filter_map(|(_, updated)| updated.clone()).max_by_key(place);
     let deletes: Vec<&Lifecycle> = lifecycle.values().filter(|l| l.delete.is_some()).collect();
-    if let Some(last) = deletes.iter().map(|d| d.origin.stamp()).max() {
+    if let Some(last) = deletes.iter().map(|d| d.origin.stamp()).max_by_key(place) {
         let forgiving = deletes.iter().all(|d| d.delete == Some(Tombstone::LastWriterWins));
-        if !(forgiving && updated.as_ref().is_some_and(|stamp| *stamp > last)) {
+        if !(forgiving && updated.as_ref().is_some_and(|stamp| place(stamp) > place(&last))) {
             return Life::Deleted { updated_at: last.time };
         }
     }
-    Life::Alive { updated_at: updated.into_iter().chain([created]).max().map_or(0, |stamp| stamp.time) }
+    Life::Alive { updated_at: updated.into_iter().chain([created]).max_by_key(place).map_or(0, |stamp| stamp.time) }
 }
