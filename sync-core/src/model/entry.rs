@@ -261,8 +261,16 @@ impl Entry {
         })
     }
 
-    /// A new entry that writes nothing yet.
-    pub(crate) fn new(origin: Origin, key: EntityKey, action: Action) -> Self {
+    /// An entry that writes nothing yet.
+    ///
+    /// ```
+    /// use sync_core::model::stamp::Origin;
+    /// use sync_core::{Action, ClientId, Dot, EntityKey, Entry};
+    /// let origin = Origin { dot: Dot::new(ClientId::new("a"), 1), time: 5, author: None };
+    /// let create = Entry::new(origin, EntityKey::new("note", "n"), Action::Create);
+    /// assert_eq!(create.id(), "a-0000000000000001");
+    /// ```
+    pub fn new(origin: Origin, key: EntityKey, action: Action) -> Self {
         Self {
             origin,
             foreign_id: None,

@@ -104,19 +104,7 @@ impl Client {
 }
 
 pub(crate) fn entry(origin: Origin, action: Action, id: &str) -> Entry {
-    Entry {
-        origin,
-        foreign_id: None,
-        key: key(id),
-        action,
-        fields: Vec::new(),
-        replaces: Vec::new(),
-        of: Vec::new(),
-        saw: Vec::new(),
-        group: None,
-        unknown: None,
-        intent: None,
-    }
+    Entry::new(origin, key(id), action)
 }
 
 pub(crate) fn key(id: &str) -> EntityKey {

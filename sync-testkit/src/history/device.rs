@@ -59,18 +59,6 @@ impl Device {
     /// A new entry with a stamp of somebody else's.
     pub(super) fn stamped(&mut self, time: u64, author: Option<ClientId>, key: EntityKey, action: Action) -> Entry {
         self.issued += 1;
-        Entry {
-            origin: Origin { dot: Dot::new(self.client.clone(), self.issued), time, author },
-            foreign_id: None,
-            key,
-            action,
-            fields: Vec::new(),
-            replaces: Vec::new(),
-            of: Vec::new(),
-            saw: Vec::new(),
-            group: None,
-            unknown: None,
-            intent: None,
-        }
+        Entry::new(Origin { dot: Dot::new(self.client.clone(), self.issued), time, author }, key, action)
     }
 }

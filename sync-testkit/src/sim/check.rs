@@ -161,7 +161,7 @@ fn fillers(pending: &[Entry]) -> Vec<Entry> {
     let mut fillers: BTreeMap<u64, Entry> = BTreeMap::new();
     for n in 1..last.dot().n {
         let origin = Origin { dot: Dot::new(last.dot().client.clone(), n), time: 0, author: None };
-        fillers.insert(n, super::strangers::blank(origin, EntityKey::new("", ""), Action::Update));
+        fillers.insert(n, Entry::new(origin, EntityKey::new("", ""), Action::Update));
     }
     pending.iter().for_each(|entry| drop(fillers.remove(&entry.dot().n)));
     fillers.into_values().collect()

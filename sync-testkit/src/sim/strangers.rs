@@ -94,7 +94,8 @@ impl World<'_> {
         let action =
             *rng.pick(&[Action::Create, Action::Update, Action::Update, Action::Delete(Tombstone::DeleteWins)]);
         let key = EntityKey::new("note", *rng.pick(&["x", "y", "z"]));
-        let mut entry = blank(Origin { dot: Dot::new(author.clone(), 0), time, author: Some(author) }, key, action);
+        let mut entry =
+            Entry::new(Origin { dot: Dot::new(author.clone(), 0), time, author: Some(author) }, key, action);
         entry.foreign_id = Some(format!("f-{}", self.strangers.made).into());
         if !matches!(action, Action::Delete(_)) {
             entry.fields.push(("title".into(), Op::Assign(Value::from(format!("foreign {}", rng.below(3))))));
@@ -138,7 +139,7 @@ impl World<'_> {
         let wall = self.devices[0].clock.now();
         let key = EntityKey::new(*rng.pick(&["note", "reading", "thing"]), *rng.pick(&["x", "y", "z", "w"]));
         let origin = Origin { dot: Dot::new(own.clone(), next), time: wall, author: None };
-        let mut entry = blank(origin, key, Action::Create);
+        let mut entry = Entry::new(origin, key, Action::Create);
         entry.intent = Some(u128::from(rng.bits()));
         let mut second = None;
         match rng.below(14) {
@@ -228,23 +229,6 @@ impl World<'_> {
         }
         self.tally.mark(Mark::HostileRefused);
         Ok(())
-    }
-}
-
-/// An entry that writes nothing yet.
-pub(super) fn blank(origin: Origin, key: EntityKey, action: Action) -> Entry {
-    Entry {
-        origin,
-        foreign_id: None,
-        key,
-        action,
-        fields: Vec::new(),
-        replaces: Vec::new(),
-        of: Vec::new(),
-        saw: Vec::new(),
-        group: None,
-        unknown: None,
-        intent: None,
     }
 }
 

@@ -24,19 +24,11 @@ impl Author {
     /// An entry that writes nothing yet.
     fn entry(&mut self, id: &str, action: Action) -> Entry {
         self.n += 1;
-        Entry {
-            origin: Origin { dot: Dot::new(self.client.clone(), self.n), time: NOW + self.n, author: None },
-            foreign_id: None,
-            key: EntityKey::new("note", id),
+        Entry::new(
+            Origin { dot: Dot::new(self.client.clone(), self.n), time: NOW + self.n, author: None },
+            EntityKey::new("note", id),
             action,
-            fields: Vec::new(),
-            replaces: Vec::new(),
-            of: Vec::new(),
-            saw: Vec::new(),
-            group: None,
-            unknown: None,
-            intent: None,
-        }
+        )
     }
 
     /// A create of this note.
