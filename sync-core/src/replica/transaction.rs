@@ -178,9 +178,9 @@ impl<'a> Transaction<'a> {
             Life::Alive { .. } => {}
         }
         let mut before = view::fields(schema, &record);
-        // What the type does not read of a value is no difference to it.
+        // What the type does not read of a value is no difference to it. A sum beyond what it holds is one.
         let shown = shown(&before).unwrap_or_default();
-        for field in schema.fields.iter().filter(|field| matches!(field.merge, Merge::LastWriterWins)) {
+        for field in schema.fields.iter().filter(|field| !matches!(field.merge, Merge::Counter)) {
             if let (Some(value), Some(_)) = (shown.get(field.name), before.get(field.name)) {
                 before.insert(field.name, value.clone());
             }

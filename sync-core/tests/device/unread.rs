@@ -1,12 +1,12 @@
 //! Structs within fields that a later version of the program added members to: an older one keeps what it does not read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sync_core::{Fields, Id, MemoryStore, Replica, Syncable, Value};
 
-#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Step {
     text: String,
 }
@@ -105,4 +105,38 @@ fn what_is_put_as_it_was_got_changes_nothing_that_its_program_does_not_read() {
     assert_eq!(stored(&replica, "steps"), r#"[{"done":true,"text":"one"},{"done":false,"text":"second"}]"#);
     assert_eq!(stored(&replica, "place"), r#"{"floor":3,"text":"here"}"#);
     assert_eq!(replica.get::<Plan>(&"p".into()).unwrap().unwrap().steps, plan.steps);
+}
+
+/// What an older program knows of a list.
+#[derive(Syncable, Debug, Clone)]
+#[sync(entity = "list")]
+struct List {
+    #[sync(id)]
+    id: Id<List, String>,
+    #[sync(merge = "set")]
+    steps: BTreeSet<Step>,
+    #[sync(merge = "first", default)]
+    origin: Option<Step>,
+}
+
+#[test]
+fn elements_and_first_values_that_are_put_as_they_were_got_stay_too() {
+    let replica = Replica::builder().register::<List>().threadless().open(MemoryStore::new()).unwrap();
+    let mut fields = Fields::new();
+    for (name, text) in [
+        ("steps", r#"[{"done":true,"text":"one"},{"done":false,"text":"two"}]"#),
+        ("origin", r#"{"floor":3,"text":"here"}"#),
+    ] {
+        fields.insert(name, Value::parse(text).unwrap());
+    }
+    replica.raw().create("list", "l", &fields).unwrap().wait().unwrap();
+    let stored = |field: &str| replica.raw().get("list", "l").unwrap().unwrap().fields.get(field).unwrap().to_string();
+    let mut list: List = replica.get(&"l".into()).unwrap().unwrap();
+    replica.put(list.clone()).unwrap().wait().unwrap();
+    assert_eq!(replica.log().unwrap().len(), 1, "nothing was changed");
+    list.steps.remove(&Step { text: "two".into() });
+    list.steps.insert(Step { text: "three".into() });
+    replica.put(list).unwrap().wait().unwrap();
+    assert_eq!(stored("steps"), r#"[{"done":true,"text":"one"},{"text":"three"}]"#);
+    assert_eq!(stored("origin"), r#"{"floor":3,"text":"here"}"#);
 }
