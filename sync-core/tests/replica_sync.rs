@@ -12,7 +12,7 @@ use sync_core::replica::Phase;
 use sync_core::transport::{
     BoxFuture, Hello, HelloRequest, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest,
 };
-use sync_core::{Clock, Id, MemoryStore, Replica, Store, Syncable, Transport, TransportError};
+use sync_core::{Change, Clock, Id, MemoryStore, Replica, Store, Syncable, Transport, TransportError};
 
 #[derive(Syncable, Debug, PartialEq, Clone)]
 struct Note {
@@ -951,4 +951,25 @@ fn what_is_written_last_shows_at_once_though_the_clock_stands_still() {
     shows("-");
     run(replica.sync(&hub)).unwrap();
     shows("-");
+}
+
+#[test]
+fn who_watches_is_told_when_what_came_down_turns_out_to_be_what_is_pending() {
+    let world = World::new();
+    let a = world.device();
+    a.replica.create(note("n", "first")).unwrap().wait().unwrap();
+    a.sync();
+    let b = world.device_on(Arc::new(a.store.copy()), world.clock.clone());
+    a.edit("n", |n| n.views += 1);
+    a.sync();
+    b.edit("n", |n| n.views += 10);
+    let c = world.device_on(Arc::new(b.store.copy()), world.clock.clone());
+    b.sync();
+    run(c.replica.sync(&Lossy { hub: c.hub.clone(), arrives: false })).unwrap_err();
+    let views = || c.replica.get::<Note>(&"n".into()).unwrap().unwrap().views;
+    let watch = c.replica.raw().watch(None);
+    assert_eq!(views(), 21, "only the hub knows that both are one");
+    c.sync();
+    assert_eq!(views(), 11);
+    assert!(matches!(watch.try_next(), Some(Change::Changed(key)) if &*key.id == "n"));
 }

@@ -328,8 +328,11 @@ impl State {
 
     /// Moves an accepted entry into the records, if they contain all that it names.
     fn land(&mut self, local: u64) {
-        let Some(dot) = self.pending.get(local).and_then(|pending| pending.accepted_as.clone()) else { return };
+        let Some(pending) = self.pending.get(local) else { return };
+        let (Some(dot), key) = (pending.accepted_as.clone(), pending.entry.key.clone()) else { return };
         if self.vector.covers(&dot) {
+            // Until now it showed beside itself.
+            self.changed.push(key);
             self.settle(local, &dot);
         } else if dot.client == self.client && dot.n == self.vector.get(&dot.client).n + 1 {
             let sent = self.sent.remove(&local).filter(|sent| *sent.dot() == dot);
