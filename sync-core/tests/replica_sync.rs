@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -951,6 +951,77 @@ fn what_is_written_last_shows_at_once_though_the_clock_stands_still() {
     shows("-");
     run(replica.sync(&hub)).unwrap();
     shows("-");
+}
+
+/// Lets another device sync before the first push, and loses what is asked for after it.
+struct Overtaken<'a> {
+    hub: InProcess,
+    other: &'a Device,
+    is_pushed: AtomicBool,
+}
+
+passing!(
+    Overtaken<'_>: hello(HelloRequest) -> Hello, snapshot(SnapshotRequest) -> SnapshotPage, join(SnapshotPage) -> ();
+    fn push<'a>(&'a self, request: &'a PushRequest) -> BoxFuture<'a, Result<PushReply, TransportError>> {
+        self.other.sync();
+        self.is_pushed.store(true, Ordering::Relaxed);
+        self.hub.push(request)
+    }
+    fn pull<'a>(&'a self, request: &'a PullRequest) -> BoxFuture<'a, Result<Page, TransportError>> {
+        if self.is_pushed.load(Ordering::Relaxed) {
+            return Box::pin(async { Err(TransportError::Offline { message: "lost".into() }) });
+        }
+        self.hub.pull(request)
+    }
+);
+
+#[test]
+fn what_was_accepted_and_waits_to_come_down_is_explained_once_under_its_name() {
+    let world = World::new();
+    let a = world.device();
+    a.replica.create(note("n", "first")).unwrap().wait().unwrap();
+    a.sync();
+    let copy = |of: &Device| world.device_on(Arc::new(of.store.copy()), world.clock.clone());
+    let b = copy(&a);
+    a.edit("n", |n| n.views += 1);
+    a.sync();
+    b.edit("n", |n| n.title = "second".into());
+    b.edit("n", |n| n.tags = ["x".into(), "y".into()].into());
+    // Both find that they are copies; this one hears that the other brought what both hold, and not what that was.
+    let c = copy(&b);
+    let overtaken = Overtaken { hub: c.hub.clone(), other: &b, is_pushed: AtomicBool::new(false) };
+    run(c.replica.sync(&overtaken)).unwrap_err();
+    let explain = |device: &Device, field: &str| device.replica.explain::<Note>(&"n".into(), field).unwrap();
+    for field in ["title", "tags", "views"] {
+        assert_eq!(explain(&c, field), explain(&b, field));
+    }
+    c.sync();
+    for field in ["title", "tags", "views"] {
+        assert_eq!(explain(&c, field), explain(&b, field));
+    }
+    let log = c.replica.log().unwrap();
+    let names: BTreeSet<String> = log.iter().map(|line| line.entry.dot().to_string()).collect();
+    assert_eq!((names.len(), log.len()), (4, 4), "{log:?}");
+}
+
+#[test]
+fn the_log_of_a_copy_names_what_was_accepted_before_as_it_is_called_where_its_beginning_was_cut() {
+    let world = World::new();
+    let a = world.device();
+    a.replica.create(note("n", "first")).unwrap().wait().unwrap();
+    a.sync();
+    a.replica.compact().unwrap();
+    a.edit("n", |n| n.title = "second".into());
+    a.sync();
+    let b = world.device_on(Arc::new(a.store.copy()), world.clock.clone());
+    b.edit("n", |n| n.views += 1);
+    b.sync();
+    a.edit("n", |n| n.views += 2);
+    assert!(a.sync().forked);
+    let page = world.hub.pull(&PullRequest { limit: 9, ..PullRequest::default() }).unwrap();
+    let log: BTreeSet<String> = a.replica.log().unwrap().iter().map(|line| line.entry.dot().to_string()).collect();
+    let hubs: BTreeSet<String> = page.entries[1..].iter().map(|(_, entry)| entry.dot().to_string()).collect();
+    assert_eq!(log, hubs);
 }
 
 #[test]

@@ -172,16 +172,27 @@ impl Replica {
                 continue;
             }
             let replaced: Vec<String> = names.iter().flat_map(|name| entry.replaced(name)).map(shown).collect();
-            if let Some(part) = parts.iter_mut().find(|part| part.id == id) {
-                part.replaced = replaced;
+            let accepted = line.state == LogState::Accepted;
+            let author = if entry.dot().is_local() { &client } else { entry.origin.author() };
+            // One that was accepted and has not come down yet takes part under its number on this device.
+            let pending = line.number.map(|number| shown(&Dot::local(number)));
+            let is_it = |part: &&mut Part| part.id == id || pending.as_ref() == Some(&part.id);
+            let mut takes_part = false;
+            // Each element of a set is a part.
+            for part in parts.iter_mut().filter(is_it) {
+                let (id, author, replaced) = (id.clone(), author.clone(), replaced.clone());
+                *part = Part { id, author, accepted, replaced, value: part.value.clone(), time: part.time };
+                takes_part = true;
+            }
+            if takes_part {
                 continue;
             }
             history.push(Part {
                 id,
-                author: if entry.dot().is_local() { client.clone() } else { entry.origin.author().clone() },
+                author: author.clone(),
                 time: entry.origin.time,
                 value: op.to_json(),
-                accepted: line.state == LogState::Accepted,
+                accepted,
                 replaced,
             });
         }

@@ -1,10 +1,12 @@
 //! The write-ahead log as people read it.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::Replica;
 use super::builder::read_row;
-use super::names::{with_its_create, with_its_group};
+use super::names::{pass_over, with_its_create, with_its_group};
 use super::row::{Decision, Logged, Row};
 use crate::error::Error;
 use crate::hashed::HashMap;
@@ -42,17 +44,11 @@ impl Replica {
     /// [`Error::Store`], also for a damaged row.
     pub fn log(&self) -> Result<Vec<LogEntry>, Error> {
         self.flush()?;
-        let store = self.inner.journal.store();
-        let mut reading = Reading { client: self.state().client.clone(), ..Reading::default() };
-        let mut from = 0;
-        loop {
-            let rows = store.journal(from, 256)?;
-            let Some((last, _)) = rows.last() else { break };
-            from = last + 1;
-            for (position, bytes) in rows {
-                reading.take(read_row(position, &bytes)?);
-            }
-        }
+        let mut reading = Reading { client: self.client_at_begin()?, ..Reading::default() };
+        self.read_rows(|row| {
+            reading.take(row);
+            ControlFlow::Continue(())
+        })?;
         // What was compacted away and is not decided stands in the checkpoint.
         let early = self.all_pending()?.into_iter().filter(|(local, _)| !reading.own.contains_key(local));
         let early = early.map(|(local, entry)| LogEntry {
@@ -69,7 +65,54 @@ impl Replica {
                 line.state = LogState::Rejected(aside.rejection.clone());
             }
         }
+        // What was refused may have been cut off the journal since.
+        let refused = state.aside.iter().map(|(local, aside)| (*local, aside.entry.clone())).collect();
+        drop(state);
+        pass_over_refused(&mut lines, refused);
         Ok(lines)
+    }
+
+    /// As which client this was known where the journal begins, which may have been cut.
+    fn client_at_begin(&self) -> Result<ClientId, Error> {
+        let clients: Vec<ClientId> = {
+            let state = self.state();
+            state.former.iter().chain([&state.client]).cloned().collect()
+        };
+        let mut begun = clients.len() - 1;
+        if begun > 0 {
+            self.read_rows(|row| {
+                let Row::Client(client) = row else { return ControlFlow::Continue(()) };
+                let at = clients.iter().position(|known| *known == client);
+                begun = at.unwrap_or_default().saturating_sub(1);
+                ControlFlow::Break(())
+            })?;
+        }
+        Ok(clients[begun].clone())
+    }
+
+    fn read_rows(&self, mut take: impl FnMut(Row) -> ControlFlow<()>) -> Result<(), Error> {
+        let mut from = 0;
+        loop {
+            let rows = self.inner.journal.store().journal(from, 256)?;
+            let Some((last, _)) = rows.last() else { return Ok(()) };
+            from = last + 1;
+            for (position, bytes) in rows {
+                if take(read_row(position, &bytes)?).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// Has what was written here name what those had named that were refused: so it went to the hub.
+fn pass_over_refused(lines: &mut [LogEntry], mut refused: BTreeMap<u64, Arc<Entry>>) {
+    for line in lines {
+        let Some(number) = line.number else { continue };
+        pass_over(&mut line.entry, &refused);
+        if matches!(line.state, LogState::Rejected(_)) {
+            refused.insert(number, Arc::new(line.entry.clone()));
+        }
     }
 }
 
@@ -207,6 +250,9 @@ impl Reading {
     /// The lines, with the final names of what they name.
     fn finish(self) -> Vec<LogEntry> {
         let Self { mut lines, named, .. } = self;
+        // What a copy of this file brought to the hub comes down, too.
+        let own: BTreeSet<&Dot> = named.values().collect();
+        lines.retain(|line| line.number.is_some() || !own.contains(line.entry.dot()));
         for line in lines.iter_mut().filter(|line| line.number.is_some()) {
             line.entry.map_named(|dots| {
                 for dot in dots.iter_mut().filter(|dot| dot.is_local()) {

@@ -187,6 +187,18 @@ fn rename(entry: &mut Entry, was: &Dot, refused: &Entry) {
     }
 }
 
+/// Has an entry name, instead of those that were refused, what these had named.
+pub(super) fn pass_over(entry: &mut Entry, refused: &BTreeMap<u64, Arc<Entry>>) {
+    // What a refused one had named may have been refused before or after.
+    loop {
+        let named = entry.named().filter(|dot| dot.is_local());
+        let Some((was, refused)) = named.filter_map(|dot| Some((dot.clone(), refused.get(&dot.n)?))).next() else {
+            break;
+        };
+        rename(entry, &was, refused);
+    }
+}
+
 /// Whether an entry replaces all that the refused one wrote: then it hides what that had hidden under former names. No
 /// entry says which of its fields had another name once, and what was hidden in one that is not written again has to
 /// show again.
@@ -331,13 +343,7 @@ impl Names {
 
     /// Has an entry that was made from older knowledge name what its names have become.
     pub(super) fn rename(&self, entry: &mut Entry) {
-        // What a refused one had named may have been refused before or after.
-        loop {
-            let refused = entry.named().filter(|dot| dot.is_local());
-            let refused = refused.filter_map(|dot| Some((dot.clone(), self.refused.get(&dot.n)?))).next();
-            let Some((was, refused)) = refused else { break };
-            rename(entry, &was, refused);
-        }
+        pass_over(entry, &self.refused);
         self.resolve(entry);
     }
 

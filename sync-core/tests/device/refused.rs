@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use sync_core::replica::{LogEntry, LogState, Transaction};
-use sync_core::transport::Limits;
+use sync_core::transport::{Limits, PullRequest};
 use sync_core::{Clock, Entity, Error, Fields, Hub, Id, MemoryStore, Replica, Syncable, Value};
 
 use super::support::{Note, Set, builder, hub_on, note, run};
@@ -239,4 +239,26 @@ fn what_went_with_a_refused_entry_is_refused_in_the_log_when_it_is_forgotten_too
     let why = replica.explain(&id, "title").unwrap();
     assert_eq!((why.parts.len(), why.history.len()), (1, 0), "{why:?}");
     assert_eq!(replica.status().pending, 1);
+}
+
+#[test]
+fn what_replaced_a_refused_write_replaced_what_that_had_replaced_in_the_log_and_in_explanations_too() {
+    let clock = Set::new();
+    let hub = hub_without("refused", &clock);
+    let replica = builder(&clock).open(MemoryStore::new()).unwrap();
+    let id: Id<Note, String> = "n".into();
+    let retitle = |title: &str| drop(replica.edit(&id, |note: &mut Note| note.title = title.into()).unwrap());
+    replica.create(note("n", "first")).unwrap().wait().unwrap();
+    retitle("second");
+    retitle("refused");
+    retitle("third");
+    run(replica.sync(&hub.transport("tester"))).unwrap();
+    let why = replica.explain(&id, "title").unwrap();
+    assert_eq!((why.parts.len(), why.history.len()), (1, 2), "{why:?}");
+    assert_eq!(why.parts[0].replaced, [why.history[0].id.clone()], "{why:?}");
+    let page = hub.pull(&PullRequest { limit: 9, ..PullRequest::default() }).unwrap();
+    let accepted = replica.log().unwrap().into_iter().filter(|line| line.state == LogState::Accepted);
+    for (line, (_, entry)) in accepted.zip(&page.entries) {
+        assert_eq!((line.entry.dot(), &line.entry.replaces), (entry.dot(), &entry.replaces));
+    }
 }
