@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::pending::Pending;
+use super::pending::{Pending, Queue};
 use super::state::{Aside, State};
+use crate::hashed::HashMap;
 use crate::model::codec::{self, Reader, Writer};
-use crate::model::entry::{Action, EntityKey, Entry, Group};
+use crate::model::entry::{Action, EntityKey, Entry, Group, Map};
 use crate::model::op::Op;
 use crate::model::stamp::{ClientId, Dot, Name};
 use crate::transport::Rejection;
@@ -28,35 +29,37 @@ impl State {
 
     /// A pending entry was refused: later ones name what it had named, and those that stand on no create any more go with it.
     pub(super) fn set_aside(&mut self, local: u64, rejection: &Rejection) {
-        let mut keys: Vec<EntityKey> = self.set_aside_alone(local, rejection).into_iter().collect();
+        let mut keys: Vec<EntityKey> = self.set_aside_alone(local, rejection, None).into_iter().collect();
         // One after the other, not one within the other: many thousands may stand on one create.
+        let mut namers = Namers::default();
         while let Some(key) = keys.pop() {
-            while let Some(fallen) = self.fallen(&key) {
+            for fallen in self.fallen(&key) {
                 let group = self.group_of(fallen);
-                self.set_aside_alone(fallen, &with_its_create());
-                let with = members(group).filter_map(|member| self.set_aside_alone(member, &with_its_group()));
-                keys.extend(with.collect::<Vec<EntityKey>>());
+                self.set_aside_alone(fallen, &with_its_create(), Some(&mut namers));
+                for member in members(group) {
+                    keys.extend(self.set_aside_alone(member, &with_its_group(), Some(&mut namers)));
+                }
             }
         }
         self.prune_names();
     }
 
     /// Sets one aside. Returns its entity, unless it is pending no more.
-    fn set_aside_alone(&mut self, local: u64, rejection: &Rejection) -> Option<EntityKey> {
+    fn set_aside_alone(&mut self, local: u64, rejection: &Rejection, namers: Option<&mut Namers>) -> Option<EntityKey> {
         let pending = self.remove_pending(local)?;
         let entry = self.names.resolved(&pending.entry);
         let key = entry.key.clone();
-        self.rename_refused(local, &entry);
+        self.rename_refused(local, &entry, namers);
         self.names.note_refused(local, &entry);
         self.changed.push(key.clone());
         self.aside.insert(local, Aside { entry, rejection: rejection.clone(), stored: false });
         Some(key)
     }
 
-    /// The first pending entry of an entity that stands on no create any more.
-    fn fallen(&self, key: &EntityKey) -> Option<u64> {
+    /// The pending entries of an entity that stand on no create any more.
+    fn fallen(&self, key: &EntityKey) -> Vec<u64> {
         let is_fallen = |pending: &Pending| pending.entry.action != Action::Create && pending.entry.of.is_empty();
-        self.pending.of(key).find(|local| self.pending.get(*local).is_some_and(is_fallen))
+        self.pending.of(key).filter(|local| self.pending.get(*local).is_some_and(is_fallen)).collect()
     }
 
     /// A pending entry is refused, and with it its transaction.
@@ -82,13 +85,18 @@ impl State {
         Some(pending)
     }
 
-    /// Has the pending entries of an entity name what a refused one had named.
-    fn rename_refused(&mut self, local: u64, refused: &Entry) {
+    /// Has the pending entries of an entity name what a refused one had named. `namers` knows which name it, if many
+    /// are refused at once: then they are not all looked at for each.
+    fn rename_refused(&mut self, local: u64, refused: &Entry, namers: Option<&mut Namers>) {
         let was = Dot::local(local);
-        let names_it = |pending: &Pending| pending.entry.named().any(|named| *named == was);
-        let later = self.pending.of(&refused.key).filter(|other| self.pending.get(*other).is_some_and(names_it));
-        for other in later.collect::<Vec<u64>>() {
-            self.alter(other, |pending| rename(Arc::make_mut(&mut pending.entry), &was, refused));
+        let later: Vec<u64> = match namers {
+            Some(namers) => namers.take(&self.pending, local, refused),
+            None => self.pending.of(&refused.key).collect(),
+        };
+        for other in later {
+            if self.pending.get(other).is_some_and(|pending| pending.entry.named().any(|named| *named == was)) {
+                self.alter(other, |pending| rename(Arc::make_mut(&mut pending.entry), &was, refused));
+            }
         }
         self.replace_what_was_hidden(local, refused);
     }
@@ -227,6 +235,29 @@ fn also_replaces(entry: &mut Entry, field: &Name, dots: &[Dot]) {
             replaced.dedup();
         }
         Err(at) => entry.replaces.insert(at, (field.clone(), dots.to_vec())),
+    }
+}
+
+/// Which pending entries name which that have no number, by entity.
+#[derive(Default)]
+struct Namers(Map<HashMap<u64, Vec<u64>>>);
+
+impl Namers {
+    /// Those that may name a refused one. From here on they name what that had named.
+    fn take(&mut self, pending: &Queue, local: u64, refused: &Entry) -> Vec<u64> {
+        let of_entity = self.0.entry(refused.key.clone()).or_insert_with(|| {
+            let mut namers: HashMap<u64, Vec<u64>> = HashMap::default();
+            for other in pending.of(&refused.key) {
+                let named = pending.get(other).into_iter().flat_map(|other| other.entry.named());
+                named.filter(|dot| dot.is_local()).for_each(|dot| namers.entry(dot.n).or_default().push(other));
+            }
+            namers
+        });
+        let namers = of_entity.remove(&local).unwrap_or_default();
+        for dot in refused.named().filter(|dot| dot.is_local()) {
+            of_entity.entry(dot.n).or_default().extend(&namers);
+        }
+        namers
     }
 }
 
