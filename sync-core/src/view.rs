@@ -210,7 +210,7 @@ pub(crate) fn update(
         let Some(value) = is.filter(|_| was != is) else { continue };
         match field.merge {
             Merge::LastWriterWins => {
-                let value = whole(field, record, was, value, respell);
+                let value = whole(field, self::value(field, record), was, value, respell);
                 writes.assign(field, record, Op::Assign(value));
             }
             // What was shown may be a default, which nobody wrote.
@@ -242,9 +242,14 @@ pub(crate) fn update(
     Ok(writes)
 }
 
-/// A new value for a field, with what the type does not read of the one that shows.
-fn whole(field: &Field, record: &Record, was: Option<&Value>, new: &Value, respell: Respell<'_>) -> Value {
-    let stored = value(field, record);
+/// A new value for a field, with what the type does not read of the one that is stored.
+pub(crate) fn whole(
+    field: &Field,
+    stored: Option<Value>,
+    was: Option<&Value>,
+    new: &Value,
+    respell: Respell<'_>,
+) -> Value {
     let (Some(stored), Some(was)) = (stored, was) else { return new.clone() };
     let whole = unread::keep(&stored, was, new);
     // A type may take it for something else, such as another name of a member: then what it wrote stands alone.

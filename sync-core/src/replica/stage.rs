@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::row::Row;
 use super::{Transaction, size};
 use crate::clock::HybridClock;
-use crate::entity::{Fields, Schema};
+use crate::entity::{Field, Fields, Schema};
 use crate::error::Error;
 use crate::model::entry::{Action, EntityKey, Entry, Group};
 use crate::model::op::Op;
@@ -15,6 +15,7 @@ use crate::model::record::{Life, Record};
 use crate::model::stamp::{Dot, Origin};
 use crate::model::value::Value;
 use crate::transport::Limits;
+use crate::view::{self, Respell};
 
 /// What a transaction wrote to one entity.
 #[derive(Default)]
@@ -153,17 +154,18 @@ impl Transaction<'_> {
         &mut self,
         schema: &Schema,
         key: EntityKey,
-        before: &Fields,
-        after: &Fields,
+        (before, after): (&Fields, &Fields),
+        respell: Respell<'_>,
     ) -> Result<(), Error> {
-        let names = schema.fields.iter().filter(|field| field.local).map(|field| field.name);
-        let changed: Vec<&str> = names.filter(|name| before.get(name) != after.get(name)).collect();
+        let is_changed = |field: &&Field| field.local && before.get(field.name) != after.get(field.name);
+        let changed: Vec<&Field> = schema.fields.iter().filter(is_changed).collect();
         if !changed.is_empty() {
             let mut fields = self.local_fields(&key)?;
-            for name in changed {
-                match after.get(name) {
-                    Some(value) => fields.insert(name, value.clone()),
-                    None => drop(fields.remove(name)),
+            for field in changed {
+                let (stored, was) = (fields.get(field.name).cloned(), before.get(field.name));
+                match after.get(field.name) {
+                    Some(value) => fields.insert(field.name, view::whole(field, stored, was, value, respell)),
+                    None => drop(fields.remove(field.name)),
                 }
             }
             self.local.push((key, fields));

@@ -159,7 +159,7 @@ impl<'a> Transaction<'a> {
         }
         let writes = view::create(schema, fields).map_err(|refused| invalid(&key, refused))?;
         self.stage(key.clone(), Action::Create, |entry| entry.fields = writes.fields)?;
-        self.stage_local(schema, key, &Fields::new(), fields)
+        self.stage_local(schema, key, (&Fields::new(), fields), &|_, _| None)
     }
 
     /// `shown` gives stored fields as the type writes them, if it can read them.
@@ -178,15 +178,15 @@ impl<'a> Transaction<'a> {
             Life::Alive { .. } => {}
         }
         let mut before = view::fields(schema, &record);
+        for (name, value) in self.local_fields(&key)?.iter() {
+            before.insert(name.to_owned(), value.clone());
+        }
         // What the type does not read of a value is no difference to it. A sum beyond what it holds is one.
         let shown = shown(&before).unwrap_or_default();
         for field in schema.fields.iter().filter(|field| !matches!(field.merge, Merge::Counter)) {
             if let (Some(value), Some(_)) = (shown.get(field.name), before.get(field.name)) {
                 before.insert(field.name, value.clone());
             }
-        }
-        for (name, value) in self.local_fields(&key)?.iter() {
-            before.insert(name.to_owned(), value.clone());
         }
         self.update_fields(schema, key, &record, (&before, after), respell)
     }
@@ -219,7 +219,7 @@ impl<'a> Transaction<'a> {
                 entry.of = of;
             })?;
         }
-        self.stage_local(schema, key, before, after)
+        self.stage_local(schema, key, (before, after), respell)
     }
 
     pub(super) fn delete_key(&mut self, schema: &Schema, key: EntityKey) -> Result<(), Error> {

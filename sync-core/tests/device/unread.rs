@@ -140,3 +140,33 @@ fn elements_and_first_values_that_are_put_as_they_were_got_stay_too() {
     assert_eq!(stored("steps"), r#"[{"done":true,"text":"one"},{"text":"three"}]"#);
     assert_eq!(stored("origin"), r#"{"floor":3,"text":"here"}"#);
 }
+
+/// What an older program knows of a sheet.
+#[derive(Syncable, Debug, Clone)]
+#[sync(entity = "sheet")]
+struct Sheet {
+    #[sync(id)]
+    id: Id<Sheet, String>,
+    title: String,
+    #[sync(local)]
+    mark: Step,
+}
+
+#[test]
+fn fields_that_never_leave_the_device_keep_it_too() {
+    let replica = Replica::builder().register::<Sheet>().threadless().open(MemoryStore::new()).unwrap();
+    let mut fields = Fields::new();
+    for (name, text) in [("title", r#""t""#), ("mark", r#"{"page":3,"text":"here"}"#)] {
+        fields.insert(name, Value::parse(text).unwrap());
+    }
+    replica.raw().create("sheet", "s", &fields).unwrap().wait().unwrap();
+    let mark = || replica.raw().get("sheet", "s").unwrap().unwrap().fields.get("mark").unwrap().to_string();
+    let mut sheet: Sheet = replica.get(&"s".into()).unwrap().unwrap();
+    replica.put(sheet.clone()).unwrap().wait().unwrap();
+    assert_eq!(mark(), r#"{"page":3,"text":"here"}"#);
+    replica.edit(&"s".into(), |sheet: &mut Sheet| sheet.mark.text = "there".into()).unwrap().wait().unwrap();
+    assert_eq!(mark(), r#"{"page":3,"text":"there"}"#);
+    sheet.mark.text = "put".into();
+    replica.put(sheet).unwrap().wait().unwrap();
+    assert_eq!(mark(), r#"{"page":3,"text":"put"}"#);
+}
