@@ -1044,3 +1044,23 @@ fn who_watches_is_told_when_what_came_down_turns_out_to_be_what_is_pending() {
     assert_eq!(views(), 11);
     assert!(matches!(watch.try_next(), Some(Change::Changed(key)) if &*key.id == "n"));
 }
+
+#[test]
+fn what_a_file_settles_is_called_by_its_name_in_the_log_though_the_journal_was_cut_before() {
+    let world = World::new();
+    let (a, b) = (world.device(), world.device());
+    a.replica.create(note("n", "first")).unwrap().wait().unwrap();
+    run(a.replica.sync(&Lossy { hub: a.hub.clone(), arrives: true })).unwrap_err();
+    a.replica.compact().unwrap();
+    a.edit("n", |n| n.title = "second".into());
+    b.sync();
+    let file = File::default();
+    run(b.replica.export_snapshot(file.clone())).unwrap();
+    let bytes = file.0.lock().unwrap().clone();
+    run(a.replica.import_snapshot(std::io::Cursor::new(bytes))).unwrap();
+    let replaced = || a.replica.explain::<Note>(&"n".into(), "title").unwrap().parts.remove(0).replaced;
+    let first = b.replica.log().unwrap()[0].entry.dot().to_string();
+    assert_eq!(replaced(), [first]);
+    a.sync();
+    assert!(!replaced().iter().any(|name| name.starts_with("pending")), "{:?}", replaced());
+}

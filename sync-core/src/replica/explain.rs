@@ -156,6 +156,8 @@ impl Replica {
         // What was refused wrote nothing.
         let wrote = |line: &LogEntry| line.entry.key == *key && !matches!(line.state, LogState::Rejected(_));
         let is_name = |name: &str| names.iter().any(|known| known == name);
+        // What became of one that is pending no more may have been cut off the journal.
+        let is_known = |dot: &Dot| !dot.is_local() || self.state().has(dot);
         let log = self.log()?;
         let lines = log.iter().rev().filter(|line| wrote(line));
         let ops = lines.flat_map(|line| line.entry.fields.iter().map(move |(name, op)| (line, name, op)));
@@ -171,7 +173,8 @@ impl Replica {
             if is_nothing {
                 continue;
             }
-            let replaced: Vec<String> = names.iter().flat_map(|name| entry.replaced(name)).map(shown).collect();
+            let replaced = names.iter().flat_map(|name| entry.replaced(name)).filter(|dot| is_known(dot));
+            let replaced: Vec<String> = replaced.map(shown).collect();
             let accepted = line.state == LogState::Accepted;
             let author = if entry.dot().is_local() { &client } else { entry.origin.author() };
             // One that was accepted and has not come down yet takes part under its number on this device.

@@ -65,7 +65,10 @@ impl Replica {
                 line.state = LogState::Rejected(aside.rejection.clone());
             }
         }
-        // What was refused may have been cut off the journal since.
+        // What became of those that are named may have been cut off the journal since.
+        for line in lines.iter_mut().filter(|line| line.number.is_some()) {
+            state.names.resolve(&mut line.entry);
+        }
         let refused = state.aside.iter().map(|(local, aside)| (*local, aside.entry.clone())).collect();
         drop(state);
         pass_over_refused(&mut lines, refused);

@@ -356,7 +356,7 @@ impl Names {
         }
     }
 
-    fn resolve(&self, entry: &mut Entry) {
+    pub(super) fn resolve(&self, entry: &mut Entry) {
         entry.map_named(|dots| {
             let mut changed = false;
             for dot in dots.iter_mut() {
