@@ -221,8 +221,20 @@ impl Reading {
                 }
             }
             Decision::KnownAs(dot) => self.accept(local, dot),
-            Decision::Rejected(rejection) => self.reject(local, &rejection),
-            Decision::Again => {}
+            Decision::Rejected(rejection) => {
+                self.take_back(local);
+                self.reject(local, &rejection);
+            }
+            Decision::Again => self.take_back(local),
+        }
+    }
+
+    /// What was offered took no number: what has that is another entry.
+    fn take_back(&mut self, local: u64) {
+        if let Some(dot) = self.offered.remove(&local)
+            && self.by_name.get(&dot) == Some(&local)
+        {
+            self.by_name.remove(&dot);
         }
     }
 

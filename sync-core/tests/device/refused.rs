@@ -265,3 +265,20 @@ fn what_replaced_a_refused_write_replaced_what_that_had_replaced_in_the_log_and_
         assert_eq!((line.entry.dot(), &line.entry.replaces), (entry.dot(), &entry.replaces));
     }
 }
+
+#[test]
+fn what_was_refused_stays_refused_in_the_log_when_a_snapshot_comes() {
+    let clock = Set::new();
+    let hub = hub_without("refused", &clock);
+    let replica = builder(&clock).open(MemoryStore::new()).unwrap();
+    replica.create(note("n", "refused")).unwrap().wait().unwrap();
+    run(replica.sync(&hub.transport("tester"))).unwrap();
+    // It takes the number under which the other had been offered.
+    replica.create(note("m", "fine")).unwrap().wait().unwrap();
+    run(replica.sync(&hub.transport("tester"))).unwrap();
+    run(replica.adopt_hub(&hub.transport("tester"))).unwrap();
+    let log = replica.log().unwrap();
+    assert!(matches!(log[0].state, LogState::Rejected(_)), "{log:?}");
+    assert_eq!(log[1].state, LogState::Accepted);
+    assert_eq!(replica.rejected().len(), 1);
+}
