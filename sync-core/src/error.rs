@@ -11,18 +11,19 @@ use crate::transport::TransportError;
 
 /// What went wrong, to what, and what to do.
 ///
-/// As JSON: `{"code", "message", "retryable"}`.
+/// What caused it is its `source()`, which its text leaves out; [`in_full`] is the text with all causes. As JSON:
+/// `{"code", "message", "retryable"}`, with the message in full.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Storage failed.
-    #[error("storage failed: {0}")]
-    Store(#[source] Arc<StoreError>),
+    #[error(transparent)]
+    Store(Arc<StoreError>),
     /// The hub was not reached, or refused the request.
-    #[error("sync failed: {0}")]
+    #[error(transparent)]
     Transport(#[from] TransportError),
     /// A value does not fit its type.
-    #[error("{key}: {source}")]
+    #[error("{key} does not fit its type")]
     Field {
         /// Which entity.
         key: EntityKey,
@@ -79,7 +80,7 @@ pub enum Error {
     #[error("a write was begun inside the closure of another write: return from that first, or use `transaction`")]
     Nested,
     /// The user's closure gave up; nothing was written.
-    #[error("the transaction was given up: {0}")]
+    #[error("the transaction was given up")]
     Aborted(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// The store belongs to another hub, space or principal. Nothing was sent.
     #[error("this replica belongs to {bound}, and this is {found}: connect to the former, or wipe the replica first")]
@@ -191,6 +192,30 @@ impl Error {
     }
 }
 
+/// An error with all that caused it, each said once: what to show to people.
+///
+/// ```
+/// use sync_core::{Error, StoreError};
+///
+/// let error = Error::from(StoreError::io("notes.redb", "no space left on the device"));
+/// assert_eq!(error.to_string(), "notes.redb could not be read or written");
+/// assert_eq!(sync_core::in_full(&error), "notes.redb could not be read or written: no space left on the device");
+/// ```
+pub fn in_full(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        // Errors of others may say what caused them.
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        source = cause.source();
+    }
+    text
+}
+
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         Self::Store(Arc::new(error))
@@ -201,8 +226,55 @@ impl Serialize for Error {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut object = serializer.serialize_struct("Error", 3)?;
         object.serialize_field("code", self.code())?;
-        object.serialize_field("message", &self.to_string())?;
+        object.serialize_field("message", &in_full(self))?;
         object.serialize_field("retryable", &self.is_retryable())?;
         object.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::batch::BatchError;
+    use crate::model::codec::CodecError;
+    use crate::model::json::NoEntry;
+    use crate::model::value::ValueError;
+    use crate::transport::compact::Refused;
+
+    #[test]
+    fn no_error_says_itself_what_its_source_says_and_in_full_all_of_it_is_said_once() {
+        let key = EntityKey::new("note", "n");
+        let value = || ValueError::Decode("CAUSE".into());
+        let field = |source| Error::Field { key: key.clone(), source };
+        let name = || "title".to_owned();
+        let cases: Vec<Box<dyn std::error::Error>> = vec![
+            Box::new(Error::from(StoreError::io("FILE", "CAUSE"))),
+            Box::new(Error::from(StoreError::io("the checkpoint", Arc::new(StoreError::io("FILE", "CAUSE"))))),
+            Box::new(Error::from(StoreError::Damaged { what: "FILE".into(), message: "CAUSE".into() })),
+            Box::new(Error::from(TransportError::Offline { message: "CAUSE".into() })),
+            Box::new(field(FieldError::Missing { field: "CAUSE".into() })),
+            Box::new(field(FieldError::Encode { field: name(), source: value() })),
+            Box::new(field(FieldError::Unreadable { field: name(), source: value() })),
+            Box::new(field(FieldError::Decode { field: name(), source: value() })),
+            Box::new(field(FieldError::Id { id: "n".into(), message: "CAUSE".into() })),
+            Box::new(Error::aborted("CAUSE")),
+            Box::new(Refused::Malformed(CodecError { expected: "CAUSE" })),
+            Box::new(BatchError::Codec(CodecError { expected: "CAUSE" })),
+            Box::new(NoEntry::Json(value())),
+        ];
+        for error in cases {
+            let full = in_full(&*error);
+            assert_eq!(full.matches("CAUSE").count(), 1, "{full}");
+            let mut at = &*error as &dyn std::error::Error;
+            while let Some(source) = at.source() {
+                assert!(!at.to_string().contains(&source.to_string()), "{at} / {source}");
+                at = source;
+            }
+        }
+        let json = serde_json::to_string(&Error::from(StoreError::io("FILE", "CAUSE"))).unwrap();
+        assert_eq!(
+            json,
+            r#"{"code":"store_io","message":"FILE could not be read or written: CAUSE","retryable":false}"#
+        );
     }
 }

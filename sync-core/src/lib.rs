@@ -78,7 +78,7 @@ pub use clock::{Clock, Random};
 pub use clock::{SystemClock, SystemRandom};
 pub use commit::Commit;
 pub use entity::{Entity, Field, FieldError, Fields, Id, Key, Merge, Schema, Tombstone};
-pub use error::Error;
+pub use error::{Error, in_full};
 pub use hub::{Hub, HubBuilder, InProcess, Maintained, Offer, Spaces, Validate};
 pub use memory::MemoryStore;
 pub use model::entry::{Action, EntityKey, Entry, Group};

@@ -10,7 +10,7 @@ use super::state::State;
 use super::validate::Validate;
 use super::watch::Watchers;
 use crate::clock::Clock;
-use crate::error::Error;
+use crate::error::{Error, in_full};
 use crate::journal::Journal;
 use crate::model::stamp::{ClientId, Name};
 use crate::store::{Heads, Position, Store, StoreError};
@@ -144,13 +144,7 @@ pub(super) fn failed(error: impl Into<Error>) -> TransportError {
     if matches!(&error, Error::Store(error) if error.is_retryable()) {
         return crowded();
     }
-    let mut message = error.to_string();
-    let mut source = std::error::Error::source(&error).and_then(std::error::Error::source);
-    while let Some(cause) = source {
-        message = format!("{message}: {cause}");
-        source = cause.source();
-    }
-    TransportError::Hub { message }
+    TransportError::Hub { message: in_full(&error) }
 }
 
 /// Too many hubs write at once.

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use super::prepared::reject;
 use crate::entity::Entity;
+use crate::error::in_full;
 use crate::model::entry::EntityKey;
 use crate::model::record::Record;
 use crate::transport::Rejection;
@@ -58,7 +59,7 @@ where
         let entity = |record: &Record| record.is_alive().then(|| view::entity::<T>(change.key, record)).transpose();
         // What was stored before the type became what it is must not keep anyone from mending it.
         let before = entity(change.before).unwrap_or_default();
-        let after = entity(change.after).map_err(|error| reject("invalid", error.to_string(), None))?;
+        let after = entity(change.after).map_err(|error| reject("invalid", in_full(&error), None))?;
         (self.check)(change.principal, before.as_ref(), after.as_ref())
             .map_err(|message| reject("invalid", message, None))
     }

@@ -7,7 +7,7 @@ use super::row::Row;
 use super::state::State;
 use super::status::{Phase, Progress};
 use super::{Replica, meta};
-use crate::error::Error;
+use crate::error::{Error, in_full};
 use crate::seal;
 
 /// What a verification found.
@@ -80,7 +80,7 @@ impl Replica {
                     }
                     (Ok(_), None) => {}
                     (Err(error), _) => {
-                        found.problems.push(format!("journal row {position}: {error}"));
+                        found.problems.push(format!("journal row {position}: {}", in_full(&error)));
                         whole = None;
                     }
                 }
@@ -101,7 +101,7 @@ impl Replica {
             for (place, row) in rows {
                 found.map_rows += 1;
                 if let Err(error) = seal::open(&place, &row) {
-                    found.problems.push(error.to_string());
+                    found.problems.push(in_full(&error));
                 }
             }
         }
@@ -113,12 +113,12 @@ impl Replica {
             after = Some(last.clone());
             for (key, record) in records {
                 if let Err(error) = record {
-                    found.problems.push(format!("{key}: {error}"));
+                    found.problems.push(format!("{key}: {}", in_full(&error)));
                 }
             }
         }
         if let Err(error) = meta::load(&**store, None) {
-            found.problems.push(error.to_string());
+            found.problems.push(in_full(&error));
         }
         Ok(())
     }

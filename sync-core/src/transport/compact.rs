@@ -38,7 +38,7 @@ enum Kind {
 #[non_exhaustive]
 pub enum Refused {
     /// They are none.
-    #[error("no message in the compact form: {0}")]
+    #[error("this is no message in the compact form")]
     Malformed(#[from] CodecError),
     /// They say that there is more in them than is allowed.
     #[error("there are {count} entries; {most} are allowed at a time")]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sync_core::{Error, Hub, StoreError};
+use sync_core::{Error, Hub, StoreError, in_full};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
@@ -39,7 +39,10 @@ impl Shared {
             // Whoever asked may be gone.
             let _ = answer.send(call(&hub, &shared));
             if let Err(error) = then(&hub) {
-                tracing::error!(%error, "what an answer left to be done failed; it is tried again behind the next one");
+                tracing::error!(
+                    error = in_full(&error),
+                    "what an answer left to be done failed; it is tried again behind the next one"
+                );
             }
         };
         let failed = |error: &dyn std::error::Error| {
@@ -69,10 +72,10 @@ impl Shared {
             // There is no space of this name.
             Error::Config { message } => Problem::new("not_found", message),
             error => {
-                tracing::error!(%error, space, "a space cannot be opened");
+                tracing::error!(error = in_full(&error), space, "a space cannot be opened");
                 match error.is_retryable() {
-                    true => Problem::busy(1_000, error.to_string()),
-                    false => Problem::new("hub", error.to_string()),
+                    true => Problem::busy(1_000, in_full(&error)),
+                    false => Problem::new("hub", in_full(&error)),
                 }
             }
         })

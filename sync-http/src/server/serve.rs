@@ -109,7 +109,9 @@ async fn upkeep(shared: Arc<Shared>, every: Duration) {
             match done {
                 Ok(done) if done != Maintained::default() => tracing::info!(space, ?done, "a hub was maintained"),
                 Ok(_) => {}
-                Err(error) => tracing::warn!(space, %error, "a hub could not be maintained"),
+                Err(error) => {
+                    tracing::warn!(space, error = sync_core::in_full(&error), "a hub could not be maintained")
+                }
             }
         }
     }

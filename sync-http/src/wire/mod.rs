@@ -16,7 +16,7 @@ pub mod snapshot;
 pub mod sse;
 
 use sync_core::transport::{Epoch, compact};
-use sync_core::{Cursor, Digest};
+use sync_core::{Cursor, Digest, in_full};
 
 /// The request header that says which version of the protocol is spoken. A request without it speaks the
 /// [article's dialect](article).
@@ -56,7 +56,7 @@ impl From<compact::Refused> for Unreadable {
     fn from(refused: compact::Refused) -> Self {
         match refused {
             compact::Refused::TooMany { .. } => Self::too_large(refused.to_string()),
-            refused => Self::new(refused.to_string()),
+            refused => Self::new(in_full(&refused)),
         }
     }
 }
