@@ -134,6 +134,11 @@ impl Journal {
         self.queue().failed.clone()
     }
 
+    /// Appends nothing any more: the store failed elsewhere. What it failed with first.
+    pub(crate) fn fail(&self, error: StoreError) -> Arc<StoreError> {
+        self.queue().failed.get_or_insert_with(|| Arc::new(error)).clone()
+    }
+
     /// Appends whatever waits.
     pub(crate) fn flush(&self) -> Result<(), Error> {
         let last = self.queue().last;

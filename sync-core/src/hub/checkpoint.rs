@@ -20,6 +20,12 @@ const MOST_BYTES: usize = 1 << 19;
 /// From this fullness on pushes wait for the checkpoint: what they would bring meanwhile takes memory.
 const OVERDUE: usize = 125;
 
+/// The key of a row that tries whether the store can be written to. Nobody reads it.
+const TRIAL: &[u8] = b"w";
+
+/// How large that row is: about as much as a push brings. Less may find room on a disk that is full.
+const TRIAL_BYTES: usize = 1 << 16;
+
 /// The state as a checkpoint takes it in.
 struct Snapped {
     restarts: u64,
@@ -92,6 +98,23 @@ impl Inner {
             Err(error) if is_moved(&error) => Ok(()),
             Err(Error::Store(error)) => Err(StoreError::io("the checkpoint", error)),
             Err(error) => Err(StoreError::io("the checkpoint", error)),
+        }
+    }
+
+    /// Puts a row and drops it again, as the one who asks whether a store that failed takes writes by now. If not, it counts
+    /// as failed, and has to be opened again.
+    pub(super) fn try_writing(&self) -> Result<(), Error> {
+        let (key, bytes) = (TRIAL.to_vec(), vec![0; TRIAL_BYTES]);
+        let written = self.store().heads().and_then(|heads| {
+            let row = Checkpoint { covers: heads.covers, ..Checkpoint::default() };
+            self.store().checkpoint(&Checkpoint { puts: vec![(key.clone(), bytes)], ..row.clone() })?;
+            self.store().checkpoint(&Checkpoint { drops: vec![key], ..row })
+        });
+        match written {
+            // Another checkpoint came in between: that was a write.
+            Ok(()) | Err(StoreError::Moved { .. }) => Ok(()),
+            Err(error) if error.is_retryable() => Err(error.into()),
+            Err(error) => Err(Error::Store(self.journal.fail(error))),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The named spaces of one hub process.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::{Hub, HubBuilder};
@@ -20,10 +21,14 @@ struct Inner {
     places: Mutex<HashMap<String, Arc<Place>>>,
 }
 
-/// Where a space is while it is open. Locked while it is opened: one that is opened twice at once would stand in its own
-/// way, and one that opens slowly stands in no other's.
 #[derive(Default)]
-struct Place(Mutex<Option<Hub>>);
+struct Place {
+    /// The space while it is open. Locked while it is opened: one that is opened twice at once would stand in its own way,
+    /// and one that opens slowly stands in no other's.
+    hub: Mutex<Option<Hub>>,
+    /// Its store failed, and was not seen to take a write since. A full disk can be opened all the same.
+    is_doubtful: AtomicBool,
+}
 
 impl Spaces {
     /// Spaces that are built like `template`, each in the store that `open` gives for its name. A space's store that failed
@@ -37,7 +42,7 @@ impl Spaces {
 
     /// One space alone.
     pub fn single(hub: Hub) -> Self {
-        let places = HashMap::from([(hub.space().to_owned(), Arc::new(Place(Mutex::new(Some(hub)))))]);
+        let places = HashMap::from([(hub.space().to_owned(), Arc::new(Place::of(hub)))]);
         Self(Arc::new(Inner { template: Hub::builder(), open: None, places: Mutex::new(places) }))
     }
 
@@ -60,7 +65,10 @@ impl Spaces {
         let open = match (&*at, &self.0.open) {
             (Some(hub), None) => return Ok(hub.clone()),
             (Some(hub), _) if !hub.has_failed() => return Ok(hub.clone()),
-            (_, Some(open)) => open,
+            (failed, Some(open)) => {
+                place.is_doubtful.fetch_or(failed.is_some(), Ordering::SeqCst);
+                open
+            }
             (None, None) => return Err(no_space(name)),
         };
         // A store may be one that can be open only once.
@@ -84,18 +92,24 @@ impl Spaces {
         open
     }
 
-    /// Opens again those spaces whose stores failed, for whoever wants to know whether all is well, as `sync-http` does at
-    /// `/readyz`.
+    /// Opens again those spaces whose stores failed, and has their stores take a small write, which leaves nothing behind:
+    /// for whoever wants to know whether all is well, as `sync-http` does at `/readyz`. Where no store failed it costs nothing.
     ///
     /// # Errors
-    /// Of the first that cannot be opened; or what its store failed with, if it is the [single](Self::single) one.
+    /// Of the first that cannot be opened or written to; or what its store failed with, if it is the
+    /// [single](Self::single) one.
     pub fn reopen_failed(&self) -> Result<(), Error> {
-        let failed = self.opened().into_iter().filter(Hub::has_failed);
-        // No hub is held while it is opened again.
-        let names: Vec<String> = failed.map(|hub| hub.space().to_owned()).collect();
-        names.iter().try_for_each(|name| match self.get(name)?.inner.journal.failure() {
-            Some(error) if self.0.open.is_none() => Err(Error::Store(error)),
-            _ => Ok(()),
+        let places: Vec<_> = self.places().iter().map(|(name, place)| (name.clone(), place.clone())).collect();
+        let mut failed: Vec<_> = places.into_iter().filter(|(_, place)| place.is_doubtful()).collect();
+        failed.sort_by(|(a, _), (b, _)| a.cmp(b));
+        failed.iter().try_for_each(|(name, place)| {
+            let hub = self.get_at(place, name)?;
+            match hub.inner.journal.failure() {
+                Some(error) if self.0.open.is_none() => Err(Error::Store(error)),
+                _ => hub.inner.try_writing(),
+            }?;
+            place.is_doubtful.store(false, Ordering::SeqCst);
+            Ok(())
         })
     }
 
@@ -117,20 +131,29 @@ impl Spaces {
     fn leave(&self, name: &str, place: Arc<Place>) {
         let mut places = self.places();
         let is_ours = places.get(name).is_some_and(|kept| Arc::ptr_eq(kept, &place));
-        if is_ours && Arc::strong_count(&place) == 2 && place.if_open().is_none() {
+        if is_ours && !place.is_doubtful() && Arc::strong_count(&place) == 2 && place.if_open().is_none() {
             places.remove(name);
         }
     }
 }
 
 impl Place {
+    fn of(hub: Hub) -> Self {
+        Self { hub: Mutex::new(Some(hub)), is_doubtful: AtomicBool::new(false) }
+    }
+
+    /// Whether its store may not take writes.
+    fn is_doubtful(&self) -> bool {
+        self.is_doubtful.load(Ordering::SeqCst) || self.if_open().is_some_and(|hub| hub.has_failed())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Hub>> {
         // If opening panicked, nothing is open.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.hub.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn if_open(&self) -> Option<Hub> {
-        match self.0.try_lock() {
+        match self.hub.try_lock() {
             Ok(at) => at.clone(),
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().clone(),
             Err(TryLockError::WouldBlock) => None,

@@ -8,7 +8,7 @@ use http::{Response, StatusCode};
 use http_body::Body;
 use sync_core::transport::compact::{self, PackedPage, Refused};
 use sync_core::transport::{Limits, PullRequest, PushReply};
-use sync_core::{Cursor, Hub, Verdict};
+use sync_core::{Cursor, Hub, Verdict, in_full};
 
 use super::body::{self, Form, header};
 use super::handle::{Asked, Dialect, Handled};
@@ -195,17 +195,18 @@ impl Shared {
         if *self.closing.borrow() {
             return reply::text(StatusCode::SERVICE_UNAVAILABLE, "closing\n");
         }
-        // Spaces whose stores failed are opened again here too: nobody else may ask for them, least of all while this hub is
-        // not ready.
+        // Spaces whose stores failed are opened again here too, and tried: nobody else may ask for them, least of all while
+        // this hub is not ready.
         let reopened = |_: &Hub, shared: &Self| {
             shared.spaces.reopen_failed().map_err(|error| {
-                tracing::error!(%error, "a space whose store failed cannot be opened again");
-                Problem::busy(1_000, error.to_string())
+                let error = in_full(&error);
+                tracing::error!(error, "a space whose store failed cannot be opened again or written to");
+                Problem::new("hub", error)
             })
         };
         match self.call(None, reopened).await {
             Ok(()) => reply::text(StatusCode::OK, "ready\n"),
-            Err(problem) => reply::failure(&problem),
+            Err(problem) => reply::failure(&Problem::busy(problem.after.unwrap_or(1_000), problem.detail)),
         }
     }
 }

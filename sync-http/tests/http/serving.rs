@@ -208,7 +208,10 @@ impl Store for Stub {
         self.store.journal(from, limit)
     }
     fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
-        self.store.checkpoint(checkpoint)
+        match self.fails.load(SeqCst) {
+            true => Err(StoreError::io("the disk", "it is full")),
+            false => self.store.checkpoint(checkpoint),
+        }
     }
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.store.get(key)
@@ -246,11 +249,46 @@ async fn one_whose_store_failed_is_not_ready_until_it_is_open_again() {
     assert_eq!(server.ask("GET", "/spaces/team/sync/hello", V1, b"").await.status, 200);
     store.fails.store(true, SeqCst);
     assert_eq!(push().await.status, 500);
-    assert_eq!(server.ask("GET", "/readyz", "", b"").await.status, 503);
+    for _ in 0..3 {
+        let reply = server.ask("GET", "/readyz", "", b"").await;
+        assert_eq!(reply.status, 503, "it cannot be opened");
+        assert!(reply.json()["detail"].as_str().unwrap().contains("it is full"));
+    }
     store.fails.store(false, SeqCst);
     // Nobody else asks for the space.
     assert_eq!(server.ask("GET", "/readyz", "", b"").await.status, 200);
     assert_eq!(push().await.status, 200);
+    server.stop().await;
+}
+
+/// A full disk can be read and opened: only writing shows that it is full.
+#[tokio::test]
+async fn one_whose_disk_is_full_is_not_ready_until_it_takes_writes() {
+    let store = Arc::new(Stub::default());
+    let kept = store.clone();
+    let spaces = Spaces::new(Hub::builder().name("home"), move |space| match space {
+        "team" => Ok(kept.clone()),
+        _ => Ok(Arc::new(MemoryStore::new())),
+    });
+    let server = Server::start(HubService::new(spaces)).await;
+    let body = actions(&[create("a", 1)]);
+    let push = || server.ask("POST", "/spaces/team/sync/actions", V1, body.as_bytes());
+    let ready = || server.ask("GET", "/readyz", "", b"");
+    assert_eq!(server.ask("GET", "/spaces/team/sync/hello", V1, b"").await.status, 200);
+    store.fails.store(true, SeqCst);
+    assert_eq!(push().await.status, 500);
+    for _ in 0..3 {
+        let reply = ready().await;
+        assert_eq!(reply.status, 503, "nothing can be written");
+        assert!(reply.json()["detail"].as_str().unwrap().contains("it is full"));
+        assert_eq!(server.ask("GET", "/spaces/team/sync/hello", V1, b"").await.status, 200, "it is read all the same");
+    }
+    store.fails.store(false, SeqCst);
+    let rows = store.range(b"", b"", usize::MAX).unwrap();
+    assert_eq!(ready().await.status, 200);
+    assert_eq!(store.range(b"", b"", usize::MAX).unwrap(), rows, "asking leaves nothing behind");
+    assert_eq!(push().await.status, 200);
+    assert_eq!(ready().await.status, 200);
     server.stop().await;
 }
 
