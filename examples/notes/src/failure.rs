@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use serde::Serialize;
-use sync_core::{Error, StoreError, TransportError};
+use sync_core::{Error, StoreError, TransportError, in_full};
 use sync_http::client::BadAddress;
 
 use crate::out::say;
@@ -50,6 +50,14 @@ pub(crate) enum Failure {
     /// Standard output could not be written to.
     #[error("the output could not be written: {0}")]
     Output(#[source] io::Error),
+    /// Standard output could not be written to, behind what cannot be taken back.
+    #[error("the output could not be written: {source}; {done}")]
+    Unsaid {
+        /// What was done all the same.
+        done: String,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// It was said already.
     #[error("not all of it could be done")]
     Told,
@@ -94,7 +102,7 @@ impl Failure {
 
     /// Whether whoever read the output went away, as `head` does: that is no failure.
     pub(crate) fn is_unheard(&self) -> bool {
-        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+        matches!(self, Self::Output(error) | Self::Unsaid { source: error, .. } if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
     /// 1 failed, 2 usage, 3 offline with pending work kept.
@@ -113,7 +121,7 @@ impl Failure {
             Self::Usage { .. } => "usage",
             Self::Offline { reason, .. } => reason.code(),
             Self::File { .. } => "file",
-            Self::Output(_) => "output",
+            Self::Output(_) | Self::Unsaid { .. } => "output",
             Self::Told => "told",
         }
     }
@@ -170,29 +178,13 @@ fn in_words(error: &Error) -> String {
             format!("{denied}; here that is --token T, or NOTES_TOKEN")
         }
         Error::NoSuchEntry { number } => format!("no change #{number} was refused: `notes refused` lists all"),
-        Error::Store(store) => with_sources(&**store),
-        other => with_sources(other),
+        other => in_full(other),
     }
 }
 
 /// An id as it is said: it may be of any length.
 pub(crate) fn said(id: &str) -> String {
     cut(&plain(id), 60)
-}
-
-/// The message, and what of its sources it does not say itself.
-fn with_sources(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !message.contains(&text) {
-            message.push_str(": ");
-            message.push_str(&text);
-        }
-        source = cause.source();
-    }
-    message
 }
 
 fn kept(pending: u64) -> String {

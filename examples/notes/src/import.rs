@@ -48,7 +48,8 @@ pub(crate) fn import(device: &Device, path: &Path, out: &mut Out) -> Result<(), 
     rehearse(device, &name, &mut source, &progress)?;
     let lines = write(device, &name, &mut source, &progress)?;
     progress.end();
-    out.line(format_args!("imported {}", count(lines, "note")))
+    let notes = count(lines, "note");
+    out.last_line(format_args!("imported {notes}"), format_args!("imported all the same: {notes}"))
 }
 
 fn rehearse(device: &Device, name: &str, source: &mut dyn Source, progress: &Progress) -> Result<(), Failure> {

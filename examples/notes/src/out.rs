@@ -21,6 +21,12 @@ impl Out {
         writeln!(self.0, "{line}").map_err(Failure::Output)
     }
 
+    /// Writes the last line of a command, behind what cannot be taken back: that was `done`, whether or not this is read.
+    pub(crate) fn last_line(&mut self, line: impl Display, done: impl Display) -> Result<(), Failure> {
+        let written = writeln!(self.0, "{line}").and_then(|()| self.0.flush());
+        written.map_err(|source| Failure::Unsaid { done: done.to_string(), source })
+    }
+
     /// Writes text as it is.
     pub(crate) fn text(&mut self, text: impl Display) -> Result<(), Failure> {
         write!(self.0, "{text}").map_err(Failure::Output)

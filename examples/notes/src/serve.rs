@@ -24,6 +24,7 @@ pub(crate) fn serve(
     if postgres.is_some() {
         return Err(Failure::own("not_built", "this build has no Postgres: keep the hub in a file, with --db FILE"));
     }
+    place.token.as_deref().map_or(Ok(()), check_token)?;
     let runtime = Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::own("system", format!("no threads to serve with: {error}")))?;
     runtime.block_on(async {
@@ -33,6 +34,21 @@ pub(crate) fn serve(
         remark(format_args!("the hub's log is in {}; Ctrl-C ends it", place.hub_file().display()));
         listening.until(asked_to_stop()).await
     })
+}
+
+/// A token that no request can carry as it is would keep everyone out.
+fn check_token(token: &str) -> Result<(), Failure> {
+    let can_travel = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+    let wrong = match token {
+        "" => "is empty",
+        _ if token.trim() != token => "begins or ends with a space",
+        _ if !token.bytes().all(can_travel) => "has characters other than letters, digits and signs of ASCII",
+        _ => return Ok(()),
+    };
+    let message = format!(
+        "the token {wrong}, so nobody could get in with it: give another with --token T or NOTES_TOKEN, or neither to let everyone in (unset NOTES_TOKEN)"
+    );
+    Err(Failure::usage(message))
 }
 
 /// Ctrl-C, or the system's wish to end it.

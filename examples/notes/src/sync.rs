@@ -82,16 +82,16 @@ fn explained(device: &Device, error: Error) -> Failure {
 
 /// Says what was done.
 pub(crate) fn tell(device: &Device, report: &Report, json: bool, out: &mut Out) -> Result<(), Failure> {
+    let done = "what there was to exchange was exchanged all the same";
     if json {
-        out.json(&Synced { report, cursor: device.replica.cursor().seq })?;
-        return out.flush();
+        let synced = serde_json::to_string(&Synced { report, cursor: device.replica.cursor().seq });
+        return out.last_line(synced.map_err(io::Error::from)?, done);
     }
     let pending = match report.pending {
         0 => String::new(),
         n => mark(format_args!(", {} still pending", count(n, "change"))),
     };
-    out.line(format_args!("{}  ↑ {}  ↓ {}{pending}", good("synced"), report.uploaded, report.downloaded))?;
-    out.flush()?;
+    out.last_line(format_args!("{}  ↑ {}  ↓ {}{pending}", good("synced"), report.uploaded, report.downloaded), done)?;
     if report.rejected > 0 {
         say(mark(format_args!("{} refused and kept here: `notes refused` says why", count(report.rejected, "change"))));
     }

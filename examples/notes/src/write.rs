@@ -5,7 +5,7 @@ use sync_core::{Error, Id};
 
 use crate::cli::{Add, Edit};
 use crate::device::{Device, note_key, short};
-use crate::failure::Failure;
+use crate::failure::{Failure, said};
 use crate::note::{Note, NoteId, Notebook, NotebookId};
 use crate::out::{Out, remark};
 use crate::text::plain;
@@ -21,7 +21,8 @@ pub(crate) fn add(device: &Device, add: Add, out: &mut Out) -> Result<(), Failur
         tx.create(Note { body: add.body, tags, pinned: add.pin, notebook, ..new })
     })?;
     let id = committed.wait()?;
-    out.line(id)
+    let done = format!("the note is written all the same, as {}: do not add it again", said(&id.to_string()));
+    out.last_line(id, done)
 }
 
 pub(crate) fn edit(device: &Device, edit: Edit) -> Result<(), Failure> {

@@ -11,12 +11,15 @@
 //! | no database; one in use | `files_that_are_no_database_are_left_as_they_are`, `a_file_that_another_process_has_...` | – |
 //! | the notes' own file as the one to write | `notes_are_never_written_over_their_own_file` | – |
 //! | a hub that answers nonsense | `what_is_no_hub_is_said_to_be_none` | `nonsense_is_called_so` |
+//! | a token with which nobody gets in | `a_hub_that_nobody_could_enter_is_not_begun` | – |
+//! | an output that takes nothing | `what_is_written_is_said_to_be_also_where_its_id_cannot_be` | – |
 //! | an entity that no longer decodes | `a_damaged_row_does_not_hide_the_others` | – |
 
 mod support;
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::process::Stdio;
 
 use support::{Device, HubProcess, Ran, fed, files, folder, notes, write};
 
@@ -291,4 +294,48 @@ fn a_damaged_row_does_not_hide_the_others() {
     assert!(said.contains("odd") && said.contains("backup.jsonl was left as it was"), "{said}");
     assert_eq!(std::fs::read(&backup).unwrap(), b"complete");
     assert_eq!(files(folder.path()), ["ana.redb", "backup.jsonl", "hub.redb"]);
+}
+
+#[test]
+fn a_hub_that_nobody_could_enter_is_not_begun() {
+    let folder = folder();
+    let file = folder.path().join("hub.redb");
+    for token in ["", " secret", "a\nb", "ä"] {
+        for by_environment in [false, true] {
+            let mut command = notes();
+            command.arg("--db").arg(&file).args(["serve", "--listen", "127.0.0.1:0"]);
+            match by_environment {
+                true => command.env("NOTES_TOKEN", token),
+                false => command.args(["--token", token]),
+            };
+            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let mut line = String::new();
+            BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+            child.kill().unwrap();
+            let said = Ran::of(child.wait_with_output().unwrap());
+            assert_eq!((said.code, &*line), (Some(2), ""), "{token:?}: {said:?}");
+            assert!(said.err.contains("--token T"), "{said:?}");
+        }
+    }
+    assert!(!file.exists());
+}
+
+/// Whoever adds it again has it twice.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_written_is_said_to_be_also_where_its_id_cannot_be() {
+    let folder = folder();
+    let device = Device::new(folder.path(), "ana");
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let ran = Ran::of(device.command(&["add", "T", "--id", "n"]).stdout(full()).output().unwrap());
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("the note is written all the same, as n"), "{ran:?}");
+    let lines = folder.path().join("lines");
+    std::fs::write(&lines, "{\"title\":\"T\"}\n").unwrap();
+    let ran = Ran::of(device.command(&["import", lines.to_str().unwrap()]).stdout(full()).output().unwrap());
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("imported all the same: 1 note"), "{ran:?}");
+    assert_eq!(device.json(&["list", "--json"]).as_array().unwrap().len(), 2);
+    let ran = Ran::of(device.command(&["list"]).stdout(full()).output().unwrap());
+    assert_eq!((ran.code, ran.err.contains("all the same")), (Some(1), false));
 }
