@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The limits of one [`HubService`](super::HubService). All are on by default.
+/// The limits of one [`HubService`](super::HubService). All are on by default. Of what is counted at least one is let through.
 #[derive(Debug, Clone)]
 pub struct RequestLimits {
     /// The most bytes of a push, compressed and not.
@@ -27,6 +27,21 @@ pub struct RequestLimits {
     pub live_streams: usize,
     /// How often a live stream shows that it is alive.
     pub heartbeat: Duration,
+}
+
+/// Longer than anything runs. Whoever wants no limit says `Duration::MAX`, which no point in time can be that far away.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+impl RequestLimits {
+    /// Without what no page and no clock can have.
+    pub(super) fn within_reason(self) -> Self {
+        Self {
+            page_entries: self.page_entries.max(1),
+            body_time: self.body_time.min(FOREVER),
+            heartbeat: self.heartbeat.min(FOREVER),
+            ..self
+        }
+    }
 }
 
 impl Default for RequestLimits {
@@ -63,6 +78,20 @@ pub struct ServeOptions {
     pub grace: Duration,
     /// How often hubs are told to [maintain](sync_core::Hub::maintain) themselves.
     pub upkeep: Duration,
+}
+
+impl ServeOptions {
+    /// Without what no clock can have.
+    pub(super) fn within_reason(self) -> Self {
+        Self {
+            connections: self.connections,
+            header_time: self.header_time.min(FOREVER),
+            idle_time: self.idle_time.min(FOREVER),
+            write_time: self.write_time.min(FOREVER),
+            grace: self.grace.min(FOREVER),
+            upkeep: self.upkeep.min(FOREVER),
+        }
+    }
 }
 
 impl Default for ServeOptions {

@@ -52,7 +52,7 @@ pub async fn serve<L: Listener>(
 ) {
     let most = u32::try_from(options.connections).unwrap_or(u32::MAX).clamp(1, 1 << 20);
     let places = Arc::new(Semaphore::new(most as usize));
-    let options = Arc::new(options);
+    let options = Arc::new(options.within_reason());
     let closing = watch::Sender::new(false);
     let upkeep = tokio::spawn(upkeep(Arc::clone(&service.shared), options.upkeep));
     let mut shutdown = pin!(shutdown);

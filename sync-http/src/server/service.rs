@@ -126,6 +126,7 @@ impl HubServiceBuilder {
     /// The service.
     pub fn build(self) -> HubService {
         let Self { spaces, default_space, authenticate, limits, inline } = self;
+        let limits = limits.within_reason();
         // No more than can be asked for at once.
         let permits =
             |count: usize| Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize))));
