@@ -162,7 +162,12 @@ impl HttpTransport {
 /// Reads a reply of at most `most` bytes, compressed or not.
 async fn read(response: Response<HttpBody>, most: usize) -> Result<Reply, TransportError> {
     // Whoever can ask for less does, and gets on.
-    let too_large = || TransportError::TooLarge { message: format!("the reply is over {most} bytes") };
+    let too_large = || {
+        let message = format!(
+            "the reply is over {most} bytes; where no smaller one will do, have the transport take more (`reply_bytes`)"
+        );
+        TransportError::TooLarge { message }
+    };
     let (parts, mut body) = response.into_parts();
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {

@@ -9,6 +9,7 @@ mod client;
 mod compact;
 mod conformance;
 mod hostile;
+mod huge;
 mod limits;
 mod samples;
 mod serving;
