@@ -16,6 +16,7 @@ mod device {
     mod midway;
     mod names;
     mod narrow;
+    mod odd;
     mod packed;
     mod refused;
     mod respelled;

@@ -15,6 +15,7 @@ mod pieces;
 mod power;
 mod rot;
 mod spaces;
+mod torn;
 
 /// A number from the surroundings, to try more than every day or something else.
 fn number(name: &str, everyday: u64) -> u64 {
