@@ -44,6 +44,9 @@ impl Questions {
     pub(super) fn keep_open(&mut self, state: &mut State) {
         (self.covers, self.table) = (state.covers, state.table);
         self.dots.retain(|dot| state.place(dot).is_none() && state.known(&dot.client).n >= dot.n);
+        // Those of one row one after the other: it is read once then, however many are asked for.
+        self.dots.sort_unstable();
+        self.dots.dedup();
         self.intents.retain(|intent| state.intent(*intent).is_none());
         self.foreign.retain(|(author, id)| state.tail.foreign(author, id).is_none());
         self.keys.sort();

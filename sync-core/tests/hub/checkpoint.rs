@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use super::support::*;
-use sync_core::transport::PullRequest;
+use sync_core::transport::{HelloRequest, PullRequest};
 use sync_core::{
     Action, Checkpoint, Cursor, Digest, Entry, Family, Heads, Hub, MemoryStore, Op, Position, Store, StoreError,
 };
@@ -282,4 +282,26 @@ fn a_page_is_right_or_expired_while_the_log_is_cut() {
             Err(error) => assert_eq!(error.code(), "expired", "{nth} {since}"),
         }
     }
+}
+
+/// A hello of 64 KiB names a client many hundred times: each read a row, of up to megabytes.
+#[test]
+fn a_row_is_read_once_however_many_of_its_entries_a_hello_asks_about() {
+    let store = Watched::default();
+    let hub = builder().open(store.clone()).unwrap();
+    let mut a = Client::new("a");
+    for _ in 0..4 {
+        let entries: Vec<Entry> = (0..50).map(|n| a.create(&n.to_string(), "one")).collect();
+        push(&hub, &entries).unwrap();
+    }
+    hub.checkpoint().unwrap();
+    let hub = open(store.clone());
+    let asked =
+        |n: u64| (sync_core::ClientId::new("a"), sync_core::Known { n: n * 77 % 199 + 1, digest: Digest::EMPTY });
+    let request = HelloRequest { clients: (0..150).map(asked).collect(), ..HelloRequest::default() };
+    let rows = store.count("journal");
+    let hello = hub.hello("ada", &request).unwrap();
+    assert!(hello.clients.len() == 150 && hello.clients.iter().all(|standing| standing.digest_there.is_some()));
+    let read = store.count("journal") - rows;
+    assert!(read <= 8, "{read} rows were read for the entries of 4");
 }
