@@ -12,6 +12,7 @@ use crate::model::entry::EntityKey;
 use crate::model::record::Record;
 use crate::model::stamp::ClientId;
 use crate::records::{Frozen, Table};
+use crate::seal;
 use crate::store::{Checkpoint, Position, StoreError};
 
 /// A checkpoint is made of fewer entries than usual where they are large: in memory they take about four times this.
@@ -104,7 +105,7 @@ impl Inner {
     /// Puts a row and drops it again, as the one who asks whether a store that failed takes writes by now. If not, it counts
     /// as failed, and has to be opened again.
     pub(super) fn try_writing(&self) -> Result<(), Error> {
-        let (key, bytes) = (TRIAL.to_vec(), vec![0; TRIAL_BYTES]);
+        let (key, bytes) = (TRIAL.to_vec(), seal::seal(TRIAL, &[0; TRIAL_BYTES]));
         let written = self.store().heads().and_then(|heads| {
             let row = Checkpoint { covers: heads.covers, ..Checkpoint::default() };
             self.store().checkpoint(&Checkpoint { puts: vec![(key.clone(), bytes)], ..row.clone() })?;
