@@ -277,8 +277,8 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "what named a refused entry goes on naming it",
         "replica/names.rs",
-        "        self.rename_refused(local, &entry);",
-        "        if !PLANTED {\n            self.rename_refused(local, &entry);\n        }",
+        "        self.rename_refused(local, &entry, namers);",
+        "        if !PLANTED {\n            self.rename_refused(local, &entry, namers);\n        }",
     ),
     mutant(
         "a refused entry is forgotten",
