@@ -12,7 +12,7 @@ use crate::model::record::Record;
 use crate::model::register::{Register, Sibling, rank};
 use crate::model::shared;
 use crate::model::stamp::{Dot, Name};
-use crate::model::value::Value;
+use crate::model::value::{Kind, Value};
 use crate::unread;
 
 impl Merge {
@@ -210,7 +210,7 @@ pub(crate) fn update(
         let Some(value) = is.filter(|_| was != is) else { continue };
         match field.merge {
             Merge::LastWriterWins => {
-                let value = whole(field, self::value(field, record), was, value, respell);
+                let value = whole(field, || self::value(field, record), was, value, respell);
                 writes.assign(field, record, Op::Assign(value));
             }
             // What was shown may be a default, which nobody wrote.
@@ -245,12 +245,14 @@ pub(crate) fn update(
 /// A new value for a field, with what the type does not read of the one that is stored.
 pub(crate) fn whole(
     field: &Field,
-    stored: Option<Value>,
+    stored: impl FnOnce() -> Option<Value>,
     was: Option<&Value>,
     new: &Value,
     respell: Respell<'_>,
 ) -> Value {
-    let (Some(stored), Some(was)) = (stored, was) else { return new.clone() };
+    // Only what has parts can have some that are not read.
+    let has_parts = matches!(new.kind(), Kind::Array | Kind::Object);
+    let (Some(stored), Some(was)) = (has_parts.then(stored).flatten(), was) else { return new.clone() };
     let whole = unread::keep(&stored, was, new);
     // A type may take it for something else, such as another name of a member: then what it wrote stands alone.
     let is_read_alike = || respell(field, &whole).as_ref() == Some(new);

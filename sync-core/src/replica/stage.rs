@@ -162,9 +162,12 @@ impl Transaction<'_> {
         if !changed.is_empty() {
             let mut fields = self.local_fields(&key)?;
             for field in changed {
-                let (stored, was) = (fields.get(field.name).cloned(), before.get(field.name));
                 match after.get(field.name) {
-                    Some(value) => fields.insert(field.name, view::whole(field, stored, was, value, respell)),
+                    Some(value) => {
+                        let stored = || fields.get(field.name).cloned();
+                        let value = view::whole(field, stored, before.get(field.name), value, respell);
+                        fields.insert(field.name, value);
+                    }
                     None => drop(fields.remove(field.name)),
                 }
             }
