@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sync_core::model::context::Context;
 use sync_core::model::entry::decode_batch;
-use sync_core::model::stamp::Context;
 use sync_core::{Digest, Dot, Entity, EntityKey, Fields, Id, Known, Record, Snapshot, Syncable, Value, VersionVector};
 use sync_testkit::laws;
 use sync_testkit::oracle::{difference, forms_of};

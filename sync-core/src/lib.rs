@@ -81,12 +81,14 @@ pub use entity::{Entity, Field, FieldError, Fields, Id, Key, Merge, Schema, Tomb
 pub use error::{Error, in_full};
 pub use hub::{Hub, HubBuilder, InProcess, Maintained, Offer, Spaces, Validate};
 pub use memory::MemoryStore;
+pub use model::context::{Forked, Known, VersionVector};
+pub use model::digest::Digest;
 pub use model::entry::{Action, EntityKey, Entry, Group};
 pub use model::op::{Family, Op};
 pub use model::policy::{Policy, Written};
 pub use model::record::{Life, Record};
 pub use model::snapshot::{Snapshot, reconcile, reconcile_batches};
-pub use model::stamp::{ClientId, Digest, Dot, Forked, Known, Stamp, VersionVector};
+pub use model::stamp::{ClientId, Dot, Stamp};
 pub use model::value::{Value, ValueError};
 pub use replica::{Change, Replica};
 pub use store::{Checkpoint, Heads, KeyValue, Position, Store, StoreError};

@@ -17,9 +17,11 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::model::codec::{self, Reader, Writer};
+use crate::model::context::Known;
+use crate::model::digest::{Digest, NotHex, hex};
 use crate::model::entry::{EntityKey, Entry, client_is_valid, id_is_valid, type_is_valid};
 use crate::model::record::Record;
-use crate::model::stamp::{ClientId, Digest, Dot, Known, NotHex, hex};
+use crate::model::stamp::{ClientId, Dot};
 
 /// A future without a type of its own, so that traits with async methods stay object-safe.
 #[cfg(not(target_arch = "wasm32"))]

@@ -172,7 +172,7 @@ impl Canned {
         let nonsense = |message: &str| TransportError::Nonsense { message: message.to_owned() };
         let served = self.served();
         let at = served.partition_point(|(_, cursor)| cursor.seq <= request.since.seq);
-        let Some((bytes, cursor)) = served.get(at) else {
+        let Some((bytes, _)) = served.get(at) else {
             let entries = Numbered::default();
             return Ok(Page { entries, cursor: request.since, has_more: false, server_time: SystemClock.now() });
         };

@@ -4,9 +4,10 @@ use std::sync::{Arc, OnceLock};
 
 use crate::model::batch::decode_trusted;
 use crate::model::codec::{self, CodecError, Reader, Writer};
+use crate::model::digest::Digest;
 use crate::model::entry::Entry;
 use crate::model::op::Op;
-use crate::model::stamp::{ClientId, Digest, Dot};
+use crate::model::stamp::{ClientId, Dot};
 use crate::transport::compact::pack;
 
 /// An entry as it was accepted.

@@ -8,9 +8,10 @@ use super::index::Intended;
 use super::prepared::reject;
 use super::validate::{Proposed, Validate};
 use crate::hashed::HashMap;
+use crate::model::digest::Digest;
 use crate::model::entry::{Action, EntityKey, Entry};
 use crate::model::record::Record;
-use crate::model::stamp::{ClientId, Digest, Dot, Name};
+use crate::model::stamp::{ClientId, Dot, Name};
 use crate::records::note_grounds;
 use crate::transport::{Limits, Rejection};
 

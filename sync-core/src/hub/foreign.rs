@@ -10,11 +10,12 @@ use super::draft::{Draft, gone};
 use super::prepared::{Kind, Prepared, common_fault, reject};
 use super::tail::foreign_content;
 use crate::hashed::HashMap;
+use crate::model::digest::Digest;
 use crate::model::entry::{Action, Entry, LIFECYCLE};
 use crate::model::op::{Family, Op};
 use crate::model::record::Record;
 use crate::model::register::Register;
-use crate::model::stamp::{ClientId, Digest, Dot, Origin};
+use crate::model::stamp::{ClientId, Dot, Origin};
 use crate::transport::{Limits, Rejection, Verdict};
 
 /// The fields that the dialect's entities have beside those of the payload.

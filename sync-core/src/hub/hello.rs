@@ -4,7 +4,9 @@ use super::facts::Questions;
 use super::inner::{Inner, PATIENCE, crowded, failed};
 use super::pull::Extent;
 use super::read::Reading;
-use crate::model::stamp::{ClientId, Digest, Dot, Known};
+use crate::model::context::Known;
+use crate::model::digest::Digest;
+use crate::model::stamp::{ClientId, Dot};
 use crate::transport::{ClientStanding, Cursor, Epoch, EpochStart, Hello, HelloRequest, TransportError};
 
 /// The protocol versions that the hub speaks.

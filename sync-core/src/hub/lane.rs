@@ -4,8 +4,9 @@ use super::facts::View;
 use super::index::Place;
 use super::prepared::{Kind, Prepared, reject};
 use crate::hashed::HashMap;
+use crate::model::digest::Digest;
 use crate::model::entry::{Entry, Group};
-use crate::model::stamp::{ClientId, Digest, Dot};
+use crate::model::stamp::{ClientId, Dot};
 use crate::transport::{Rejection, TransportError};
 
 /// One client's part of a push.

@@ -67,7 +67,7 @@ fn unhex(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::stamp::Digest;
+    use crate::model::digest::Digest;
     use crate::transport::Epoch;
 
     #[test]

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::Offer;
 use super::batch::content_bytes;
+use crate::model::digest::Digest;
 use crate::model::entry::{Action, EntityKey, Entry, LIFECYCLE, client_is_valid, id_is_valid, type_is_valid};
 use crate::model::op::Op;
-use crate::model::stamp::{Digest, Dot};
+use crate::model::stamp::Dot;
 use crate::transport::{Limits, Rejection};
 
 /// An offer, looked at by itself.

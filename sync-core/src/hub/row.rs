@@ -2,7 +2,9 @@
 
 use super::batch::{Batch, Logged};
 use crate::model::codec::{self, CodecError, Reader, Writer};
-use crate::model::stamp::{ClientId, Digest, Dot, Known, Name};
+use crate::model::context::Known;
+use crate::model::digest::Digest;
+use crate::model::stamp::{ClientId, Dot, Name};
 use crate::records::Table;
 use crate::seal;
 use crate::store::{Position, StoreError};

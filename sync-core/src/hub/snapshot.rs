@@ -16,9 +16,10 @@ use super::pull::Extent;
 use super::read::Reading;
 use super::state::State;
 use crate::error::Error;
+use crate::model::context::Known;
 use crate::model::entry::EntityKey;
 use crate::model::record::Record;
-use crate::model::stamp::{ClientId, Known};
+use crate::model::stamp::ClientId;
 use crate::transport::{Cursor, SnapshotPage, SnapshotRequest, TransportError};
 
 /// The most records in a page.

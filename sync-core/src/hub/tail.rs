@@ -7,8 +7,9 @@ use super::batch::{Intents, Logged};
 use super::index::{Foreign, Intended, MapRow, Numbers, Place, Run};
 use super::row::Row;
 use crate::hashed::HashMap;
+use crate::model::digest::Digest;
 use crate::model::entry::{EntityKey, Entry};
-use crate::model::stamp::{ClientId, Digest, Dot};
+use crate::model::stamp::{ClientId, Dot};
 use crate::store::Position;
 
 /// The entries that the checkpoint's indexes lack.

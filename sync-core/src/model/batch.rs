@@ -36,9 +36,9 @@ pub(crate) use read::Entries;
 pub(super) use rows::{Body, Row, Rows};
 
 use super::codec::{self, CodecError};
+use super::context::Forked;
 use super::entry::Entry;
 use super::interner::At;
-use super::stamp::Forked;
 
 /// The form's version, its first byte.
 const VERSION: u8 = 1;

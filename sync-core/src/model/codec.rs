@@ -3,9 +3,10 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use super::digest::Digest;
 use super::ids;
 use super::shared;
-use super::stamp::{ClientId, Digest, Dot, Name, Origin};
+use super::stamp::{ClientId, Dot, Name, Origin};
 use super::table::{Table, Text};
 use super::value::Value;
 

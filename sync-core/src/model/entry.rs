@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 pub use super::batch::{decode_batch, encode_batch};
 use super::codec::{self, CodecError, Reader, Writer};
+use super::digest::Digest;
 use super::hash;
 use super::op::Op;
-use super::stamp::{ClientId, Digest, Dot, Name, Origin};
+use super::stamp::{ClientId, Dot, Name, Origin};
 use super::value::Value;
 use crate::entity::Tombstone;
 use crate::hashed::HashMap;

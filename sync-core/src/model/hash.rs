@@ -10,10 +10,11 @@ use std::cell::RefCell;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::batch::{Body, Row};
+use super::digest::Digest;
 use super::entry::Entry;
 use super::interner::{At, Interner};
 use super::op::Op;
-use super::stamp::{Digest, Dot};
+use super::stamp::Dot;
 
 /// The words that a hash is over, as bytes.
 #[derive(Default)]

@@ -2,9 +2,10 @@
 
 use smallvec::SmallVec;
 
+use super::context::Context;
 use super::record::{Create, Record, Slot};
 use super::register::{InLogOrder, Register, join_lists};
-use super::stamp::{Context, Dot};
+use super::stamp::Dot;
 
 impl Record {
     /// Joins two states of one record. `we` and `they` say what each side contains, `both` what they contain together.

@@ -1,11 +1,13 @@
 //! The model: what entries mean. Pure: no clock, no randomness, no I/O, no async.
 //!
-//! Read in this order: [`value`], [`stamp`], [`op`], [`entry`], [`batch`], [`register`], [`record`], [`snapshot`].
+//! Read in this order: [`value`], [`stamp`], [`digest`], [`context`], [`op`], [`entry`], [`batch`], [`register`], [`record`], [`snapshot`].
 
 pub mod batch;
 mod canonical;
 pub mod codec;
 pub mod conflict;
+pub mod context;
+pub mod digest;
 pub mod entry;
 mod fold;
 mod hash;

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use smallvec::SmallVec;
 
 use super::codec::{self, CodecError, Reader, Writer};
+use super::context::Context;
 use super::op::Family;
-use super::stamp::{ClientId, Context, Dot, Origin};
+use super::stamp::{ClientId, Dot, Origin};
 use super::value::Value;
 
 /// The creates on which a write stands: it is dropped when none of them lives any more. Nearly always one.

@@ -5,10 +5,11 @@ mod bulk;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::batch::BatchError;
+use super::context::{Context, Forked};
 use super::entry::{EntityKey, Entry, Map};
 use super::op::Op;
 use super::record::Record;
-use super::stamp::{Context, Dot, Forked};
+use super::stamp::Dot;
 
 /// The state that a set of entries makes: every entity's record, and which entries are in it.
 #[derive(Clone, Debug, Default)]
@@ -189,8 +190,10 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::context::{Known, VersionVector};
+    use crate::model::digest::Digest;
     use crate::model::entry::Action;
-    use crate::model::stamp::{ClientId, Digest, Known, Origin, VersionVector};
+    use crate::model::stamp::{ClientId, Origin};
 
     fn entry(client: &str, n: u64, action: Action) -> Entry {
         let dot = Dot::new(ClientId::new(client), n);

@@ -14,7 +14,8 @@ use super::state::State;
 use super::table::Begun;
 use super::write::Writing;
 use crate::error::Error;
-use crate::model::stamp::{ClientId, Dot, Known, VersionVector};
+use crate::model::context::{Known, VersionVector};
+use crate::model::stamp::{ClientId, Dot};
 use crate::records::Table;
 use crate::transport::{Cursor, Epoch, Epochs, HelloRequest, Rejection, SnapshotRequest, Transport, TransportError};
 

@@ -9,7 +9,8 @@ use super::session::Session;
 use super::state::State;
 use crate::error::Error;
 use crate::hashed::HashMap;
-use crate::model::stamp::{ClientId, Dot, Known, VersionVector};
+use crate::model::context::{Known, VersionVector};
+use crate::model::stamp::{ClientId, Dot};
 use crate::transport::{HelloRequest, Link, Transport};
 
 /// How many clients are asked for at a time.

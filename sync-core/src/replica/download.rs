@@ -6,8 +6,9 @@ use super::session::Session;
 use super::state::State;
 use crate::error::Error;
 use crate::hashed::HashMap;
+use crate::model::digest::Digest;
 use crate::model::entry::Action;
-use crate::model::stamp::{ClientId, Digest, Dot};
+use crate::model::stamp::{ClientId, Dot};
 use crate::store::Position;
 use crate::transport::{Cursor, Page, PullRequest, Transport, TransportError};
 

@@ -6,7 +6,8 @@ use super::row::{Account, Row};
 use super::session::Session;
 use super::state::State;
 use crate::error::Error;
-use crate::model::stamp::{ClientId, Known};
+use crate::model::context::Known;
+use crate::model::stamp::ClientId;
 use crate::transport::{EpochStart, Hello, HelloRequest, Transport, TransportError};
 
 /// How far, in milliseconds, the wall clock may be off before stamps are corrected.

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use super::session::Session;
 use crate::error::Error;
 use crate::model::codec::{self, CodecError, Reader, Writer};
-use crate::model::stamp::{Dot, VersionVector};
+use crate::model::context::VersionVector;
+use crate::model::stamp::Dot;
 use crate::seal;
 use crate::store::{Checkpoint, KeyValue, Store, StoreError};
 
@@ -197,7 +198,8 @@ impl Session {
 mod tests {
     use super::*;
     use crate::memory::MemoryStore;
-    use crate::model::stamp::{ClientId, Known};
+    use crate::model::context::Known;
+    use crate::model::stamp::ClientId;
 
     fn dot(n: u64) -> Dot {
         Dot::new(ClientId::new("c"), n)

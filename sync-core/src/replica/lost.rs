@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::entity::Schema;
+use crate::model::context::VersionVector;
 use crate::model::entry::{Action, EntityKey, Entry};
 use crate::model::op::{Family, Op};
 use crate::model::record::Record;
 use crate::model::register::{Part, Register, Sibling};
-use crate::model::stamp::{Dot, Name, Origin, VersionVector};
+use crate::model::stamp::{Dot, Name, Origin};
 use crate::model::value::Value;
 use crate::view;
 

@@ -15,8 +15,9 @@ use super::row::{
 use super::state::{Aside, State};
 use crate::clock::HybridClock;
 use crate::model::codec::{self, Reader, Writer};
+use crate::model::context::Known;
 use crate::model::entry::Entry;
-use crate::model::stamp::{ClientId, Known};
+use crate::model::stamp::ClientId;
 use crate::records::{Records, Table};
 use crate::seal;
 use crate::store::{Store, StoreError};

@@ -11,7 +11,7 @@ use super::snapshot_file::{FileReader, FileWriter, Head, Records, unusable};
 use super::state::State;
 use super::status::Phase;
 use crate::error::Error;
-use crate::model::stamp::VersionVector;
+use crate::model::context::VersionVector;
 use crate::transport::Epoch;
 
 /// How many bytes of records one block has, about.

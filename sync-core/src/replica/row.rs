@@ -5,8 +5,10 @@ use std::sync::Arc;
 use crate::entity::Fields;
 use crate::model::batch::{decode_trusted, encode_batch};
 use crate::model::codec::{self, CodecError, Reader, Writer};
+use crate::model::context::Known;
+use crate::model::digest::Digest;
 use crate::model::entry::{EntityKey, Entry};
-use crate::model::stamp::{ClientId, Digest, Dot, Known};
+use crate::model::stamp::{ClientId, Dot};
 use crate::transport::{Cursor, EpochStart, Epochs, Limits, Rejection};
 
 /// One commit of a device's journal.

@@ -9,9 +9,10 @@ use std::io::{ErrorKind, Read, Write};
 use super::row::{read_known, read_space, write_known, write_space};
 use crate::error::Error;
 use crate::model::codec::{self, Reader, Writer};
+use crate::model::context::Known;
 use crate::model::entry::EntityKey;
 use crate::model::record::Record;
-use crate::model::stamp::{ClientId, Known};
+use crate::model::stamp::ClientId;
 use crate::seal;
 use crate::transport::{Cursor, Epochs};
 
@@ -229,7 +230,7 @@ fn unreadable(error: std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::stamp::Digest;
+    use crate::model::digest::Digest;
     use crate::transport::Epoch;
 
     fn file() -> Vec<u8> {

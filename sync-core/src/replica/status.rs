@@ -13,8 +13,9 @@ use super::state::State;
 use crate::clock::Random;
 use crate::entity::{Entity, Id};
 use crate::error::Error;
+use crate::model::context::VersionVector;
 use crate::model::entry::{EntityKey, Entry};
-use crate::model::stamp::{ClientId, VersionVector};
+use crate::model::stamp::ClientId;
 use crate::transport::{Cursor, TransportError};
 use crate::view;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::support::*;
-use sync_core::model::stamp::Context;
+use sync_core::model::context::Context;
 use sync_core::transport::{SnapshotPage, SnapshotRequest};
 use sync_core::{Cursor, EntityKey, Entry, Hub, MemoryStore, Record, Snapshot, VersionVector, reconcile};
 

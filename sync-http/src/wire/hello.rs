@@ -1,7 +1,7 @@
 //! `GET /sync/hello`: who the hub is, and what it knows of the replica.
 
 use serde::{Deserialize, Serialize};
-use sync_core::model::stamp::Known;
+use sync_core::model::context::Known;
 use sync_core::transport::{ClientStanding, EpochStart, Hello, Limits};
 use sync_core::{ClientId, Digest};
 

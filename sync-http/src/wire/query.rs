@@ -4,7 +4,7 @@ use sync_core::transport::{Epoch, HelloRequest, PullRequest, SnapshotRequest};
 use sync_core::{ClientId, Cursor, Digest, Dot};
 
 use super::{EpochJson, Hex, Unreadable};
-use sync_core::model::stamp::Known;
+use sync_core::model::context::Known;
 
 /// How many entries a page has if the request does not say.
 pub const DEFAULT_LIMIT: u64 = 1_000;

@@ -5,7 +5,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
-use sync_core::model::stamp::Known;
+use sync_core::model::context::Known;
 use sync_core::transport::{Link, SnapshotPage};
 use sync_core::{ClientId, Digest, EntityKey, Record};
 

@@ -6,7 +6,8 @@ use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use sync_core::model::stamp::{Known, Origin};
+use sync_core::model::context::Known;
+use sync_core::model::stamp::Origin;
 use sync_core::transport::{
     Attempt, ClientStanding, Epoch, EpochStart, Hello, HelloRequest, Limits, Link, Page, PullRequest, PushReply,
     PushRequest, Rejection, SnapshotPage,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sync_core::model::stamp::Context;
+use sync_core::model::context::Context;
 use sync_core::{EntityKey, Entry, Record, Snapshot, reconcile};
 
 use super::{Holds, broken, fold, same};

@@ -1,6 +1,6 @@
 //! Who the hub is, and what it knows.
 
-use sync_core::model::stamp::Known;
+use sync_core::model::context::Known;
 use sync_core::transport::{HelloRequest, Limits, PullRequest, SnapshotPage};
 use sync_core::{ClientId, Cursor, Digest, MemoryStore, TransportError};
 

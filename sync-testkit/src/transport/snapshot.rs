@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sync_core::model::stamp::Known;
+use sync_core::model::context::Known;
 use sync_core::transport::{HelloRequest, Link, PushRequest, SnapshotPage};
 use sync_core::{ClientId, Digest, Dot, Entry, TransportError, Verdict};
 

@@ -11,13 +11,14 @@ use super::Snapshot;
 use crate::entity::Tombstone;
 use crate::model::batch::BatchError;
 use crate::model::batch::{Body, Row, Rows};
+use crate::model::context::Known;
 use crate::model::entry::Action;
 use crate::model::hash::Hasher;
 use crate::model::interner::{At, Interner};
 use crate::model::op::Family;
 use crate::model::record::{Create, Lifecycle, Record};
 use crate::model::register::{Register, Sibling};
-use crate::model::stamp::{Dot, Known, Origin, Stamp};
+use crate::model::stamp::{Dot, Origin, Stamp};
 use crate::model::value::Value;
 
 /// A snapshot that takes batches in.

@@ -10,8 +10,10 @@ use super::super::row::{Decision, Row};
 use super::super::{blocks, cold, meta};
 use super::*;
 use crate::memory::MemoryStore;
+use crate::model::context::Known;
+use crate::model::digest::Digest;
 use crate::model::entry::{Action, Entry, Group};
-use crate::model::stamp::{ClientId, Digest, Dot, Known, Origin};
+use crate::model::stamp::{ClientId, Dot, Origin};
 use crate::store::Store;
 use crate::transport::{Cursor, Rejection};
 

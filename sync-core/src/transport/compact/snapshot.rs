@@ -2,9 +2,9 @@
 
 use super::{Kind, begin, open};
 use crate::model::codec::{self, Reader};
+use crate::model::context::Known;
 use crate::model::entry::EntityKey;
 use crate::model::record::Record;
-use crate::model::stamp::Known;
 use crate::transport::{Cursor, Link, SnapshotPage};
 
 /// A page of a snapshot in the compact form.
