@@ -115,10 +115,13 @@ fn combined(registers: &[&Register], family: &Family, merge: Option<Merge>) -> O
                 _ => operations.last().map(|value| (*value).clone()),
             }
         }
-        _ => {
-            let siblings = registers.iter().flat_map(|r| r.siblings());
-            siblings.max_by(|a, b| rank(family, a, b)).map(|winner| winner.value.clone())
-        }
+        _ => match registers {
+            [register] => register.winner(family).map(|winner| winner.value.clone()),
+            _ => {
+                let siblings = registers.iter().flat_map(|r| r.siblings());
+                siblings.max_by(|a, b| rank(family, a, b)).map(|winner| winner.value.clone())
+            }
+        },
     }
 }
 
@@ -135,8 +138,37 @@ pub(crate) fn respell<T: Entity>(entity: &T, fields: &Fields) -> impl Fn(&Field,
     }
 }
 
+/// The fields that an entity's values differ in: what differs is the intent.
+pub(crate) struct Change<'a>(SmallVec<[Changed<'a>; 4]>);
+
+/// One field of them, with what it was and what it is.
+pub(crate) struct Changed<'a> {
+    pub(crate) field: &'static Field,
+    pub(crate) was: Option<&'a Value>,
+    pub(crate) is: Option<&'a Value>,
+}
+
+impl<'a> Change<'a> {
+    /// What became of values of this schema.
+    pub(crate) fn between(schema: &Schema, before: &'a Fields, after: &'a Fields) -> Self {
+        let fields = schema.fields.iter();
+        let both = fields.map(|field| Changed { field, was: before.get(field.name), is: after.get(field.name) });
+        Self(both.filter(|changed| changed.was != changed.is).collect())
+    }
+
+    /// Those that never leave the device, or those that do.
+    pub(crate) fn fields(&self, local: bool) -> impl Iterator<Item = &Changed<'a>> {
+        self.0.iter().filter(move |changed| changed.field.local == local)
+    }
+
+    /// Whether what it is now is known to be read again by the type that wrote it.
+    pub(crate) fn is_faithful(&self) -> bool {
+        self.0.iter().all(|changed| changed.field.faithful)
+    }
+}
+
 /// What an entry writes: operations by field, and what they replace.
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub(crate) struct Writes {
     pub(crate) fields: Vec<(Name, Op)>,
     pub(crate) replaces: Vec<(Name, Vec<Dot>)>,
@@ -168,7 +200,7 @@ pub(crate) fn named(schema: &Schema, given: &Fields) -> Result<Fields, Refused> 
 
 /// The operations of a create: one for every synced field.
 pub(crate) fn create(schema: &Schema, fields: &Fields) -> Result<Writes, Refused> {
-    let mut writes = Writes::default();
+    let mut writes = Writes::of(schema.fields.len());
     for field in schema.fields.iter().filter(|field| !field.local) {
         let Some(value) = fields.get(field.name) else { continue };
         let op = match field.merge {
@@ -192,22 +224,19 @@ pub(crate) fn create(schema: &Schema, fields: &Fields) -> Result<Writes, Refused
     Ok(writes)
 }
 
-/// The operations that carry a change of the visible record: what differs is the intent.
+/// The operations that carry a change of the visible record.
 ///
 /// `respell` gives a stored value as the type writes it, if the type can read it. `removals` gives the insertions that
 /// pending removals of an element name: a later removal names them too, so that it holds if the earlier one is refused.
 pub(crate) fn update(
-    schema: &Schema,
     record: &Record,
-    before: &Fields,
-    after: &Fields,
+    change: &Change<'_>,
     respell: Respell<'_>,
     mut removals: impl FnMut(&str, &Value) -> Vec<Dot>,
 ) -> Result<Writes, Refused> {
-    let mut writes = Writes::default();
-    for field in schema.fields.iter().filter(|field| !field.local) {
-        let (was, is) = (before.get(field.name), after.get(field.name));
-        let Some(value) = is.filter(|_| was != is) else { continue };
+    let mut writes = Writes::of(change.0.len());
+    for Changed { field, was, is } in change.fields(false) {
+        let (was, Some(value)) = (*was, *is) else { continue };
         match field.merge {
             Merge::LastWriterWins => {
                 let value = whole(field, || self::value(field, record), was, value, respell);
@@ -260,6 +289,11 @@ pub(crate) fn whole(
 }
 
 impl Writes {
+    /// Nothing yet, with room for so many fields.
+    fn of(fields: usize) -> Self {
+        Self { fields: Vec::with_capacity(fields), replaces: Vec::with_capacity(fields) }
+    }
+
     fn op(&mut self, name: &'static str, op: Op) {
         self.fields.push((shared::name(name), op));
     }

@@ -58,6 +58,9 @@ pub(super) enum Slot {
     Element(Name, Value),
 }
 
+/// How many registers are looked through, where more are searched.
+const FEW: usize = 8;
+
 /// Whether an entity is there, and since when it is as it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Life {
@@ -103,6 +106,10 @@ impl Record {
 
     /// One field's register under one family.
     pub fn get(&self, name: &str, family: &Family) -> Option<&Register> {
+        // Most names differ in their lengths already: no order is found out.
+        if self.fields.len() <= FEW {
+            return self.fields.iter().find(|(n, f, _)| **n == *name && f == family).map(|(_, _, register)| register);
+        }
         let found = self.fields.binary_search_by(|(n, f, _)| (&**n, f).cmp(&(name, family)));
         found.ok().map(|place| &self.fields[place].2)
     }

@@ -4,12 +4,12 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use super::Replica;
-use super::transaction::written;
+use super::transaction::{check_readable, written};
 use crate::commit::Commit;
 use crate::entity::{Entity, Fields, Id};
 use crate::error::Error;
 use crate::model::record::Record;
-use crate::view;
+use crate::view::{self, Change};
 
 /// An entity being edited over some time, in a form say. Change it as if it were the entity, then
 /// [`save`](Draft::save).
@@ -69,7 +69,7 @@ impl Replica {
             crate::model::record::Life::Deleted { .. } => return Err(Error::Deleted { key }),
         }
         let entity: T = self.entity(&key, &record, None)?;
-        let before = entity.to_fields().map_err(|source| Error::Field { key, source })?;
+        let before = written(&entity, &key)?;
         Ok(Draft { replica: self.clone(), id: id.clone(), record, before, entity })
     }
 }
@@ -86,11 +86,12 @@ impl<T: Entity> Draft<T> {
             let message = "the draft's id was changed: create another entity instead".to_owned();
             return Err(Error::Invalid { key, field: None, message });
         }
-        let after = written(&self.entity, &key, &self.before)?;
+        let after = written(&self.entity, &key)?;
+        let change = Change::between(T::SCHEMA, &self.before, &after);
+        check_readable::<T>(&key, &after, &change)?;
         self.replica.write(|tx| {
-            let schema = self.replica.schema(T::SCHEMA.name)?;
             let respell = view::respell(&self.entity, &self.before);
-            tx.update_fields(schema, key.clone(), &self.record, (&self.before, &after), &respell)?;
+            tx.update_fields(key.clone(), &self.record, &change, &respell)?;
             tx.rename()
         })
     }

@@ -10,7 +10,7 @@ use crate::entity::Fields;
 use crate::error::Error;
 use crate::model::entry::EntityKey;
 use crate::model::record::{Life, Record};
-use crate::view;
+use crate::view::{self, Change};
 
 /// A replica by entity type name and JSON: for bindings, scripts and wasm, which cannot carry the types.
 ///
@@ -84,7 +84,7 @@ impl<'a> RawReplica<'a> {
             for (name, value) in changes.iter() {
                 after.insert(name.to_owned(), value.clone());
             }
-            tx.update_fields(schema, key, &record, (&before, &after), &|_, _| None)
+            tx.update_fields(key, &record, &Change::between(schema, &before, &after), &|_, _| None)
         })
     }
 

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::row::Row;
 use super::{Transaction, size};
 use crate::clock::HybridClock;
-use crate::entity::{Field, Fields, Schema};
+use crate::entity::Fields;
 use crate::error::Error;
 use crate::model::entry::{Action, EntityKey, Entry, Group};
 use crate::model::op::Op;
@@ -15,7 +15,7 @@ use crate::model::record::{Life, Record};
 use crate::model::stamp::{Dot, Origin};
 use crate::model::value::Value;
 use crate::transport::Limits;
-use crate::view::{self, Respell};
+use crate::view::{self, Change, Changed, Respell};
 
 /// What a transaction wrote to one entity.
 #[derive(Default)]
@@ -101,7 +101,7 @@ impl Transaction<'_> {
 
     pub(super) fn staged_of(&self, key: &EntityKey) -> impl Iterator<Item = &Entry> {
         let staged = self.staged.get(key).map_or(&[][..], |staged| &staged.entries);
-        staged.iter().map(|entry| &self.entries[*entry])
+        staged.iter().map(|entry| &*self.entries[*entry])
     }
 
     pub(super) fn pending_removals(&self, key: &EntityKey, name: &str, element: &Value) -> Result<Vec<Dot>, Error> {
@@ -137,7 +137,7 @@ impl Transaction<'_> {
         self.bytes += check_size(&entry, self.client_bytes, &self.limits)?;
         self.next_local += 1;
         self.staged.entry(entry.key.clone()).or_default().entries.push(self.entries.len());
-        self.entries.push(entry);
+        self.entries.push(Arc::new(entry));
         Ok(())
     }
 
@@ -152,20 +152,18 @@ impl Transaction<'_> {
     /// Fields that never leave the device are stored whole beside the entity: over what is there go those that changed.
     pub(super) fn stage_local(
         &mut self,
-        schema: &Schema,
         key: EntityKey,
-        (before, after): (&Fields, &Fields),
+        change: &Change<'_>,
         respell: Respell<'_>,
     ) -> Result<(), Error> {
-        let is_changed = |field: &&Field| field.local && before.get(field.name) != after.get(field.name);
-        let changed: Vec<&Field> = schema.fields.iter().filter(is_changed).collect();
-        if !changed.is_empty() {
+        let mut changed = change.fields(true).peekable();
+        if changed.peek().is_some() {
             let mut fields = self.local_fields(&key)?;
-            for field in changed {
-                match after.get(field.name) {
+            for Changed { field, was, is } in changed {
+                match is {
                     Some(value) => {
                         let stored = || fields.get(field.name).cloned();
-                        let value = view::whole(field, stored, before.get(field.name), value, respell);
+                        let value = view::whole(field, stored, *was, value, respell);
                         fields.insert(field.name, value);
                     }
                     None => drop(fields.remove(field.name)),
@@ -191,10 +189,9 @@ impl Transaction<'_> {
         }
         if count > 1 {
             let group = Group { first: self.entries[0].dot().n, count };
-            self.entries.iter_mut().for_each(|entry| entry.group = Some(group));
+            self.entries.iter_mut().for_each(|entry| Arc::make_mut(entry).group = Some(group));
         }
-        let entries = self.entries.into_iter().map(Arc::new).collect();
-        Ok(Some(Row::Write { entries, local: self.local, forget: self.forget }))
+        Ok(Some(Row::Write { entries: self.entries, local: self.local, forget: self.forget }))
     }
 }
 

@@ -5,20 +5,20 @@ use std::sync::Arc;
 use super::Replica;
 use super::stage::{Staged, check_size};
 use crate::clock::HybridClock;
-use crate::entity::{Entity, Field, FieldError, Fields, Id, Merge, Schema};
+use crate::entity::{Entity, FieldError, Fields, Id, Merge, Schema};
 use crate::error::Error;
 use crate::model::entry::{Action, EntityKey, Entry, LIFECYCLE, Map};
 use crate::model::record::{Life, Record};
 use crate::model::stamp::Dot;
 use crate::model::value::Value;
 use crate::transport::Limits;
-use crate::view::{self, Refused, Respell, Writes};
+use crate::view::{self, Change, Refused, Respell, Writes};
 
 /// Several writes that stand or fall together. Reads through it see what it wrote. A call that failed wrote nothing: the
 /// closure may go on without it.
 pub struct Transaction<'a> {
     pub(super) replica: &'a Replica,
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<Arc<Entry>>,
     /// Their bytes in JSON.
     pub(super) bytes: u64,
     /// The entries of each entity.
@@ -69,7 +69,8 @@ impl<'a> Transaction<'a> {
     /// As there.
     pub fn create<T: Entity>(&mut self, entity: T) -> Result<Id<T, T::Key>, Error> {
         let key = view::key(entity.id());
-        let fields = written(&entity, &key, &Fields::new())?;
+        let fields = written(&entity, &key)?;
+        check_readable::<T>(&key, &fields, &Change::between(T::SCHEMA, &Fields::new(), &fields))?;
         let schema = self.replica.schema(T::SCHEMA.name)?;
         self.whole(|tx| tx.create_fields(schema, key, &fields))?;
         Ok(entity.id().clone())
@@ -81,7 +82,8 @@ impl<'a> Transaction<'a> {
     /// As there.
     pub fn put<T: Entity>(&mut self, entity: T) -> Result<Id<T, T::Key>, Error> {
         let key = view::key(entity.id());
-        let after = written(&entity, &key, &Fields::new())?;
+        let after = written(&entity, &key)?;
+        check_readable::<T>(&key, &after, &Change::between(T::SCHEMA, &Fields::new(), &after))?;
         let schema = self.replica.schema(T::SCHEMA.name)?;
         let shown = |stored: &Fields| T::from_fields(entity.id().clone(), stored).ok()?.to_fields().ok();
         let respell = view::respell(&entity, &after);
@@ -97,18 +99,19 @@ impl<'a> Transaction<'a> {
         let key = view::key(id);
         let schema = self.replica.schema(T::SCHEMA.name)?;
         let record = self.alive(&key)?;
-        let wrong = |source: FieldError| Error::Field { key: key.clone(), source };
         let mut entity: T = self.entity(&key, &record)?;
         // What the type makes of the stored values is what the user sees: only what differs from that is a change.
-        let before = entity.to_fields().map_err(wrong)?;
+        let before = written(&entity, &key)?;
         let result = f(&mut entity);
         if entity.id() != id {
             let message = "the closure changed the entity's id: create another entity instead".to_owned();
             return Err(Error::Invalid { key, field: None, message });
         }
-        let after = written(&entity, &key, &before)?;
+        let after = written(&entity, &key)?;
+        let change = Change::between(schema, &before, &after);
+        check_readable::<T>(&key, &after, &change)?;
         let respell = view::respell(&entity, &before);
-        self.whole(|tx| tx.update_fields(schema, key, &record, (&before, &after), &respell))?;
+        self.whole(|tx| tx.update_fields(key, &record, &change, &respell))?;
         Ok(result)
     }
 
@@ -159,7 +162,7 @@ impl<'a> Transaction<'a> {
         }
         let writes = view::create(schema, fields).map_err(|refused| invalid(&key, refused))?;
         self.stage(key.clone(), Action::Create, |entry| entry.fields = writes.fields)?;
-        self.stage_local(schema, key, (&Fields::new(), fields), &|_, _| None)
+        self.stage_local(key, &Change::between(schema, &Fields::new(), fields), &|_, _| None)
     }
 
     /// `shown` gives stored fields as the type writes them, if it can read them.
@@ -188,15 +191,14 @@ impl<'a> Transaction<'a> {
                 before.insert(field.name, value.clone());
             }
         }
-        self.update_fields(schema, key, &record, (&before, after), respell)
+        self.update_fields(key, &record, &Change::between(schema, &before, after), respell)
     }
 
     pub(super) fn update_fields(
         &mut self,
-        schema: &Schema,
         key: EntityKey,
         record: &Record,
-        (before, after): (&Fields, &Fields),
+        change: &Change<'_>,
         respell: Respell<'_>,
     ) -> Result<(), Error> {
         let mut failed = None;
@@ -206,7 +208,7 @@ impl<'a> Transaction<'a> {
                 Vec::new()
             })
         };
-        let writes = view::update(schema, record, before, after, respell, removals);
+        let writes = view::update(record, change, respell, removals);
         if let Some(error) = failed {
             return Err(error);
         }
@@ -219,7 +221,7 @@ impl<'a> Transaction<'a> {
                 entry.of = of;
             })?;
         }
-        self.stage_local(schema, key, (before, after), respell)
+        self.stage_local(key, change, respell)
     }
 
     pub(super) fn delete_key(&mut self, schema: &Schema, key: EntityKey) -> Result<(), Error> {
@@ -258,13 +260,13 @@ impl<'a> Transaction<'a> {
     pub(super) fn rename(&mut self) -> Result<(), Error> {
         {
             let state = self.replica.state();
-            for entry in &mut self.entries {
+            for entry in self.entries.iter_mut().map(Arc::make_mut) {
                 state.names.rename(entry);
                 entry.map_named(|dots| dots.retain(|dot| state.has(dot)));
                 entry.replaces.retain(|(_, dots)| !dots.is_empty());
             }
         }
-        for entry in self.entries.iter_mut().filter(|entry| entry.of.is_empty()) {
+        for entry in self.entries.iter_mut().map(Arc::make_mut).filter(|entry| entry.of.is_empty()) {
             entry.of = self.replica.visible(&entry.key)?.grounds();
             if entry.of.is_empty() {
                 return Err(Error::NotFound { key: entry.key.clone() });
@@ -277,17 +279,19 @@ impl<'a> Transaction<'a> {
     }
 }
 
-/// What an entity writes. What its type could not read again would be acknowledged, and on every device, and shown on none.
-/// What it wrote `before` was read.
-pub(super) fn written<T: Entity>(entity: &T, key: &EntityKey, before: &Fields) -> Result<Fields, Error> {
-    let wrong = |source| Error::Field { key: key.clone(), source };
-    let fields = entity.to_fields().map_err(wrong)?;
-    let is_new = |field: &&Field| fields.get(field.name) != before.get(field.name);
-    if T::SCHEMA.fields.iter().filter(is_new).all(|field| field.faithful) {
-        return Ok(fields);
+/// What an entity writes.
+pub(super) fn written<T: Entity>(entity: &T, key: &EntityKey) -> Result<Fields, Error> {
+    entity.to_fields().map_err(|source| Error::Field { key: key.clone(), source })
+}
+
+/// What a type could not read again would be acknowledged, and on every device, and shown on none.
+pub(super) fn check_readable<T: Entity>(key: &EntityKey, fields: &Fields, change: &Change<'_>) -> Result<(), Error> {
+    if change.is_faithful() {
+        return Ok(());
     }
-    match view::id::<T>(key).and_then(|id| T::from_fields(id, &fields)) {
-        Ok(_) => Ok(fields),
+    let wrong = |source| Error::Field { key: key.clone(), source };
+    match view::id::<T>(key).and_then(|id| T::from_fields(id, fields)) {
+        Ok(_) => Ok(()),
         Err(FieldError::Decode { field, source }) => Err(wrong(FieldError::Unreadable { field, source })),
         Err(other) => Err(wrong(other)),
     }
