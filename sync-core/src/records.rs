@@ -1,6 +1,6 @@
 //! Records of accepted entries: a checkpoint in the store, and the entries accepted since, folded when they are read.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::model::codec::Writer;
 use crate::model::entry::{Action, EntityKey, Entry, Map};
@@ -13,10 +13,14 @@ use crate::store::{Store, StoreError};
 /// The first byte of every record's key.
 const PREFIX: u8 = b'r';
 
-/// How many records are kept in memory that are no different from the checkpoint's.
+/// How much the records weigh that are kept in memory and are no different from the checkpoint's.
 const CACHED: usize = 4_096;
 
-/// How many of the records that a checkpoint read are kept.
+/// How many bytes the rows have together that weigh as much as a usual entry: a small change of a large record has all of
+/// it written.
+const ROW: usize = 1_024;
+
+/// How much of the records that a checkpoint read is kept.
 const KEPT: usize = 4_096;
 
 /// The records that the store's checkpoint does not have as they are now.
@@ -24,7 +28,13 @@ const KEPT: usize = 4_096;
 pub(crate) struct Records {
     /// Never iterated in its own order where that could be seen.
     hot: Map<Hot>,
+    /// How many entries the checkpoint lacks, and how much they weigh.
     entries: usize,
+    weight: usize,
+    /// How many bytes a row of the last checkpoint had.
+    row: usize,
+    /// Of the records that were put here since room was made or a checkpoint.
+    kept: usize,
     /// Counts checkpoints: what was read from the store before one is not a base for what came after it.
     generation: u64,
 }
@@ -38,7 +48,11 @@ struct Hot {
 }
 
 /// What a checkpoint is made of: the entities that it lacks something of, in the order of their keys.
-pub(crate) struct Frozen(Vec<Taken>);
+pub(crate) struct Frozen {
+    taken: Vec<Taken>,
+    /// How many bytes their rows have, once they are made.
+    written: OnceLock<usize>,
+}
 
 /// An entity as a checkpoint takes it in.
 struct Taken {
@@ -52,12 +66,14 @@ impl Records {
     /// Takes an accepted entry. The caller has seen that it is new.
     pub(crate) fn push(&mut self, entry: Arc<Entry>) {
         self.entries += 1;
+        self.weight += entry.weight();
         self.hot.entry(entry.key.clone()).or_default().unfolded.push(entry);
     }
 
-    /// How many entries the checkpoint lacks.
-    pub(crate) fn entries(&self) -> usize {
-        self.entries
+    /// How much the entries weigh that the checkpoint lacks, or the rows of the records that they change, if those are as large
+    /// as the last ones.
+    pub(crate) fn weight(&self) -> usize {
+        self.weight.max(self.entries.saturating_mul(self.row) / ROW)
     }
 
     pub(crate) fn generation(&self) -> u64 {
@@ -99,6 +115,7 @@ impl Records {
         for (key, record) in records {
             let hot = self.hot.entry(key).or_default();
             if hot.record.is_none() {
+                self.kept += record.weight();
                 (hot.record, hot.folded) = (Some(record), 0);
             }
         }
@@ -112,8 +129,9 @@ impl Records {
         self.make_room();
         let hot = self.hot.entry(key.clone()).or_default();
         if hot.record.is_none() {
-            hot.record = Some(Arc::new(record.unwrap_or_default()));
-            hot.folded = 0;
+            let record = record.unwrap_or_default();
+            self.kept += record.weight();
+            (hot.record, hot.folded) = (Some(Arc::new(record)), 0);
         }
     }
 
@@ -137,16 +155,19 @@ impl Records {
             unfolded.map(|(key, hot)| Taken { key: key.clone(), record: hot.peek(), entries: hot.unfolded.clone() });
         let mut taken: Vec<Taken> = taken.collect();
         taken.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        Frozen(taken)
+        Frozen { taken, written: OnceLock::new() }
     }
 
     /// The checkpoint has taken these in.
     pub(crate) fn thaw(&mut self, frozen: &Frozen) {
         self.generation += 1;
-        for Taken { key, entries, .. } in &frozen.0 {
+        let written = frozen.written.get().copied().unwrap_or_default();
+        self.row = written / frozen.taken.len().max(1);
+        for Taken { key, entries, .. } in &frozen.taken {
             let Some(hot) = self.hot.get_mut(key) else { continue };
             hot.unfolded.drain(..entries.len());
             self.entries -= entries.len();
+            self.weight -= entries.iter().map(|entry| entry.weight()).sum::<usize>();
             match hot.folded.checked_sub(entries.len()) {
                 // It contains what the checkpoint contains now, and stands on it.
                 Some(folded) if hot.record.is_some() => hot.folded = folded,
@@ -154,13 +175,15 @@ impl Records {
             }
         }
         self.hot.retain(|_, hot| hot.record.is_some() || !hot.unfolded.is_empty());
+        self.kept = self.hot.values().filter_map(|hot| hot.record.as_ref()).map(|record| record.weight()).sum();
         self.make_room();
     }
 
     /// Lets go of records that are no different from the checkpoint's where there are many.
     fn make_room(&mut self) {
-        if self.hot.len() >= self.entries + CACHED {
+        if self.kept >= CACHED {
             self.hot.retain(|_, hot| !hot.unfolded.is_empty());
+            self.kept = 0;
         }
     }
 
@@ -194,7 +217,8 @@ impl Frozen {
     /// The rows that the checkpoint puts and drops. Reads the store's records: no lock of the state is needed.
     pub(crate) fn rows(&self, store: &dyn Store, table: Table) -> Result<Rows, StoreError> {
         let mut rows = Rows::default();
-        for Taken { key, record, entries } in &self.0 {
+        let mut written = 0;
+        for Taken { key, record, entries } in &self.taken {
             let read;
             let record = match record {
                 Some(record) => record,
@@ -202,7 +226,8 @@ impl Frozen {
                     let mut record = table.load(store, key)?.unwrap_or_default();
                     entries.iter().for_each(|entry| record.apply_in_order(entry));
                     read = Arc::new(record);
-                    if rows.read.len() < KEPT {
+                    if rows.weight < KEPT {
+                        rows.weight += read.weight();
                         rows.read.push((key.clone(), read.clone()));
                     }
                     &read
@@ -211,9 +236,13 @@ impl Frozen {
             if record.is_empty() {
                 rows.drops.push(table.place(key));
             } else {
-                rows.puts.push(table.row(key, record));
+                let row = table.row(key, record);
+                written += row.1.len();
+                rows.puts.push(row);
             }
         }
+        // Made anew, they are the same.
+        let _ = self.written.set(written);
         Ok(rows)
     }
 }
@@ -225,6 +254,8 @@ pub(crate) struct Rows {
     pub(crate) drops: Vec<Vec<u8>>,
     /// Some of the records that were not in memory.
     pub(crate) read: Vec<(EntityKey, Arc<Record>)>,
+    /// Of those.
+    weight: usize,
 }
 
 /// What an entry changes of the creates that live.
@@ -370,4 +401,72 @@ fn parse_key(place: &[u8]) -> Option<EntityKey> {
     let text = std::str::from_utf8(place.get(2..)?).ok()?;
     let (entity_type, id) = text.split_once('\0')?;
     Some(EntityKey::new(shared::name(entity_type), id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::op::Op;
+    use crate::model::stamp::{ClientId, Origin};
+    use crate::model::value::Value;
+
+    /// The first entry of an entity, with a value of so many bytes.
+    fn create(n: u64, bytes: usize) -> Entry {
+        let origin = Origin { dot: Dot::new(ClientId::new("a"), n), time: n, author: None };
+        let mut entry = Entry::new(origin, EntityKey::new("note", n.to_string()), Action::Create);
+        entry.fields = vec![("text".into(), Op::Assign(Value::from("x".repeat(bytes).as_str())))];
+        entry
+    }
+
+    fn record(entry: &Entry) -> Record {
+        let mut record = Record::default();
+        record.apply_in_order(entry);
+        record
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_by_what_it_weighs() {
+        const HEAVY: usize = 64 << 10;
+        let most = CACHED / record(&create(1, HEAVY)).weight() + 1;
+        let mut records = Records::default();
+        for n in 1..=1_000 {
+            records.give(&create(n, 0).key, 0, Some(record(&create(n, HEAVY))));
+            assert!(records.hot.len() <= most, "{} heavy records are kept", records.hot.len());
+        }
+        // Those that the checkpoint lacked something of are no exception once it has it.
+        for n in 2_001..=2_500 {
+            let entry = create(n, HEAVY);
+            records.give(&entry.key, 0, None);
+            records.push(Arc::new(entry));
+        }
+        assert!(records.weight() > CACHED);
+        let frozen = records.freeze();
+        records.thaw(&frozen);
+        assert_eq!(records.weight(), 0);
+        assert!(records.hot.len() <= most, "{} heavy records are kept behind a checkpoint", records.hot.len());
+    }
+
+    #[test]
+    fn light_records_are_kept_by_their_number() {
+        let mut records = Records::default();
+        for n in 1..CACHED as u64 {
+            records.give(&create(n, 0).key, 0, Some(record(&create(n, 100))));
+        }
+        assert_eq!(records.hot.len(), CACHED - 1);
+    }
+
+    #[test]
+    fn small_changes_of_large_records_weigh_what_has_to_be_written_for_them() {
+        let mut records = Records::default();
+        let heavy = create(1, 64 << 10);
+        records.push(Arc::new(heavy.clone()));
+        let frozen = records.freeze();
+        assert_eq!(frozen.rows(&crate::memory::MemoryStore::new(), Table::default()).unwrap().puts.len(), 1);
+        records.thaw(&frozen);
+        assert_eq!(records.weight(), 0);
+        let mut small = Entry::new(create(2, 0).origin, heavy.key.clone(), Action::Update);
+        small.of = vec![heavy.dot().clone()];
+        records.push(Arc::new(small));
+        assert!(records.weight() >= 64, "{}", records.weight());
+    }
 }

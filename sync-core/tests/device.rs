@@ -11,6 +11,7 @@ mod device {
     mod crash;
     mod durable;
     mod first;
+    mod heavy;
     mod keep;
     mod local;
     mod midway;

@@ -48,7 +48,8 @@ impl Inner {
         let state = self.state();
         let rows = usize::try_from(state.position.saturating_sub(state.covers)).unwrap_or(usize::MAX);
         // They are smaller, and quick to read.
-        let entries = state.tail.len().max(rows / 4).saturating_mul(100) / self.settings.checkpoint_every.max(1);
+        let entries = state.tail.len().max(state.records.weight()).max(rows / 4);
+        let entries = entries.saturating_mul(100) / self.settings.checkpoint_every.max(1);
         entries.max(state.tail.bytes().saturating_mul(100) / MOST_BYTES)
     }
 

@@ -16,7 +16,7 @@ use crate::transport::{Cursor, Epoch, Page, PullRequest, TransportError};
 /// The most entries in a page, however many are asked for.
 const MOST_ENTRIES: u64 = 10_000;
 /// About the most bytes in a page.
-const MOST_BYTES: usize = 4 << 20;
+const MOST_BYTES: usize = 1 << 20;
 /// The most entries that are looked at for one page: those left out count too.
 const MOST_SCANNED: u64 = 20_000;
 

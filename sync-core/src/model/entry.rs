@@ -221,6 +221,14 @@ impl Entry {
         hash::of(self)
     }
 
+    /// How many usual entries have as many bytes of values: what is bounded by their number is bounded by this.
+    pub(crate) fn weight(&self) -> usize {
+        const USUAL: usize = 128;
+        let values = self.fields.iter().map(|(_, op)| op.bytes()).sum::<usize>();
+        let unknown = self.unknown.as_ref().map_or(0, |unknown| unknown.as_str().len());
+        ((values + unknown) / USUAL).max(1)
+    }
+
     pub(crate) fn write(&self, w: &mut Writer) {
         w.u8(self.action.code());
         w.origin(&self.origin);

@@ -164,6 +164,19 @@ impl Op {
         }
     }
 
+    /// How many bytes of values it carries.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Op::Assign(value) | Op::First(value) | Op::Max(value) | Op::Min(value) => value.as_str().len(),
+            Op::Own { body, .. } => body.as_str().len(),
+            Op::Add(_) => 0,
+            Op::Set { insert, remove } => {
+                let removed = remove.iter().map(|(element, _)| element);
+                insert.iter().chain(removed).map(|element| element.as_str().len()).sum()
+            }
+        }
+    }
+
     pub(crate) fn write(&self, w: &mut Writer) {
         match self {
             Op::Assign(value) => tagged(w, 0, value),

@@ -165,6 +165,13 @@ impl Record {
         matches!(self.life(), Life::Alive { .. })
     }
 
+    /// How many usual records have as many bytes of values: what is bounded by their number is bounded by this.
+    pub(crate) fn weight(&self) -> usize {
+        const USUAL: usize = 512;
+        let values = self.fields.iter().map(|(_, _, register)| register.bytes()).sum::<usize>();
+        (values / USUAL).max(1)
+    }
+
     /// The compact binary form.
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::with_table();

@@ -145,6 +145,15 @@ impl Register {
         }
     }
 
+    /// How many bytes of values it holds.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Register::Siblings(siblings) => siblings.iter().map(|sibling| sibling.value.as_str().len()).sum(),
+            Register::Counter { .. } => 0,
+            Register::Set(elements) => elements.keys().map(|element| element.as_str().len()).sum(),
+        }
+    }
+
     /// A counter's sums.
     pub(crate) fn parts(&self) -> &[Part] {
         match self {

@@ -32,6 +32,8 @@ pub(super) const BLOCK: usize = 32;
 const ENTITIES: usize = 32;
 /// How many rows are read at a time.
 const PAGE: usize = 64;
+/// How many blocks are read at a time.
+const BLOCKS: usize = 4;
 
 /// Some consecutive pending entries; none any more in one that goes.
 #[derive(Clone)]
@@ -67,6 +69,11 @@ impl Block {
         (place, row)
     }
 
+    /// How much its entries weigh.
+    fn weight(&self) -> usize {
+        self.entries.iter().map(|(_, pending)| pending.entry.weight()).sum()
+    }
+
     fn open(place: &[u8], row: &[u8]) -> Result<Self, StoreError> {
         let body = seal::open(place, row)?;
         let read = || {
@@ -89,13 +96,26 @@ impl Block {
     }
 }
 
-/// Blocks from that of this local number on, up to another one, with about so many entries; and whether there may be more.
-pub(super) fn read(store: &dyn Store, locals: Range<u64>, entries: usize) -> Result<(Vec<Block>, bool), StoreError> {
-    let rows = entries.div_ceil(BLOCK);
-    let found = store.range(&block_place(locals.start), &block_place(locals.end), rows)?;
-    let more = found.len() == rows;
-    let blocks: Result<_, StoreError> = found.iter().map(|(place, row)| Block::open(place, row)).collect();
-    Ok((blocks?, more))
+/// Blocks from that of this local number on, up to another one, with entries that weigh about so much; and whether there may
+/// be more.
+pub(super) fn read(store: &dyn Store, locals: Range<u64>, weight: usize) -> Result<(Vec<Block>, bool), StoreError> {
+    let (mut from, end) = (block_place(locals.start), block_place(locals.end));
+    let (mut blocks, mut lacks) = (Vec::new(), weight);
+    while lacks > 0 {
+        // They may be heavier than others.
+        let rows = lacks.div_ceil(BLOCK).min(BLOCKS);
+        let found = store.range(&from, &end, rows)?;
+        for (place, row) in &found {
+            let block = Block::open(place, row)?;
+            lacks = lacks.saturating_sub(block.weight());
+            blocks.push(block);
+        }
+        match found.last() {
+            Some((last, _)) if found.len() == rows => from = [last, &[0][..]].concat(),
+            _ => return Ok((blocks, false)),
+        }
+    }
+    Ok((blocks, true))
 }
 
 /// The pending entries of an entity that are among these local numbers, which are in these runs.

@@ -177,8 +177,8 @@ impl Replica {
     fn checkpoint_if_after(&self, entries: usize) {
         let due = {
             let state = self.state();
-            let pending = state.pending.unstored() / PENDING_WEIGHT;
-            state.records.entries() + state.dropped.len() + pending >= entries
+            let pending = state.pending.unstored_weight() / PENDING_WEIGHT;
+            state.records.weight() + state.dropped.len() + pending >= entries
         };
         if !due || !self.inner.checkpointer.begin() {
             return;

@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::model::entry::{EntityKey, Entry};
 use crate::store::{Store, StoreError};
 
-/// How many pending entries are in front of those that are not in memory, unless told.
+/// How much the pending entries weigh that are in front of those that are not in memory, unless told.
 const FRONT: usize = 8_192;
 
 /// Which local numbers are of entries that are not in memory, but for the few that are.
@@ -34,7 +34,7 @@ pub(crate) struct Cold {
     pub(super) turn: u64,
     /// All were brought in: they stay.
     pub(super) stays_in: bool,
-    /// How many entries are in front, at least, while there are so many.
+    /// How much the entries weigh that are in front, at least, while there are as many.
     pub(super) front: usize,
 }
 
@@ -92,7 +92,7 @@ impl Replica {
 
     /// Brings the next ones into memory that are to be offered, if few are.
     pub(super) fn fill_front(&self) -> Result<(), Error> {
-        let is_short = |state: &State| state.pending.front().count() < state.pending.cold.front;
+        let is_short = |state: &State| state.pending.is_front_short();
         while is_short(&self.state()) && self.bring_in()? {}
         Ok(())
     }
@@ -186,9 +186,9 @@ impl Page {
     }
 }
 
-/// Reads a page from the beginning of the range, of about so many entries. A transaction is never torn: it is offered whole.
-pub(super) fn read_page(store: &dyn Store, range: &Range<u64>, entries: usize) -> Result<Page, StoreError> {
-    let (blocks, more) = blocks::read(store, range.clone(), entries)?;
+/// Reads a page from the beginning of the range, of entries that weigh about so much. A transaction is never torn: it is offered whole.
+pub(super) fn read_page(store: &dyn Store, range: &Range<u64>, weight: usize) -> Result<Page, StoreError> {
+    let (blocks, more) = blocks::read(store, range.clone(), weight)?;
     let next = blocks.last().filter(|_| more).map_or(range.end, |block| block.last + 1);
     let mut page = Page { blocks, next };
     while let Some(group) = page.last().and_then(|pending| pending.entry.group) {
@@ -209,6 +209,13 @@ impl super::pending::Queue {
     pub(super) fn front(&self) -> impl Iterator<Item = (u64, &Pending)> {
         let end = if self.cold.range.is_empty() { u64::MAX } else { self.cold.range.start };
         self.range(..end)
+    }
+
+    /// Whether the front weighs less than it should while something is behind it.
+    fn is_front_short(&self) -> bool {
+        let mut weights = self.front().map(|(_, pending)| pending.entry.weight());
+        !self.cold.range.is_empty()
+            && weights.try_fold(self.cold.front, usize::checked_sub).is_some_and(|lacks| lacks > 0)
     }
 
     /// The page's entries are in memory from here on. Returns where the next page begins.
@@ -253,7 +260,7 @@ impl super::pending::Queue {
 
     /// Entries that leave memory, but for the front, once the map has all up to this local number.
     pub(super) fn leaving(&self, end: u64) -> Option<Range<u64>> {
-        if self.cold.stays_in || self.resident() <= 2 * self.cold.front {
+        if self.cold.stays_in || self.weight() <= 2 * self.cold.front {
             return None;
         }
         let is_cold = !self.cold.range.is_empty();
@@ -290,7 +297,13 @@ impl super::pending::Queue {
 
     /// Where the front may end: behind enough entries, and between two blocks and two transactions.
     fn front_end(&self) -> Option<u64> {
-        let (mut local, _) = self.iter().nth(self.cold.front)?;
+        let mut weight = 0;
+        let mut behind = self.iter().skip_while(|(_, pending)| {
+            weight += pending.entry.weight();
+            weight <= self.cold.front
+        });
+        let (mut local, _) = behind.next()?;
+        drop(behind);
         loop {
             let end = self.block_of(local)? + 1;
             let (_, last) = self.range(..end).next_back()?;

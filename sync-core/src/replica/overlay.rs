@@ -9,12 +9,16 @@ use super::state::State;
 use crate::model::entry::{EntityKey, Entry, Map};
 use crate::model::record::Record;
 
-/// How many entities are kept.
+/// How much the records weigh that are kept.
 const CACHED: usize = 16_384;
 
 /// Records as they show, of entities with pending entries.
 #[derive(Default)]
-pub(crate) struct Shown(Map<Over>);
+pub(crate) struct Shown {
+    over: Map<Over>,
+    /// Of the records that were put here since room was made, and of those that stayed.
+    weight: usize,
+}
 
 struct Over {
     record: Arc<Record>,
@@ -25,22 +29,23 @@ struct Over {
 impl Shown {
     /// What was accepted of an entity changed, or what was pending otherwise than by another write.
     pub(crate) fn forget(&mut self, key: &EntityKey) {
-        self.0.remove(key);
+        self.over.remove(key);
     }
 
     /// Lets go of half of what is kept, whichever, where it is much.
     fn make_room(&mut self) {
-        if self.0.len() >= CACHED {
+        if self.weight >= CACHED {
             let mut stays = false;
-            self.0.retain(|_, _| {
+            self.over.retain(|_, _| {
                 stays = !stays;
                 stays
             });
+            self.weight = self.over.values().map(|over| over.record.weight()).sum();
         }
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        *self = Self::default();
     }
 }
 
@@ -48,7 +53,7 @@ impl State {
     /// What an entity shows, if that is kept: with what was written to it since.
     pub(super) fn kept(&mut self, key: &EntityKey) -> Option<Arc<Record>> {
         let Self { shown, pending, names, .. } = self;
-        let over = shown.0.get_mut(key)?;
+        let over = shown.over.get_mut(key)?;
         let new = pending.of(key).rev().take_while(|local| *local > over.last);
         let new: SmallVec<[(u64, &Arc<Entry>); 4]> =
             new.filter_map(|local| Some((local, &pending.get(local)?.entry))).collect();
@@ -67,7 +72,7 @@ impl State {
             let last = self.pending.of(key).next_back();
             last.is_some_and(|last| last > over.last).then(|| key.clone())
         };
-        let behind: Vec<EntityKey> = self.shown.0.iter().filter_map(is_behind).collect();
+        let behind: Vec<EntityKey> = self.shown.over.iter().filter_map(is_behind).collect();
         for key in behind {
             self.kept(&key);
         }
@@ -96,7 +101,8 @@ impl State {
         }
         let last = self.pending.of(key).next_back().max(read.entries.keys().next_back().copied());
         self.shown.make_room();
-        self.shown.0.insert(key.clone(), Over { record: record.clone(), last: last.unwrap_or(0) });
+        self.shown.weight += record.weight();
+        self.shown.over.insert(key.clone(), Over { record: record.clone(), last: last.unwrap_or(0) });
         record
     }
 

@@ -34,6 +34,8 @@ impl Pending {
 #[derive(Default)]
 pub(crate) struct Queue {
     entries: BTreeMap<u64, Pending>,
+    /// Of those in memory.
+    weight: usize,
     /// What is not in memory.
     pub(super) cold: Cold,
     /// Those of each entity, in order.
@@ -58,6 +60,11 @@ impl Queue {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How much those weigh that are in memory.
+    pub(super) fn weight(&self) -> usize {
+        self.weight
     }
 
     /// How many are in memory.
@@ -143,17 +150,30 @@ impl Queue {
             }
         }
         self.note(local, &pending);
-        self.entries.insert(local, pending);
+        self.insert(local, pending);
+    }
+
+    fn insert(&mut self, local: u64, pending: Pending) {
+        self.weight += pending.entry.weight();
+        if let Some(before) = self.entries.insert(local, pending) {
+            self.weight -= before.entry.weight();
+        }
+    }
+
+    fn take(&mut self, local: u64) -> Option<Pending> {
+        let pending = self.entries.remove(&local)?;
+        self.weight -= pending.entry.weight();
+        Some(pending)
     }
 
     /// Changes one. What it is about stays.
     pub(crate) fn alter(&mut self, local: u64, change: impl FnOnce(&mut Pending)) {
-        let Some(mut pending) = self.entries.remove(&local) else { return };
+        let Some(mut pending) = self.take(local) else { return };
         self.forget(&pending);
         change(&mut pending);
         self.note(local, &pending);
         self.changed.insert(local);
-        self.entries.insert(local, pending);
+        self.insert(local, pending);
     }
 
     pub(crate) fn remove(&mut self, local: u64) -> Option<Pending> {
@@ -177,7 +197,7 @@ impl Queue {
 
     /// Takes one out of memory.
     pub(super) fn drop_resident(&mut self, local: u64) -> Option<Pending> {
-        let pending = self.entries.remove(&local)?;
+        let pending = self.take(local)?;
         self.forget(&pending);
         if let Some(locals) = self.of.get_mut(&pending.entry.key) {
             if let Ok(at) = locals.binary_search(&local) {
@@ -217,9 +237,9 @@ impl Queue {
         self.changed.insert(local);
     }
 
-    /// Of how many the checkpoint does not know how they are now.
-    pub(crate) fn unstored(&self) -> usize {
-        self.changed.len()
+    /// How much those weigh, if they are as the others, of which the checkpoint does not know how they are now.
+    pub(crate) fn unstored_weight(&self) -> usize {
+        self.changed.len() * self.weight.div_ceil(self.entries.len().max(1)).max(1)
     }
 
     /// The block in which the map has this one.

@@ -400,8 +400,8 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "saving writes the whole entity over what came meanwhile",
         "view.rs",
-        "is.filter(|_| was != is)",
-        "is.filter(|_| PLANTED || was != is)",
+        "both.filter(|changed| changed.was != changed.is)",
+        "both.filter(|changed| PLANTED || changed.was != changed.is)",
     ),
     mutant(
         "an assignment replaces nothing",

@@ -13,7 +13,9 @@ use crate::memory::MemoryStore;
 use crate::model::context::Known;
 use crate::model::digest::Digest;
 use crate::model::entry::{Action, Entry, Group};
+use crate::model::op::Op;
 use crate::model::stamp::{ClientId, Dot, Origin};
+use crate::model::value::Value;
 use crate::store::Store;
 use crate::transport::{Cursor, Rejection};
 
@@ -267,4 +269,35 @@ fn what_was_in_memory_by_a_larger_front_is_found_when_it_leaves() {
     device.commit(Row::Synced(1));
     checkpoint(&mut device);
     assert!(device.state.pending.cold.range.start < 72, "what left is more than before");
+}
+
+/// An entry written here, with a value of so many bytes.
+fn of_bytes(local: u64, bytes: usize) -> Arc<Entry> {
+    let origin = Origin { dot: Dot::local(local), time: local, author: None };
+    let mut entry = Entry::new(origin, EntityKey::new("note", local.to_string()), Action::Update);
+    entry.of = vec![ground()];
+    entry.fields = vec![("text".into(), Op::Assign(Value::from("x".repeat(bytes).as_str())))];
+    Arc::new(entry)
+}
+
+#[test]
+fn heavy_entries_leave_memory_where_as_many_light_ones_stay() {
+    for (bytes, leave) in [(100, false), (4_096, true)] {
+        let mut device = Device::new();
+        device.state.pending.cold.front = 512;
+        let entries: Vec<Arc<Entry>> = (1..201).map(|local| of_bytes(local, bytes)).collect();
+        device.expected.extend(entries.iter().map(|entry| (entry.dot().n, (entry.key.clone(), None))));
+        let rows = entries.into_iter().map(|entry| Row::Write { entries: vec![entry], local: vec![], forget: vec![] });
+        rows.for_each(|row| device.commit(row));
+        device.begin_checkpoint();
+        let (written, checkpoint) = device.underway.take().unwrap();
+        device.store.checkpoint(&checkpoint).unwrap();
+        device.state.take_in(&written);
+        assert_eq!(!device.state.pending.cold.range.is_empty(), leave, "{bytes} bytes each");
+        device.check();
+        // What comes back is as little.
+        device.reopen(512);
+        assert_eq!(device.state.pending.resident() < 200, leave, "{bytes} bytes each");
+        device.check();
+    }
 }
