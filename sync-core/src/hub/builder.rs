@@ -141,7 +141,7 @@ impl HubBuilder {
     }
 
     /// After how many accepted entries a checkpoint is made: memory and the time to open follow it. 16,384 without it.
-    /// One is made earlier where entries are large: of 3 MiB as they are kept.
+    /// One is made earlier where entries are large, of half a MiB as they are kept, or records are.
     #[must_use]
     pub fn checkpoint_every(mut self, entries: usize) -> Self {
         self.checkpoint_every = entries.max(1);

@@ -80,14 +80,16 @@ impl ReplicaBuilder {
         self
     }
 
-    /// After how many accepted entries the checkpoint is brought up to date; opening replays about as many.
+    /// After how many accepted entries the checkpoint is brought up to date; opening replays about as many. One with more than
+    /// 128 bytes of values counts as several, so that memory is bounded too.
     #[must_use]
     pub fn checkpoint_after(mut self, entries: usize) -> Self {
         self.checkpoint_after = Some(entries.max(1));
         self
     }
 
-    /// About how many pending entries are kept in memory, of those that a checkpoint has; 8192 unless told. The others are
+    /// About how many pending entries are kept in memory, of those that a checkpoint has; 8192 unless told. One with more than
+    /// 128 bytes of values counts as several. The others are
     /// read when they are needed, so that memory and opening do not follow what was written offline.
     #[must_use]
     pub fn pending_in_memory(mut self, entries: usize) -> Self {
