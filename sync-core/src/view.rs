@@ -55,6 +55,18 @@ pub(crate) fn glanced(schema: &Schema, values: &[(&str, &str)]) -> Option<Fields
     Some(fields)
 }
 
+/// The values of an entity's fields that never leave the device, out of all that is stored beside it.
+pub(crate) fn local<'a>(schema: &'a Schema, stored: &'a Fields) -> impl Iterator<Item = (&'static str, &'a Value)> {
+    // A field that was local once has its value there still, and shows what was synced.
+    let fields = schema.fields.iter().filter(|field| field.local);
+    fields.filter_map(|field| Some((field.name, local_value(field, stored)?)))
+}
+
+/// What is stored beside an entity for one of its fields.
+pub(crate) fn local_value<'a>(field: &Field, stored: &'a Fields) -> Option<&'a Value> {
+    names(field).find_map(|name| stored.get(name))
+}
+
 /// The values of an entity of a type that nobody declared: every register's, under its field's name.
 pub(crate) fn untyped(record: &Record) -> Fields {
     let mut fields = Fields::new();

@@ -68,8 +68,8 @@ impl Replica {
         let wrong = |source| Error::Field { key: key.clone(), source };
         if T::SCHEMA.fields.iter().any(|field| field.local) {
             let stored = self.local_fields(key)?;
-            for (name, value) in local.unwrap_or(&stored).iter() {
-                fields.insert(name.to_owned(), value.clone());
+            for (name, value) in view::local(T::SCHEMA, local.unwrap_or(&stored)) {
+                fields.insert(name, value.clone());
             }
         }
         T::from_fields(view::id::<T>(key).map_err(wrong)?, &fields).map_err(wrong)

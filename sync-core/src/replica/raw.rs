@@ -77,8 +77,8 @@ impl<'a> RawReplica<'a> {
         self.replica.write(|tx: &mut Transaction<'_>| {
             let record = tx.alive(&key)?;
             let mut before = view::fields(schema, &record);
-            for (name, value) in tx.local_fields(&key)?.iter() {
-                before.insert(name.to_owned(), value.clone());
+            for (name, value) in view::local(schema, &tx.local_fields(&key)?) {
+                before.insert(name, value.clone());
             }
             let mut after = before.clone();
             for (name, value) in changes.iter() {
@@ -154,10 +154,11 @@ impl<'a> RawReplica<'a> {
         };
         let schema = self.replica.inner.schemas.get(&*key.entity_type);
         let mut fields = schema.map_or_else(|| view::untyped(record), |schema| view::fields(schema, record));
-        // What the type had once may still be stored: what is shown is what `edit` takes.
-        let is_shown = |name: &str| schema.is_none_or(|schema| schema.fields.iter().any(|field| field.name == name));
-        for (name, value) in self.replica.local_fields(&key)?.iter().filter(|(name, _)| is_shown(name)) {
-            fields.insert(name.to_owned(), value.clone());
+        let stored = self.replica.local_fields(&key)?;
+        match schema {
+            // What the type had once may still be stored: what is shown is what `edit` takes.
+            Some(schema) => view::local(schema, &stored).for_each(|(name, value)| fields.insert(name, value.clone())),
+            None => stored.iter().for_each(|(name, value)| fields.insert(name.to_owned(), value.clone())),
         }
         Ok(Some(RawEntity { key, fields, deleted, updated_at: updated_at(record) }))
     }

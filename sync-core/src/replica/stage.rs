@@ -162,7 +162,7 @@ impl Transaction<'_> {
             for Changed { field, was, is } in changed {
                 match is {
                     Some(value) => {
-                        let stored = || fields.get(field.name).cloned();
+                        let stored = || view::local_value(field, &fields).cloned();
                         let value = view::whole(field, stored, *was, value, respell);
                         fields.insert(field.name, value);
                     }

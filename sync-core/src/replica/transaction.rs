@@ -181,8 +181,8 @@ impl<'a> Transaction<'a> {
             Life::Alive { .. } => {}
         }
         let mut before = view::fields(schema, &record);
-        for (name, value) in self.local_fields(&key)?.iter() {
-            before.insert(name.to_owned(), value.clone());
+        for (name, value) in view::local(schema, &self.local_fields(&key)?) {
+            before.insert(name, value.clone());
         }
         // What the type does not read of a value is no difference to it. A sum beyond what it holds is one.
         let shown = shown(&before).unwrap_or_default();

@@ -19,6 +19,19 @@ struct View {
     zoom: u32,
 }
 
+/// The same once its zoom is synced, and its scroll has another name.
+#[derive(Syncable, Debug, PartialEq, Clone)]
+#[sync(entity = "view")]
+struct Shared {
+    #[sync(id)]
+    id: Id<Shared, String>,
+    title: String,
+    #[sync(local, default, alias = "scroll")]
+    line: u32,
+    #[sync(default)]
+    zoom: u32,
+}
+
 fn view(scroll: u32, zoom: u32) -> View {
     View { id: "v".into(), title: "T".into(), scroll, zoom }
 }
@@ -107,4 +120,41 @@ fn they_are_kept_through_checkpoints() {
     replica.edit(&"n".into(), |note: &mut super::support::Note| note.title = "U".into()).unwrap().wait().unwrap();
     let again = builder(&clock).open(store).unwrap();
     assert_eq!(again.get::<super::support::Note>(&"n".into()).unwrap().map(|note| note.scroll), Some(3));
+}
+
+#[test]
+fn one_that_is_synced_since_shows_what_was_synced() {
+    for stored in [false, true] {
+        let store = Arc::new(MemoryStore::new());
+        let before = Replica::builder().register::<View>().threadless().open(store.clone()).unwrap();
+        before.create(view(3, 4)).unwrap().wait().unwrap();
+        if stored {
+            before.checkpoint().unwrap();
+        }
+        let replica = Replica::builder().register::<Shared>().threadless().open(store.copy()).unwrap();
+        let shown = || {
+            let shared = replica.get::<Shared>(&"v".into()).unwrap().unwrap();
+            let raw = replica.raw().get("view", "v").unwrap().unwrap().fields;
+            let raw = ["line", "zoom"].map(|name| raw.get(name).and_then(Value::as_i64));
+            assert_eq!(replica.list::<Shared>().unwrap().next().unwrap().unwrap(), shared);
+            (shared.line, shared.zoom, raw)
+        };
+        assert_eq!(shown(), (3, 0, [Some(3), None]));
+        replica.edit(&"v".into(), |shared: &mut Shared| shared.zoom = 9).unwrap().wait().unwrap();
+        assert_eq!(shown(), (3, 9, [Some(3), Some(9)]));
+        let mut shared = replica.get::<Shared>(&"v".into()).unwrap().unwrap();
+        (shared.line, shared.zoom) = (5, 4);
+        replica.put(shared).unwrap().wait().unwrap();
+        assert_eq!(shown(), (5, 4, [Some(5), Some(4)]));
+        let mut fields = Fields::new();
+        fields.insert("zoom", Value::from(4_i64));
+        replica.raw().edit("view", "v", &fields).unwrap().wait().unwrap();
+        assert_eq!(replica.unsynced().unwrap().len(), 3, "nothing was changed");
+        let again = Replica::builder().register::<View>().threadless().open(store.copy()).unwrap();
+        assert_eq!(
+            again.get::<View>(&"v".into()).unwrap().unwrap().zoom,
+            4,
+            "put back, it shows what was typed into it"
+        );
+    }
 }
