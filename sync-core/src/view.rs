@@ -249,22 +249,23 @@ pub(crate) fn update(
     let mut writes = Writes::of(change.0.len());
     for Changed { field, was, is } in change.fields(false) {
         let (was, Some(value)) = (*was, *is) else { continue };
+        // What was shown may be a default, which nobody wrote.
+        let is_written = || self::value(field, record).is_some_and(|written| !written.is_null());
         match field.merge {
             Merge::LastWriterWins => {
                 let value = whole(field, || self::value(field, record), was, value, respell);
                 writes.assign(field, record, Op::Assign(value));
             }
-            // What was shown may be a default, which nobody wrote.
-            Merge::First if self::value(field, record).is_some_and(|written| !written.is_null()) => {
+            Merge::First if is_written() => {
                 let message = format!("`{}` is written once and has its value already", field.name);
                 return Err(Refused { field: field.name.into(), message });
             }
             Merge::First => writes.assign(field, record, Op::First(value.clone())),
             Merge::Max | Merge::Min if value.is_null() => {}
-            Merge::Max if was.is_none_or(|was| was.is_null() || was < value) => {
+            Merge::Max if was.is_none_or(|was| was.is_null() || was < value) || !is_written() => {
                 writes.op(field.name, Op::Max(value.clone()))
             }
-            Merge::Min if was.is_none_or(|was| was.is_null() || was > value) => {
+            Merge::Min if was.is_none_or(|was| was.is_null() || was > value) || !is_written() => {
                 writes.op(field.name, Op::Min(value.clone()))
             }
             // A value that does not raise a maximum is one that the maximum contains already.

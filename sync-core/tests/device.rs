@@ -4,6 +4,7 @@
 mod device {
     mod alias;
     mod anew;
+    mod bounds;
     mod clocks;
     mod cold;
     mod conflicts;

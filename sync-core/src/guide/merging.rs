@@ -83,7 +83,7 @@
 //! |---|---|---|
 //! | `"set"` | elements inserted, and insertions removed | all that was inserted; a removal removes the insertions that its author saw, so an insertion that it did not see stays |
 //! | `"counter"` | the difference to what was shown | the sum; where that is beyond what the field's type holds (-1 of a `u32`), the nearest that it holds is shown, and the sum stays what it is |
-//! | `"max"`, `"min"` | the value | the greatest, the least; a value that does not raise (lower) it, given to `put` too, writes nothing. What is compared is what is stored, so its type is [`Ordered`](crate::entity::Ordered) |
+//! | `"max"`, `"min"` | the value | the greatest, the least; a value that does not raise (lower) it, given to `put` too, writes nothing; a default, which nobody wrote, is no bound. What is compared is what is stored, so its type is [`Ordered`](crate::entity::Ordered) |
 //! | `"first"` | the value | the first; once written it cannot be changed, and trying is an error of the call |
 //!
 //! The first three kinds have no losers and so no conflicts; of `"first"`, a later value that differs is one.
