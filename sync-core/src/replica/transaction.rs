@@ -85,7 +85,7 @@ impl<'a> Transaction<'a> {
         let after = written(&entity, &key)?;
         check_readable::<T>(&key, &after, &Change::between(T::SCHEMA, &Fields::new(), &after))?;
         let schema = self.replica.schema(T::SCHEMA.name)?;
-        let shown = |stored: &Fields| T::from_fields(entity.id().clone(), stored).ok()?.to_fields().ok();
+        let shown = |stored: &Fields| T::from_fields(entity.id().clone(), stored)?.to_fields();
         let respell = view::respell(&entity, &after);
         self.whole(|tx| tx.put_fields(schema, key, &after, &shown, &respell))?;
         Ok(entity.id().clone())
@@ -165,13 +165,13 @@ impl<'a> Transaction<'a> {
         self.stage_local(key, &Change::between(schema, &Fields::new(), fields), &|_, _| None)
     }
 
-    /// `shown` gives stored fields as the type writes them, if it can read them.
+    /// `shown` gives stored fields as the type writes them, if it can read them all.
     fn put_fields(
         &mut self,
         schema: &Schema,
         key: EntityKey,
         after: &Fields,
-        shown: &dyn Fn(&Fields) -> Option<Fields>,
+        shown: &dyn Fn(&Fields) -> Result<Fields, FieldError>,
         respell: Respell<'_>,
     ) -> Result<(), Error> {
         let record = self.visible(&key)?;
@@ -184,10 +184,23 @@ impl<'a> Transaction<'a> {
         for (name, value) in view::local(schema, &self.local_fields(&key)?) {
             before.insert(name, value.clone());
         }
-        // What the type does not read of a value is no difference to it. A sum beyond what it holds is one.
-        let shown = shown(&before).unwrap_or_default();
+        // One field that cannot be read makes no difference of the others.
+        let (mut readable, mut unreadable) = (before.clone(), Vec::new());
+        let shown = loop {
+            let field = match shown(&readable) {
+                Ok(shown) => break shown,
+                Err(FieldError::Missing { field } | FieldError::Decode { field, .. }) => field,
+                Err(_) => break Fields::new(),
+            };
+            match after.get(&field) {
+                Some(new) if !unreadable.contains(&field) => readable.insert(field.clone(), new.clone()),
+                _ => break Fields::new(),
+            }
+            unreadable.push(field);
+        };
+        // What the type does not read of a value is no difference to it, nor is a default. A sum beyond what it holds is.
         for field in schema.fields.iter().filter(|field| !matches!(field.merge, Merge::Counter)) {
-            if let (Some(value), Some(_)) = (shown.get(field.name), before.get(field.name)) {
+            if let Some(value) = shown.get(field.name).filter(|_| !unreadable.iter().any(|name| name == field.name)) {
                 before.insert(field.name, value.clone());
             }
         }

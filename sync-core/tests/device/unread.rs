@@ -170,3 +170,81 @@ fn fields_that_never_leave_the_device_keep_it_too() {
     replica.put(sheet).unwrap().wait().unwrap();
     assert_eq!(mark(), r#"{"page":3,"text":"put"}"#);
 }
+
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+enum Mood {
+    Calm,
+    Glad,
+}
+
+/// What a program knows of a day: of its mood not every variant, and more fields than the one before it wrote.
+#[derive(Syncable, Debug, Clone, PartialEq)]
+#[sync(entity = "day")]
+struct Day {
+    #[sync(id)]
+    id: Id<Day, String>,
+    place: Step,
+    mood: Mood,
+    title: String,
+    #[sync(default)]
+    starred: bool,
+    #[sync(merge = "first", default)]
+    author: String,
+    #[sync(merge = "max", default)]
+    best: u32,
+    #[sync(local, default)]
+    scroll: u32,
+}
+
+fn day(title: Option<&str>, mood: &str) -> Replica {
+    let replica = Replica::builder().register::<Day>().threadless().open(MemoryStore::new()).unwrap();
+    let mut fields = Fields::new();
+    fields.insert("place", Value::parse(r#"{"floor":3,"text":"here"}"#).unwrap());
+    fields.insert("mood", Value::from(mood));
+    if let Some(title) = title {
+        fields.insert("title", Value::from(title));
+    }
+    replica.raw().create("day", "d", &fields).unwrap().wait().unwrap();
+    replica
+}
+
+/// The fields that the last write sets.
+fn written(replica: &Replica) -> Vec<String> {
+    let entry = replica.log().unwrap().pop().unwrap().entry;
+    entry.fields.iter().map(|(name, op)| format!("{name} {}", op.to_json())).collect()
+}
+
+#[test]
+fn what_is_put_as_it_was_got_writes_no_default() {
+    let replica = day(Some("t"), "Calm");
+    let day: Day = replica.get(&"d".into()).unwrap().unwrap();
+    replica.put(day.clone()).unwrap().wait().unwrap();
+    assert_eq!(replica.log().unwrap().len(), 1, "nothing was changed");
+    replica.put(Day { starred: true, ..day.clone() }).unwrap().wait().unwrap();
+    assert_eq!(written(&replica), ["starred true"]);
+    replica.edit(&"d".into(), |day: &mut Day| day.author = "ann".into()).unwrap().wait().unwrap();
+    assert_eq!(replica.get::<Day>(&"d".into()).unwrap().unwrap().author, "ann");
+}
+
+#[test]
+fn what_is_put_over_a_field_that_cannot_be_read_changes_no_other_one() {
+    for (title, mood) in [(Some("t"), "Sad"), (None, "Calm"), (None, "Sad")] {
+        let replica = day(title, mood);
+        assert!(replica.get::<Day>(&"d".into()).is_err());
+        let day = Day {
+            id: "d".into(),
+            place: Step { text: "here".into() },
+            mood: Mood::Calm,
+            title: "t".into(),
+            starred: false,
+            author: String::new(),
+            best: 0,
+            scroll: 0,
+        };
+        replica.put(day.clone()).unwrap().wait().unwrap();
+        assert_eq!(replica.get(&"d".into()).unwrap(), Some(day));
+        let mood = (mood == "Sad").then_some(r#"mood "Calm""#);
+        let title = title.is_none().then_some(r#"title "t""#);
+        assert_eq!(written(&replica), mood.into_iter().chain(title).collect::<Vec<_>>());
+    }
+}
