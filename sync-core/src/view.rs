@@ -297,7 +297,7 @@ pub(crate) fn whole(
     let (Some(stored), Some(was)) = (has_parts.then(stored).flatten(), was) else { return new.clone() };
     let whole = unread::keep(&stored, was, new);
     // A type may take it for something else, such as another name of a member: then what it wrote stands alone.
-    let is_read_alike = || respell(field, &whole).as_ref() == Some(new);
+    let is_read_alike = || respell(field, &whole).is_some_and(|read| unread::are_alike(&read, new));
     if whole != *new && is_read_alike() { whole } else { new.clone() }
 }
 

@@ -1,6 +1,6 @@
 //! Structs within fields that a later version of the program added members to: an older one keeps what it does not read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -246,5 +246,48 @@ fn what_is_put_over_a_field_that_cannot_be_read_changes_no_other_one() {
         let mood = (mood == "Sad").then_some(r#"mood "Calm""#);
         let title = title.is_none().then_some(r#"title "t""#);
         assert_eq!(written(&replica), mood.into_iter().chain(title).collect::<Vec<_>>());
+    }
+}
+
+#[derive(Serialize, Deserialize, Debug, Clone)]
+struct Party {
+    guests: HashSet<String>,
+    text: String,
+}
+
+/// What an older program knows of an evening.
+#[derive(Syncable, Debug, Clone)]
+#[sync(entity = "evening")]
+struct Evening {
+    #[sync(id)]
+    id: Id<Evening, String>,
+    party: Party,
+}
+
+/// A hash set is written in another order each time it was read.
+#[test]
+fn what_stands_beside_a_hash_set_stays() {
+    for _ in 0..20 {
+        let replica = Replica::builder().register::<Evening>().threadless().open(MemoryStore::new()).unwrap();
+        let mut fields = Fields::new();
+        let party = r#"{"at":20,"guests":["ann","bob","cleo","dan"],"text":"dance"}"#;
+        fields.insert("party", Value::parse(party).unwrap());
+        replica.raw().create("evening", "e", &fields).unwrap().wait().unwrap();
+        let party = || {
+            let party = replica.raw().get("evening", "e").unwrap().unwrap().fields.get("party").unwrap().clone();
+            assert_eq!(party.object_members().unwrap()[0], ("at".to_owned(), Value::from(20_i64)));
+            party.decode::<Party>().unwrap()
+        };
+        assert_eq!(party().guests.len(), 4);
+        let edit = |change: fn(&mut Party)| {
+            replica.edit(&"e".into(), |evening: &mut Evening| change(&mut evening.party)).unwrap().wait().unwrap();
+        };
+        edit(|party| party.text = "sing".into());
+        assert_eq!((party().text.as_str(), party().guests.len()), ("sing", 4));
+        edit(|party| {
+            party.guests.remove("bob");
+            party.guests.insert("eve".into());
+        });
+        assert_eq!(party().guests, ["ann", "cleo", "dan", "eve"].map(str::to_owned).into());
     }
 }
