@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::query::Scan;
+use super::transaction::{is_settled, lifecycle};
 use super::{Replica, Transaction};
 use crate::commit::Commit;
 use crate::entity::{Entity, Id, Schema};
@@ -10,7 +11,8 @@ use crate::error::Error;
 use crate::model::conflict::{self, Losing};
 use crate::model::entry::{Action, EntityKey, LIFECYCLE};
 use crate::model::op::{Family, Op};
-use crate::model::register::Sibling;
+use crate::model::record::{Life, Record};
+use crate::model::register::{Register, Sibling};
 use crate::model::stamp::{ClientId, Dot};
 use crate::model::value::Value;
 use crate::view;
@@ -45,6 +47,8 @@ pub struct RawConflict {
     /// Those that lost, the one that would win next first.
     pub losers: Vec<Contender>,
     pub(crate) family: Family,
+    /// The writes that whoever was shown this has seen: of the field; of a delete all of the entity's.
+    pub(crate) seen: Vec<Dot>,
 }
 
 /// A conflict in an entity of type `T`.
@@ -91,7 +95,8 @@ impl Replica {
             let (key, record) = item?;
             let schema = self.inner.schemas.get(&*key.entity_type).copied();
             for losing in conflict::of(&record, |field| names(schema, field)) {
-                found.push(raw(&key, losing, &own));
+                let seen = seen(&record, &losing, schema);
+                found.push(raw(&key, losing, seen, &own));
             }
         }
         Ok(found)
@@ -130,13 +135,16 @@ impl Transaction<'_> {
     /// An ordinary write that has seen the winner and the losers, and nothing that came since.
     fn resolve(&mut self, schema: Option<&Schema>, conflict: &RawConflict, chosen: &Contender) -> Result<(), Error> {
         let key = conflict.key.clone();
+        let own: Vec<ClientId> = {
+            let state = self.replica.state();
+            state.former.iter().chain([&state.client]).cloned().collect()
+        };
+        // What had no number when it was listed may have one by now.
+        let had_local = conflict.seen.iter().any(Dot::is_local);
+        let may_be_listed = |dot: &Dot, author: &ClientId| had_local && !dot.is_local() && own.contains(author);
         if conflict.field == LIFECYCLE {
-            // Of a delete and what it hid the delete is kept by deleting again, the other by restoring.
-            return match (chosen.is_delete, schema) {
-                (true, Some(schema)) => self.delete_key(schema, key),
-                (true, None) => Err(Error::Unregistered { entity_type: key.entity_type.to_string() }),
-                (false, _) => self.restore_key(key),
-            };
+            let is_seen = |dot: &Dot| conflict.seen.contains(dot) || may_be_listed(dot, &dot.client);
+            return self.resolve_life(schema, key, chosen.is_delete, is_seen);
         }
         let record = self.alive(&key)?;
         let value = chosen.value.clone();
@@ -144,20 +152,14 @@ impl Transaction<'_> {
             Family::First => Op::First(value),
             _ => Op::Assign(value),
         };
-        let own: Vec<ClientId> = {
-            let state = self.replica.state();
-            state.former.iter().chain([&state.client]).cloned().collect()
-        };
-        // What had no number when it was listed may have one by now; its value and its author are what they were.
+        // Its value and its author are what they were.
         let is_listed = |sibling: &Sibling| {
             let (dot, value) = (&sibling.origin.dot, &sibling.value);
-            let is_accepted_since = || !dot.is_local() && own.contains(sibling.origin.author());
-            std::iter::once(&conflict.winner).chain(&conflict.losers).any(|listed| {
-                listed.dot == *dot || (listed.dot.is_local() && listed.value == *value && is_accepted_since())
-            })
+            let mut listed = std::iter::once(&conflict.winner).chain(&conflict.losers);
+            conflict.seen.contains(dot)
+                || (may_be_listed(dot, sibling.origin.author()) && listed.any(|listed| listed.value == *value))
         };
-        // Siblings of the same value as the winner are settled with it.
-        let is_seen = |sibling: &&Sibling| is_listed(sibling) || sibling.value == conflict.winner.value;
+        let is_seen = |sibling: &&Sibling| is_listed(sibling);
         let mut replaces = Vec::new();
         for name in names(schema, &conflict.field) {
             let siblings = record.get(&name, &conflict.family).map_or(&[][..], |register| register.siblings());
@@ -176,6 +178,54 @@ impl Transaction<'_> {
     }
 }
 
+impl Transaction<'_> {
+    /// Of a delete and what it hid the delete is kept by deleting again, the other by restoring.
+    fn resolve_life(
+        &mut self,
+        schema: Option<&Schema>,
+        key: EntityKey,
+        deletes: bool,
+        is_seen: impl Fn(&Dot) -> bool,
+    ) -> Result<(), Error> {
+        let record = self.visible(&key)?;
+        let (mut replaces, mut saw) = (lifecycle(&record), record.field_dots());
+        let action = match (deletes, schema, record.life()) {
+            (_, _, Life::Unborn) => return Err(Error::NotFound { key }),
+            (true, None, _) => return Err(Error::Unregistered { entity_type: key.entity_type.to_string() }),
+            (true, _, Life::Deleted { .. }) if is_settled(&record) => return Ok(()),
+            (false, _, _) if record.lifecycle().iter().all(|write| write.delete.is_none()) => return Ok(()),
+            (true, Some(schema), life) => {
+                // What a delete has seen that is replaced has been seen.
+                let unseen = if matches!(life, Life::Deleted { .. }) { record.hidden_writes() } else { saw.clone() };
+                saw.retain(|dot| is_seen(dot) || unseen.binary_search(dot).is_err());
+                Action::Delete(schema.tombstone)
+            }
+            (false, _, _) => {
+                saw.clear();
+                Action::Restore
+            }
+        };
+        replaces.iter_mut().for_each(|(_, dots)| dots.retain(&is_seen));
+        replaces.retain(|(_, dots)| !dots.is_empty());
+        self.stage(key, action, |entry| {
+            entry.of = record.grounds();
+            entry.replaces = replaces;
+            entry.saw = saw;
+        })
+    }
+}
+
+/// The writes that whoever is shown a conflict sees with it.
+fn seen(record: &Record, losing: &Losing, schema: Option<&Schema>) -> Vec<Dot> {
+    if *losing.field == *LIFECYCLE {
+        let lifecycle = record.lifecycle().iter().map(|write| write.origin.dot.clone());
+        return lifecycle.chain(record.field_dots()).collect();
+    }
+    let names = names(schema, &losing.field);
+    let registers = names.iter().filter_map(|name| record.get(name, &losing.family));
+    registers.flat_map(Register::siblings).map(|sibling| sibling.origin.dot.clone()).collect()
+}
+
 /// All names of the field that has this name or had it, the one that it has now first.
 pub(super) fn names(schema: Option<&Schema>, name: &str) -> Vec<String> {
     let fields = schema.map_or(&[][..], |schema| schema.fields);
@@ -185,7 +235,7 @@ pub(super) fn names(schema: Option<&Schema>, name: &str) -> Vec<String> {
     }
 }
 
-fn raw(key: &EntityKey, losing: Losing, own: &ClientId) -> RawConflict {
+fn raw(key: &EntityKey, losing: Losing, seen: Vec<Dot>, own: &ClientId) -> RawConflict {
     let contender = |write: conflict::Write| Contender {
         author: if write.origin.dot.is_local() { own.clone() } else { write.origin.author().clone() },
         time: write.origin.time,
@@ -200,5 +250,6 @@ fn raw(key: &EntityKey, losing: Losing, own: &ClientId) -> RawConflict {
         winner: contender(losing.winner),
         losers: losing.losers.into_iter().map(contender).collect(),
         family: losing.family,
+        seen,
     }
 }

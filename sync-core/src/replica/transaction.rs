@@ -311,7 +311,7 @@ pub(super) fn check_readable<T: Entity>(key: &EntityKey, fields: &Fields, change
 }
 
 /// Whether nothing stands against an entity's delete: no write that it hides, and no restore of someone who had not seen it.
-fn is_settled(record: &Record) -> bool {
+pub(super) fn is_settled(record: &Record) -> bool {
     record.hidden_writes().is_empty() && record.lifecycle().iter().all(|write| write.delete.is_some())
 }
 

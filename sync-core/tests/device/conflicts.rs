@@ -101,6 +101,98 @@ fn a_choice_replaces_nothing_that_came_since() {
     assert_eq!(values, ["\"from the form\"", "\"elsewhere\""]);
 }
 
+/// Three devices of one hub that have a note, and ways to sync and to change its title.
+fn three(clock: &Set) -> (Hub, [Replica; 3]) {
+    let hub = hub_on(MemoryStore::new(), clock);
+    let devices = [(); 3].map(|()| builder(clock).open(MemoryStore::new()).unwrap());
+    devices[0].create(note("n", "first")).unwrap().wait().unwrap();
+    sync_all(&hub, &devices);
+    (hub, devices)
+}
+
+fn sync_all<'a>(hub: &Hub, devices: impl IntoIterator<Item = &'a Replica>) {
+    for device in devices {
+        run(device.sync(&hub.transport("tester"))).unwrap();
+    }
+}
+
+fn retitle(replica: &Replica, clock: &Set, title: &'static str) {
+    clock.0.fetch_add(1, Ordering::Relaxed);
+    replica.edit(&"n".into(), move |note: &mut Note| note.title = title.into()).unwrap().wait().unwrap();
+}
+
+fn lists(replica: &Replica) -> Option<RawConflict> {
+    replica.conflicts::<Note>().unwrap().pop().map(|conflict| conflict.raw)
+}
+
+fn sides(conflict: &RawConflict) -> (&str, Vec<&str>) {
+    (conflict.winner.value.as_str(), conflict.losers.iter().map(|side| side.value.as_str()).collect())
+}
+
+#[test]
+fn a_choice_does_not_replace_what_another_chose_since_though_it_is_the_value_that_showed() {
+    let clock = Set::new();
+    let (hub, [a, b, c]) = three(&clock);
+    retitle(&a, &clock, "a's");
+    retitle(&b, &clock, "b's");
+    sync_all(&hub, [&a, &b, &c, &a]);
+    let old = lists(&a).unwrap();
+    clock.0.fetch_add(1, Ordering::Relaxed);
+    c.keep(&lists(&c).unwrap()).unwrap().wait().unwrap();
+    sync_all(&hub, [&c, &a]);
+    clock.0.fetch_add(1, Ordering::Relaxed);
+    a.take(&old, 0).unwrap().wait().unwrap();
+    sync_all(&hub, [&a, &b, &c]);
+    for device in [&a, &b, &c] {
+        assert_eq!(sides(&lists(device).unwrap()), ("\"a's\"", vec!["\"b's\""]));
+    }
+}
+
+#[test]
+fn a_delete_that_is_kept_has_seen_only_what_was_listed() {
+    let clock = Set::new();
+    let (hub, [a, b, c]) = three(&clock);
+    a.delete::<Note>(&"n".into()).unwrap().wait().unwrap();
+    retitle(&b, &clock, "b's");
+    retitle(&c, &clock, "c's");
+    sync_all(&hub, [&a, &b, &a]);
+    let old = lists(&a).unwrap();
+    assert_eq!(sides(&old), ("null", vec!["\"b's\""]));
+    sync_all(&hub, [&c, &a]);
+    a.keep(&old).unwrap().wait().unwrap();
+    sync_all(&hub, [&a, &b, &c]);
+    for device in [&a, &b, &c] {
+        assert_eq!(sides(&lists(device).unwrap()), ("null", vec!["\"c's\""]));
+        assert_eq!(title(device, "n"), None);
+    }
+    a.keep(&lists(&a).unwrap()).unwrap().wait().unwrap();
+    assert_eq!(lists(&a), None);
+}
+
+#[test]
+fn neither_choice_replaces_what_another_chose_since() {
+    for keeps in [true, false] {
+        let clock = Set::new();
+        let (hub, [a, b, c]) = three(&clock);
+        a.delete::<Note>(&"n".into()).unwrap().wait().unwrap();
+        retitle(&b, &clock, "b's");
+        sync_all(&hub, [&a, &b, &a, &c]);
+        let old = lists(&a).unwrap();
+        clock.0.fetch_add(1, Ordering::Relaxed);
+        let other = lists(&c).unwrap();
+        if keeps { c.take(&other, 0) } else { c.keep(&other) }.unwrap().wait().unwrap();
+        sync_all(&hub, [&c, &a]);
+        assert_eq!((lists(&a), title(&a, "n").is_some()), (None, keeps));
+        clock.0.fetch_add(1, Ordering::Relaxed);
+        if keeps { a.keep(&old) } else { a.take(&old, 0) }.unwrap().wait().unwrap();
+        sync_all(&hub, [&a, &b, &c]);
+        for device in [&a, &b, &c] {
+            let conflict = lists(device).unwrap();
+            assert_eq!((conflict.winner.is_delete, conflict.losers[0].is_delete), (true, false), "keeps: {keeps}");
+        }
+    }
+}
+
 #[test]
 fn a_conflict_under_a_former_name_alone_is_listed_on_every_replica_alike() {
     let clock = Set::new();
