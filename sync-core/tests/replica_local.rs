@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sync_core::model::entry::Action;
@@ -326,6 +327,7 @@ struct City {
 #[test]
 fn an_id_in_another_spelling_is_an_error_in_its_place() {
     let replica = Replica::builder().register::<City>().open(MemoryStore::new()).unwrap();
+    let watches = [replica.watch::<City>(), replica.watch::<City>()];
     for id in ["+5", "05", "5"] {
         replica.raw().create("city", id, &sync_core::Fields::new()).unwrap().wait().unwrap();
     }
@@ -333,6 +335,10 @@ fn an_id_in_another_spelling_is_an_error_in_its_place() {
     let listed: Vec<_> = listed.into_iter().map(|city| city.map_err(|error| error.code())).collect();
     assert_eq!(listed, [Err("field"), Err("field"), Ok(5)]);
     assert!(replica.get::<City>(&Id::new(5)).unwrap().is_some());
+    // Nor does it hide a change behind it from those who take what there is and stop.
+    assert_eq!(watches[0].try_next(), Some(Change::Changed(Id::new(5))));
+    assert_eq!(watches[1].next_timeout(Duration::ZERO), Some(Change::Changed(Id::new(5))));
+    assert_eq!(watches[1].next_timeout(Duration::ZERO), None);
 }
 
 const NAME: &str = match str::from_utf8(&[b'n'; 129]) {

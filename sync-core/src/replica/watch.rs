@@ -1,7 +1,7 @@
 //! Watching the entities of a type.
 
 use std::marker::PhantomData;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Replica;
 use super::inbox::{Change, RawWatch};
@@ -37,7 +37,11 @@ impl Replica {
 impl<T: Entity> Watch<T> {
     /// The next change, if there is one already.
     pub fn try_next(&self) -> Option<Change<Id<T, T::Key>>> {
-        typed(self.raw.try_next()?)
+        loop {
+            if let Some(change) = typed(self.raw.try_next()?) {
+                return Some(change);
+            }
+        }
     }
 
     /// Waits for the next change.
@@ -51,7 +55,13 @@ impl<T: Entity> Watch<T> {
 
     /// Blocks for the next change, at most so long.
     pub fn next_timeout(&self, timeout: Duration) -> Option<Change<Id<T, T::Key>>> {
-        typed(self.raw.next_timeout(timeout)?)
+        let until = Instant::now() + timeout;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if let Some(change) = typed(self.raw.next_timeout(left)?) {
+                return Some(change);
+            }
+        }
     }
 }
 
