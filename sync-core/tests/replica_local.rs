@@ -217,6 +217,18 @@ fn a_slow_watcher_is_told_to_read_anew_and_holds_up_nobody() {
     assert_eq!(watch.try_next(), Some(Change::Resync));
 }
 
+#[test]
+fn who_waits_for_a_change_however_long_is_told_of_it() {
+    let (_, replica) = fresh();
+    let (watch, raw) = (replica.watch::<Note>(), replica.raw().watch(None));
+    let waits = std::thread::spawn(move || {
+        let told = watch.next_timeout(Duration::MAX);
+        (told, raw.next_timeout(Duration::MAX).is_some())
+    });
+    replica.create(note("n", "a")).unwrap().wait().unwrap();
+    assert_eq!(waits.join().unwrap(), (Some(Change::Changed("n".into())), true));
+}
+
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 enum Mood {
     Calm,

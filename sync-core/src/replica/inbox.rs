@@ -12,6 +12,9 @@ use crate::threads::{Condvar, Mutex, MutexGuard};
 /// How many changed entities a watcher may be behind before it is told to read everything anew.
 const BACKLOG: usize = 1_024;
 
+/// How long one who waits without end waits at a time.
+const A_WHILE: Duration = Duration::from_secs(3_600);
+
 /// What a watcher is told. The state is current when it is told.
 #[derive(Debug, PartialEq, Eq, Clone)]
 #[non_exhaustive]
@@ -144,13 +147,20 @@ impl RawWatch {
 
     /// Blocks for the next change, at most so long.
     pub fn next_timeout(&self, timeout: Duration) -> Option<Change<EntityKey>> {
-        let until = Instant::now() + timeout;
+        self.next_until(Instant::now().checked_add(timeout))
+    }
+
+    /// The same until then; without end for `None`.
+    pub(super) fn next_until(&self, until: Option<Instant>) -> Option<Change<EntityKey>> {
         let mut content = self.inbox.content();
         loop {
             if let Some(change) = content.take() {
                 return Some(change);
             }
-            let left = until.checked_duration_since(Instant::now())?;
+            let left = match until {
+                Some(until) => until.checked_duration_since(Instant::now())?,
+                None => A_WHILE,
+            };
             content = self.inbox.arrived.wait_timeout(content, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }

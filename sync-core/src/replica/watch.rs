@@ -55,10 +55,9 @@ impl<T: Entity> Watch<T> {
 
     /// Blocks for the next change, at most so long.
     pub fn next_timeout(&self, timeout: Duration) -> Option<Change<Id<T, T::Key>>> {
-        let until = Instant::now() + timeout;
+        let until = Instant::now().checked_add(timeout);
         loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if let Some(change) = typed(self.raw.next_timeout(left)?) {
+            if let Some(change) = typed(self.raw.next_until(until)?) {
                 return Some(change);
             }
         }
