@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sync_core::model::entry::Action;
-use sync_core::replica::LogState;
+use sync_core::replica::{LogState, Rule};
 use sync_core::{Change, Error, FieldError, Id, MemoryStore, Op, Replica, Syncable, Value};
 
 #[derive(Syncable, Debug, PartialEq, Clone)]
@@ -162,6 +162,15 @@ fn deleting_and_restoring_keep_the_fields() {
     replica.delete(&id).unwrap().wait().unwrap();
     replica.put(note("n", "back")).unwrap().wait().unwrap();
     assert_eq!(replica.get(&id).unwrap().unwrap().title, "back");
+}
+
+#[test]
+fn a_set_that_was_emptied_is_not_explained_as_one_that_nobody_wrote() {
+    let (_, replica) = fresh();
+    let id = replica.create(Note { tags: ["home".to_owned()].into(), ..note("n", "a") }).unwrap().wait().unwrap();
+    replica.edit(&id, |note: &mut Note| note.tags.clear()).unwrap().wait().unwrap();
+    let why = replica.explain::<Note>(&id, "tags").unwrap();
+    assert_eq!((why.rule, why.parts.len(), why.history.len()), (Rule::Elements, 0, 2));
 }
 
 #[test]

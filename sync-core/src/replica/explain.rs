@@ -205,11 +205,12 @@ impl Replica {
 
 fn rule(family: &Family, parts: &[Part]) -> Rule {
     match (family, parts.len()) {
+        // Of a set that was emptied there is as little as of one that nobody wrote.
+        (Family::Set, _) => Rule::Elements,
         (_, 0) => Rule::Default,
         (Family::Max, _) => Rule::Greatest,
         (Family::Min, _) => Rule::Least,
         (Family::Counter, _) => Rule::Sum,
-        (Family::Set, _) => Rule::Elements,
         (Family::Own(_), _) => Rule::Policy,
         (_, 1) => Rule::OnlyWrite,
         (Family::First, _) => Rule::EarliestStamp,
