@@ -1,5 +1,7 @@
 //! Entries that the hub refused: kept with the reason, to be written anew, or discarded.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::conflict::names;
 use super::row::Row;
 use super::{Replica, Transaction};
@@ -12,6 +14,7 @@ use crate::model::record::{Life, Record};
 use crate::model::register::Register;
 use crate::model::shared;
 use crate::model::stamp::{Dot, Name};
+use crate::model::value::Value;
 use crate::transport::Rejection;
 
 /// An entry that was refused: kept, with the reason, until it is discarded or written anew.
@@ -114,7 +117,7 @@ impl Transaction<'_> {
                 self.stage(entry.key.clone(), Action::Update, |anew| {
                     anew.of = record.grounds();
                     anew.replaces = over(&record, &entry, schema);
-                    anew.fields = removing_what_shows(&record, entry.fields);
+                    anew.fields = removing_what_shows(&record, entry.fields, schema);
                 })
             }
             // It is gone as it is.
@@ -181,22 +184,39 @@ fn renamed(schema: &Schema, fields: &mut [(Name, Op)]) {
     fields.sort_by(|(a, _), (b, _)| a.cmp(b));
 }
 
-/// What was removed may have been an element that was refused as well, or is another one now: what shows of it goes.
-fn removing_what_shows(record: &Record, fields: Vec<(Name, Op)>) -> Vec<(Name, Op)> {
-    let again = fields.into_iter().map(|(name, op)| match op {
-        Op::Set { insert, remove } => {
-            let elements = record.get(&name, &Family::Set);
-            let shown = remove.into_iter().filter_map(|(element, _)| {
-                let insertions = elements?.insertions(&element);
+/// The elements that are inserted into a set, and those that are removed, each with its insertions.
+type InSet = (BTreeSet<Value>, BTreeMap<Value, Vec<Dot>>);
+
+/// What was removed may have been an element that was refused as well, or is another one now: what shows of it goes, under
+/// whichever name of the field it was inserted.
+fn removing_what_shows(record: &Record, fields: Vec<(Name, Op)>, schema: Option<&Schema>) -> Vec<(Name, Op)> {
+    let mut sets: BTreeMap<Name, InSet> = BTreeMap::new();
+    let (removing, mut again): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(_, op)| matches!(op, Op::Set { .. }));
+    for (name, op) in removing {
+        let Op::Set { insert, remove } = op else { continue };
+        // An entry has one operation under one name.
+        let is_free = |known: &String| !again.iter().any(|(other, _)| **other == **known);
+        for known in names(schema, &name).into_iter().filter(is_free) {
+            let elements = record.get(&known, &Family::Set);
+            let shown = remove.iter().filter_map(|(element, _)| {
+                let insertions = elements?.insertions(element);
                 let dots: Vec<Dot> = insertions.iter().map(|(origin, _)| origin.dot.clone()).collect();
-                (!dots.is_empty()).then_some((element, dots))
+                (!dots.is_empty()).then(|| (element.clone(), dots))
             });
-            let remove = shown.collect();
-            (name, Op::Set { insert, remove })
+            let shown: Vec<(Value, Vec<Dot>)> = shown.collect();
+            if !shown.is_empty() {
+                sets.entry(shared::name(&known)).or_default().1.extend(shown);
+            }
         }
-        op => (name, op),
+        sets.entry(name).or_default().0.extend(insert);
+    }
+    let sets = sets.into_iter().map(|(name, (insert, remove))| {
+        (name, Op::Set { insert: insert.into_iter().collect(), remove: remove.into_iter().collect() })
     });
-    again.collect()
+    again.extend(sets);
+    // Entries name fields in order: read from JSON they would have another hash otherwise.
+    again.sort_by(|(a, _), (b, _)| a.cmp(b));
+    again
 }
 
 /// A create has nothing to remove.

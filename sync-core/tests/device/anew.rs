@@ -335,6 +335,64 @@ fn a_field_that_was_renamed_since_is_written_anew_under_its_new_name() {
     assert_eq!(since.conflicts::<Since>().unwrap().len(), 0);
 }
 
+#[derive(Syncable, Debug)]
+#[sync(entity = "list")]
+struct Labelled {
+    #[sync(id)]
+    id: Id<Labelled, String>,
+    #[sync(merge = "set")]
+    labels: BTreeSet<String>,
+}
+
+#[derive(Syncable, Debug)]
+#[sync(entity = "list")]
+struct Tagged {
+    #[sync(id)]
+    id: Id<Tagged, String>,
+    #[sync(merge = "set", alias = "labels")]
+    tags: BTreeSet<String>,
+}
+
+#[test]
+fn what_was_removed_of_a_field_that_was_renamed_since_is_removed_anew_under_each_of_its_names() {
+    let words = |words: &[&str]| -> BTreeSet<String> { words.iter().map(|word| (*word).to_owned()).collect() };
+    for by_the_older in [false, true] {
+        let clock = Set::new();
+        let hub = Hub::builder().validate_entity(|_, _: Option<&Tagged>, list: Option<&Tagged>| match list {
+            Some(list) if !list.tags.contains("keep") => Err("keep is kept".into()),
+            _ => Ok(()),
+        });
+        let hub = hub.clock(Arc::new(clock.clone())).open(MemoryStore::new()).unwrap();
+        let store = Arc::new(MemoryStore::new());
+        let builder = || Replica::builder().clock(clock.clone()).threadless();
+        let sync = |replica: &Replica| run(replica.sync(&hub.transport("tester"))).unwrap();
+        let before = builder().register::<Labelled>().open(store.clone()).unwrap();
+        before.create(Labelled { id: "l".into(), labels: words(&["keep", "a"]) }).unwrap().wait().unwrap();
+        sync(&before);
+        if by_the_older {
+            let edit = |list: &mut Labelled| list.labels = words(&["b"]);
+            before.edit(&"l".into(), edit).unwrap().wait().unwrap();
+            sync(&before);
+        }
+        drop(before);
+        let since = builder().register::<Tagged>().open(store).unwrap();
+        let edit = |tags: BTreeSet<String>| {
+            since.edit(&"l".into(), |list: &mut Tagged| list.tags = tags).unwrap().wait().unwrap();
+        };
+        let shown = || since.get::<Tagged>(&"l".into()).unwrap().unwrap().tags;
+        edit(words(&["keep", "a", "c"]));
+        sync(&since);
+        if !by_the_older {
+            edit(words(&["b"]));
+            sync(&since);
+        }
+        assert_eq!((shown(), since.rejected().len()), (words(&["keep", "a", "c"]), 1));
+        since.resubmit(since.rejected()[0].number, |_| ()).unwrap().wait().unwrap();
+        let left = if by_the_older { words(&["b", "c"]) } else { words(&["b"]) };
+        assert_eq!(shown(), left, "by the older: {by_the_older}");
+    }
+}
+
 /// A store whose next checkpoint fails that covers more than the one before.
 struct Full {
     store: MemoryStore,
