@@ -161,6 +161,11 @@ impl<'a> Transaction<'a> {
             return Err(Error::Exists { key });
         }
         let writes = view::create(schema, fields).map_err(|refused| invalid(&key, refused))?;
+        // What stands there is of one that was refused or purged.
+        let has_local = schema.fields.iter().any(|field| field.local);
+        if has_local && self.local_fields(&key)?.iter().next().is_some() {
+            self.local.push((key.clone(), Fields::new()));
+        }
         self.stage(key.clone(), Action::Create, |entry| entry.fields = writes.fields)?;
         self.stage_local(key, &Change::between(schema, &Fields::new(), fields), &|_, _| None)
     }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use sync_core::{Fields, Id, MemoryStore, Replica, Syncable, Value};
+use sync_core::{Fields, Hub, Id, MemoryStore, Replica, Syncable, Value};
 
 use super::midway::Midway;
-use super::support::{Set, builder, note, title};
+use super::support::{Set, builder, note, run, title};
 
 #[derive(Syncable, Debug, PartialEq, Clone)]
 struct View {
@@ -156,5 +156,26 @@ fn one_that_is_synced_since_shows_what_was_synced() {
             4,
             "put back, it shows what was typed into it"
         );
+    }
+}
+
+#[test]
+fn those_of_an_entity_that_was_refused_and_given_up_are_not_another_ones() {
+    let hub = Hub::builder().validate_entity(|_, _: Option<&View>, view: Option<&View>| match view {
+        Some(view) if view.title == "T" => Err("not this one".into()),
+        _ => Ok(()),
+    });
+    let hub = hub.open(MemoryStore::new()).unwrap().transport("tester");
+    for stored in [false, true] {
+        let replica = open();
+        run(replica.sync(&hub)).unwrap();
+        replica.discard(replica.rejected()[0].number).unwrap().wait().unwrap();
+        if stored {
+            replica.checkpoint().unwrap();
+        }
+        let mut fields = Fields::new();
+        fields.insert("title", Value::from("U"));
+        replica.raw().create("view", "v", &fields).unwrap().wait().unwrap();
+        assert_eq!(shown(&replica), (0, 0), "stored: {stored}");
     }
 }
