@@ -28,32 +28,33 @@ impl State {
     }
 
     /// A pending entry was refused: later ones name what it had named, and those that stand on no create any more go with it.
-    pub(super) fn set_aside(&mut self, local: u64, rejection: &Rejection) {
-        let mut keys: Vec<EntityKey> = self.set_aside_alone(local, rejection, None).into_iter().collect();
+    /// `namers` are of one row: many thousands may be refused by it.
+    pub(super) fn set_aside(&mut self, local: u64, rejection: &Rejection, namers: &mut Namers) {
+        let mut keys: Vec<EntityKey> = self.set_aside_alone(local, rejection, namers).into_iter().collect();
         // One after the other, not one within the other: many thousands may stand on one create.
-        let mut namers = Namers::default();
         while let Some(key) = keys.pop() {
             for fallen in self.fallen(&key) {
                 let group = self.group_of(fallen);
-                self.set_aside_alone(fallen, &with_its_create(), Some(&mut namers));
+                self.set_aside_alone(fallen, &with_its_create(), namers);
                 for member in members(group) {
-                    keys.extend(self.set_aside_alone(member, &with_its_group(), Some(&mut namers)));
+                    keys.extend(self.set_aside_alone(member, &with_its_group(), namers));
                 }
             }
         }
         self.prune_names();
     }
 
-    /// Sets one aside. Returns its entity, unless it is pending no more.
-    fn set_aside_alone(&mut self, local: u64, rejection: &Rejection, namers: Option<&mut Namers>) -> Option<EntityKey> {
+    /// Sets one aside, if it is still pending. Returns its entity if others may stand on it.
+    fn set_aside_alone(&mut self, local: u64, rejection: &Rejection, namers: &mut Namers) -> Option<EntityKey> {
         let pending = self.remove_pending(local)?;
         let entry = self.names.resolved(&pending.entry);
         let key = entry.key.clone();
+        let is_ground = entry.action == Action::Create;
         self.rename_refused(local, &entry, namers);
         self.names.note_refused(local, &entry);
         self.changed.push(key.clone());
         self.aside.insert(local, Aside { entry, rejection: rejection.clone(), stored: false });
-        Some(key)
+        is_ground.then_some(key)
     }
 
     /// The pending entries of an entity that stand on no create any more.
@@ -63,10 +64,10 @@ impl State {
     }
 
     /// A pending entry is refused, and with it its transaction.
-    pub(super) fn set_aside_whole(&mut self, local: u64, rejection: &Rejection) {
+    pub(super) fn set_aside_whole(&mut self, local: u64, rejection: &Rejection, namers: &mut Namers) {
         let group = self.group_of(local);
-        self.set_aside(local, rejection);
-        self.set_aside_group(group);
+        self.set_aside(local, rejection, namers);
+        self.set_aside_group(group, namers);
     }
 
     /// The transaction of a pending entry.
@@ -75,8 +76,8 @@ impl State {
     }
 
     /// What is pending of a transaction of which an entry was refused.
-    pub(super) fn set_aside_group(&mut self, group: Option<Group>) {
-        members(group).for_each(|member| self.set_aside(member, &with_its_group()));
+    pub(super) fn set_aside_group(&mut self, group: Option<Group>, namers: &mut Namers) {
+        members(group).for_each(|member| self.set_aside(member, &with_its_group(), namers));
     }
 
     fn remove_pending(&mut self, local: u64) -> Option<Pending> {
@@ -85,30 +86,27 @@ impl State {
         Some(pending)
     }
 
-    /// Has the pending entries of an entity name what a refused one had named. `namers` knows which name it, if many
-    /// are refused at once: then they are not all looked at for each.
-    fn rename_refused(&mut self, local: u64, refused: &Entry, namers: Option<&mut Namers>) {
+    /// Has the pending entries of an entity name what a refused one had named. `namers` knows which name it: they are not
+    /// all looked at for each.
+    fn rename_refused(&mut self, local: u64, refused: &Entry, namers: &mut Namers) {
         let was = Dot::local(local);
-        let later: Vec<u64> = match namers {
-            Some(namers) => namers.take(&self.pending, local, refused),
-            None => self.pending.of(&refused.key).collect(),
-        };
-        for other in later {
+        for other in namers.take(&self.pending, local, refused) {
             if self.pending.get(other).is_some_and(|pending| pending.entry.named().any(|named| *named == was)) {
                 self.alter(other, |pending| rename(Arc::make_mut(&mut pending.entry), &was, refused));
             }
         }
-        self.replace_what_was_hidden(local, refused);
+        self.replace_what_was_hidden(local, refused, namers);
     }
 
     /// A field under a new name takes the place of the one under the old name. Whoever wrote the old one after that
     /// saw nothing of it there, and knew of what the refused entry had taken away.
-    fn replace_what_was_hidden(&mut self, local: u64, refused: &Entry) {
+    fn replace_what_was_hidden(&mut self, local: u64, refused: &Entry, namers: &mut Namers) {
         for (name, dots) in hidden_by(refused) {
             let after = self.pending.of(&refused.key).filter(|other| *other > local);
             let over = after.filter(|other| self.pending.get(*other).is_some_and(|p| writes(&p.entry, name)));
             for other in over.collect::<Vec<u64>>() {
                 self.alter(other, |pending| also_replaces(Arc::make_mut(&mut pending.entry), name, dots));
+                namers.note(&refused.key, other, dots);
             }
         }
     }
@@ -238,9 +236,9 @@ fn also_replaces(entry: &mut Entry, field: &Name, dots: &[Dot]) {
     }
 }
 
-/// Which pending entries name which that have no number, by entity.
+/// Which pending entries name which that have no number, by entity: of those of which some are refused by one row.
 #[derive(Default)]
-struct Namers(Map<HashMap<u64, Vec<u64>>>);
+pub(super) struct Namers(Map<HashMap<u64, Vec<u64>>>);
 
 impl Namers {
     /// Those that may name a refused one. From here on they name what that had named.
@@ -258,6 +256,12 @@ impl Namers {
             of_entity.entry(dot.n).or_default().extend(&namers);
         }
         namers
+    }
+
+    /// An entry names these from here on.
+    fn note(&mut self, key: &EntityKey, local: u64, dots: &[Dot]) {
+        let Some(of_entity) = self.0.get_mut(key) else { return };
+        dots.iter().filter(|dot| dot.is_local()).for_each(|dot| of_entity.entry(dot.n).or_default().push(local));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Purges that come down while entries to the purged entity are pending: what was written stays on this device, and so
 //! much of the entity that it can be made again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Replica;
@@ -57,18 +57,18 @@ impl Replica {
     pub(super) fn gone_by(&self, decisions: &mut Vec<(u64, Decision)>) -> Result<Gone, Error> {
         let mut gone = Vec::new();
         let mut keys = BTreeSet::new();
-        let refused: Vec<(u64, String)> = decisions.iter().filter_map(refusal).collect();
-        for (local, _) in refused.iter().filter(|(_, code)| code == GONE) {
+        let refused: BTreeMap<u64, String> = decisions.iter().filter_map(refusal).collect();
+        for (local, _) in refused.iter().filter(|(_, code)| *code == GONE) {
             let entry = {
                 let state = self.state();
                 state.pending.get(*local).map(|pending| state.names.resolved(&pending.entry))
             };
             let Some(entry) = entry.filter(|entry| keys.insert(entry.key.clone())) else { continue };
-            let is_refused = |local: &u64| refused.iter().any(|(other, _)| other == local);
+            let is_refused = |local: &u64| refused.contains_key(local);
             // A transaction goes as a whole: the hub decides of it.
             let alone = |local: &u64| self.are_open(&[*local]) && self.state().group_of(*local).is_none();
             let later = self.standing_on(&entry.key, &entry.of).into_iter().filter(|local| !is_refused(local));
-            let later: Vec<u64> = later.filter(alone).collect();
+            let later: BTreeSet<u64> = later.filter(alone).collect();
             let of_entity: Vec<u64> = self.state().pending.of(&entry.key).collect();
             let locals: Vec<u64> =
                 of_entity.into_iter().filter(|local| is_refused(local) || later.contains(local)).collect();

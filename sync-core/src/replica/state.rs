@@ -7,7 +7,7 @@ use super::checkpoint::Underway;
 use super::cold::Read;
 use super::intents::Intents;
 use super::keep::Marks;
-use super::names::Names;
+use super::names::{Namers, Names};
 use super::overlay::Shown;
 use super::pace::Pace;
 use super::pending::{Pending, Queue};
@@ -168,8 +168,9 @@ impl State {
                 for (local, entry) in gone {
                     self.alter(*local, |pending| pending.entry = entry.clone());
                 }
+                let mut namers = Namers::default();
                 for (local, decision) in decisions {
-                    self.decide(*local, decision);
+                    self.decide(*local, decision, &mut namers);
                 }
                 self.sent.clear();
             }
@@ -205,8 +206,9 @@ impl State {
                 self.accepted = self.vector.get(&self.client).n;
                 self.settle_offered();
                 self.take_back();
+                let mut namers = Namers::default();
                 for (local, rejection) in aside {
-                    self.set_aside_whole(*local, rejection);
+                    self.set_aside_whole(*local, rejection, &mut namers);
                 }
                 self.strand(gone);
                 for kept in kept {
@@ -224,11 +226,12 @@ impl State {
 
     /// Entries to what is purged are set aside as these, each with its transaction.
     fn strand(&mut self, gone: &[(u64, Arc<Entry>)]) {
+        let mut namers = Namers::default();
         for (local, entry) in gone {
             let group = self.group_of(*local);
             self.alter(*local, |pending| pending.entry = entry.clone());
-            self.set_aside(*local, &super::purge::gone_rejection());
-            self.set_aside_group(group);
+            self.set_aside(*local, &super::purge::gone_rejection(), &mut namers);
+            self.set_aside_group(group, &mut namers);
         }
     }
 
@@ -307,7 +310,7 @@ impl State {
         });
     }
 
-    fn decide(&mut self, local: u64, decision: &Decision) {
+    fn decide(&mut self, local: u64, decision: &Decision, namers: &mut Namers) {
         match decision {
             Decision::Accepted => {
                 let Some(n) = self.pending.get(local).and_then(|pending| pending.offered) else { return };
@@ -323,7 +326,7 @@ impl State {
                 });
                 self.land(local);
             }
-            Decision::Rejected(rejection) => self.set_aside(local, rejection),
+            Decision::Rejected(rejection) => self.set_aside(local, rejection, namers),
             Decision::Again => self.alter(local, |pending| pending.offered = None),
         }
     }

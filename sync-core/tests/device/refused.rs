@@ -210,6 +210,42 @@ fn with_a_refused_create_goes_any_number_of_edits() {
 }
 
 #[test]
+fn any_number_of_edits_of_one_entity_is_set_aside_in_time() {
+    const EDITS: u64 = 10_000;
+    for (why, code) in [("refused", "gone"), ("not in the snapshot", "gone"), ("another hub's state", "diverged")] {
+        let clock = Set::new();
+        let hub = hub_on(MemoryStore::new(), &clock);
+        let open = || builder(&clock).open(MemoryStore::new()).unwrap();
+        let (replica, other) = (open(), open());
+        replica.create(note("n", "first")).unwrap().wait().unwrap();
+        run(replica.sync(&hub.transport("tester"))).unwrap();
+        run(other.sync(&hub.transport("tester"))).unwrap();
+        other.delete::<Note>(&"n".into()).unwrap().wait().unwrap();
+        run(other.sync(&hub.transport("tester"))).unwrap();
+        assert_eq!(hub.purge(u64::MAX).unwrap(), 1);
+        for edit in 0..EDITS {
+            drop(replica.edit(&"n".into(), |note: &mut Note| note.title = edit.to_string()).unwrap());
+        }
+        let began = Instant::now();
+        let report = match why {
+            "refused" => run(replica.sync(&hub.transport("tester"))),
+            "not in the snapshot" => {
+                hub.compact(0).unwrap();
+                run(replica.sync(&hub.transport("tester")))
+            }
+            _ => run(replica.adopt_hub(&hub_on(MemoryStore::new(), &clock).transport("tester"))),
+        };
+        let (report, took) = (report.unwrap(), began.elapsed());
+        assert_eq!((report.rejected, report.pending), (EDITS, 0), "{why}");
+        assert!(
+            replica.rejected().iter().filter(|aside| aside.rejection.code == code).count() as u64 >= EDITS,
+            "{why}"
+        );
+        assert!(took < Duration::from_secs(5), "{why}: they are not held against each other: {took:?}");
+    }
+}
+
+#[test]
 fn what_went_with_a_refused_entry_is_refused_in_the_log_when_it_is_forgotten_too() {
     let clock = Set::new();
     let hub = hub_without("refused", &clock);
