@@ -198,6 +198,22 @@ fn upkeep_purges_what_was_deleted_long_enough_ago() {
 }
 
 #[test]
+fn upkeep_goes_on_where_the_clock_was_ahead_and_is_not_any_more() {
+    let hands = Hands::new();
+    let hub = builder().clock(Arc::new(hands.clone())).purge_after(600_000).open(MemoryStore::new()).unwrap();
+    hands.set(NOW + 31_536_000_000);
+    assert_eq!(hub.maintain().unwrap().purged, 0);
+    hands.set(NOW);
+    let mut a = Client::new("a");
+    let create = a.create("old", "one");
+    let mut delete = a.delete("old", create.dot());
+    delete.saw = vec![create.dot().clone()];
+    push(&hub, &[create, delete]).unwrap();
+    hands.set(NOW + 700_000);
+    assert_eq!(hub.maintain().unwrap().purged, 1);
+}
+
+#[test]
 fn a_batch_that_is_taken_whole_is_served_as_it_came() {
     use sync_core::transport::compact;
     let store = Arc::new(MemoryStore::new());

@@ -135,6 +135,22 @@ fn a_part_of_a_snapshot_does_not_pass_for_the_whole() {
     assert_eq!((title(&hub, "1").as_deref(), title(&hub, "2").as_deref()), (Some("one"), Some("two")));
 }
 
+/// The hub's clock was a year ahead when a device began, which is gone since.
+#[test]
+fn a_transfer_of_which_nothing_is_heard_makes_way_whatever_the_clock_said() {
+    for (then, now) in [(NOW, NOW + 30_000), (NOW + 31_536_000_000, NOW), (u64::MAX, NOW)] {
+        let hands = Hands::new();
+        let hub = builder().clock(Arc::new(hands.clone())).open(MemoryStore::new()).unwrap();
+        let page = offered(&[Client::new("a").create("1", "one")]);
+        hands.set(then);
+        let begun = SnapshotPage { next: Some("more".into()), transfer: "given up".into(), ..page.clone() };
+        assert_eq!(joined(&hub, &begun), "joined");
+        assert_eq!(joined(&hub, &page), "busy");
+        hands.set(now);
+        assert_eq!(joined(&hub, &page), "joined", "from {then} to {now}");
+    }
+}
+
 #[test]
 fn what_nobody_can_be_called_is_in_no_snapshot() {
     let hub = open(MemoryStore::new());
