@@ -62,11 +62,21 @@ impl Inner {
         let complete = page.total == Some(current.records);
         let table = current.table;
         *transfer = None;
-        if !complete {
-            // A part of a snapshot must never pass for the whole: what is not in it would count as replaced.
-            return Err(TransportError::Expired);
+        // A part of a snapshot must never pass for the whole: what is not in it would count as replaced.
+        let taken = if complete { self.finish(principal, table, page) } else { Err(TransportError::Expired) };
+        if taken.is_err() {
+            self.give_up(table);
         }
-        self.finish(principal, table, page)
+        taken
+    }
+
+    /// Drops what was not taken back: its replica offers it again with each of its syncs. A table that is in use, or that a
+    /// row under way may bring into use, stays.
+    fn give_up(&self, table: Table) {
+        if self.fresh().is_ok_and(|(state, _)| state.table != table) {
+            // What cannot be dropped now is in nobody's way.
+            let _ = self.sweep(table);
+        }
     }
 
     fn begin(
@@ -131,15 +141,20 @@ impl Inner {
         Ok(new)
     }
 
+    /// Drops what a table holds. Once it is empty, another hub may take a snapshot into it: it is not looked at again.
     fn sweep(&self, table: Table) -> Result<(), StoreError> {
         let (from, to) = table.bounds(None);
         loop {
-            let rows = self.store().range(&from, &to, PAGE)?;
-            if rows.is_empty() {
+            let mut rows = self.store().range(&from, &to, PAGE + 1)?;
+            let is_all = rows.len() <= PAGE;
+            rows.truncate(PAGE);
+            let drops: Vec<Vec<u8>> = rows.into_iter().map(|(place, _)| place).collect();
+            if !drops.is_empty() {
+                self.change_map(Checkpoint { drops, ..Checkpoint::default() })?;
+            }
+            if is_all {
                 return Ok(());
             }
-            let drops = rows.into_iter().map(|(place, _)| place).collect();
-            self.change_map(Checkpoint { drops, ..Checkpoint::default() })?;
         }
     }
 

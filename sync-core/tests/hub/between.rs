@@ -21,11 +21,22 @@ struct Between {
     heads: Mutex<Option<(usize, Deed)>>,
     journal: Mutex<Option<Deed>>,
     checkpoint: Mutex<Option<Deed>>,
+    /// After so many more of those that look for more than one row.
+    range: Mutex<Option<(usize, Deed)>>,
 }
 
 fn before(call: &Mutex<Option<Deed>>) {
     let deed = call.lock().unwrap().take();
     deed.into_iter().for_each(|deed| deed());
+}
+
+fn before_one_of(calls: &Mutex<Option<(usize, Deed)>>) {
+    let due = calls.lock().unwrap().take_if(|(left, _)| {
+        let is_due = *left == 0;
+        *left = left.saturating_sub(1);
+        is_due
+    });
+    due.into_iter().for_each(|(_, deed)| deed());
 }
 
 fn set(call: &Mutex<Option<Deed>>, deed: impl FnOnce() + Send + 'static) {
@@ -34,12 +45,7 @@ fn set(call: &Mutex<Option<Deed>>, deed: impl FnOnce() + Send + 'static) {
 
 impl Store for Between {
     fn heads(&self) -> Result<Heads, StoreError> {
-        let due = self.heads.lock().unwrap().take_if(|(left, _)| {
-            let is_due = *left == 0;
-            *left = left.saturating_sub(1);
-            is_due
-        });
-        due.into_iter().for_each(|(_, deed)| deed());
+        before_one_of(&self.heads);
         self.store.heads()
     }
     fn append(&self, expected: Position, commits: &[&[u8]]) -> Result<Position, StoreError> {
@@ -58,6 +64,9 @@ impl Store for Between {
         self.store.get(key)
     }
     fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<KeyValue>, StoreError> {
+        if limit > 1 {
+            before_one_of(&self.range);
+        }
         self.store.range(from, to, limit)
     }
     fn reclaim(&self) -> Result<(), StoreError> {
@@ -121,6 +130,46 @@ struct Note {
 
 fn run<T>(future: impl Future<Output = T>) -> T {
     pollster::block_on(future)
+}
+
+/// A hub drops what it did not take back, and where that stood another one begins to take a snapshot.
+#[test]
+fn what_another_hub_takes_back_is_not_dropped_with_what_one_did_not_take() {
+    let page = |entries: &[Entry]| {
+        let other = open(MemoryStore::new());
+        push(&other, entries).unwrap();
+        let page = other.snapshot(&SnapshotRequest::default()).unwrap();
+        SnapshotPage { total: Some(page.records.len() as u64), transfer: "transfer".into(), ..page }
+    };
+    let two = |client: &str| -> Vec<Entry> {
+        let mut client = Client::new(client);
+        ["1", "2"].into_iter().map(|id| client.create(id, "one")).collect()
+    };
+    let (whole, refused) = (page(&two("a")), page(&two("b")));
+    let rest = SnapshotPage { records: whole.records[1..].to_vec(), ..whole.clone() };
+    let first = SnapshotPage { records: whole.records[..1].to_vec(), next: Some("more".into()), ..whole };
+    let short = SnapshotPage { total: Some(3), ..refused.clone() };
+    // Of all places for a snapshot but one something is left.
+    let store = Arc::new(MemoryStore::new());
+    for _ in 0..254 {
+        open(store.clone()).join("ada", &SnapshotPage { next: Some("more".into()), ..refused.clone() }).unwrap();
+    }
+    for calls in 0.. {
+        let store = Arc::new(store.copy());
+        let between = Arc::new(Between { store: store.clone(), ..Between::default() });
+        let (one, another) = (open(between.clone()), open(store));
+        let (hub, begun) = (another.clone(), first.clone());
+        *between.range.lock().unwrap() = Some((calls, Box::new(move || hub.join("ada", &begun).unwrap())));
+        assert_eq!(one.join("ada", &short).unwrap_err().code(), "expired");
+        if between.range.lock().unwrap().is_some() {
+            assert!(calls > 0, "something is dropped");
+            break;
+        }
+        another.join("ada", &rest).unwrap();
+        for id in ["1", "2"] {
+            assert_eq!(title(&another, id).as_deref(), Some("one"), "{calls}");
+        }
+    }
 }
 
 #[test]

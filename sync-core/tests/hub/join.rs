@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::support::*;
 use sync_core::transport::{Link, SnapshotPage, SnapshotRequest};
-use sync_core::{ClientId, Digest, Dot, EntityKey, Entry, Hub, MemoryStore};
+use sync_core::{ClientId, Digest, Dot, EntityKey, Entry, Hub, MemoryStore, Store};
 
 /// What a replica that has these entries of another hub would offer, in one page.
 fn offered(entries: &[Entry]) -> SnapshotPage {
@@ -133,6 +133,25 @@ fn a_part_of_a_snapshot_does_not_pass_for_the_whole() {
     assert_eq!(title(&hub, "1"), None, "not before all is there");
     assert_eq!(joined(&hub, &SnapshotPage { records: page.records[1..].to_vec(), ..page }), "joined");
     assert_eq!((title(&hub, "1").as_deref(), title(&hub, "2").as_deref()), (Some("one"), Some("two")));
+}
+
+/// A device offers it again with each of its syncs.
+#[test]
+fn what_is_not_taken_back_leaves_nothing_behind() {
+    let store = Arc::new(MemoryStore::new());
+    let hub = open(store.clone());
+    push(&hub, &[with_intent(Client::new("b").create("1", "one"), 77)]).unwrap();
+    hub.checkpoint().unwrap();
+    let rows = || store.range(&[], &[], 10_000).unwrap().len();
+    let before = rows();
+    let mut a = Client::new("a");
+    let page = offered(&[with_intent(a.create("2", "two"), 77), a.create("3", "three")]);
+    let short = SnapshotPage { records: page.records[..1].to_vec(), ..page.clone() };
+    for (page, expected) in [(&page, "diverged"), (&short, "expired"), (&page, "diverged")] {
+        assert_eq!(joined(&hub, page), expected);
+        assert_eq!(rows(), before, "{expected}");
+    }
+    assert_eq!((title(&hub, "1").as_deref(), title(&hub, "2")), (Some("one"), None));
 }
 
 /// The hub's clock was a year ahead when a device began, which is gone since.
