@@ -10,6 +10,7 @@ mod device {
     mod conflicts;
     mod counter;
     mod crash;
+    mod draft;
     mod durable;
     mod first;
     mod heavy;

@@ -92,7 +92,8 @@
 //! # Forms: a draft replaces only what it showed
 //! A form may be open for minutes, while syncs go on beneath it. A [`Draft`](crate::replica::Draft) remembers what it
 //! showed when it was opened. Saved, it overwrites that and nothing else; what arrived meanwhile in a field that it
-//! changes becomes a visible conflict.
+//! changes becomes a visible conflict. It can be saved again and again, each time with what was changed since; where a save
+//! fails, it stays as it is, to be mended and saved.
 //!
 //! ```
 //! # use sync_core::{Id, MemoryStore, Replica, Syncable};

@@ -3,16 +3,18 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use super::Replica;
+use super::stage::check_size;
 use super::transaction::{check_readable, written};
+use super::{Replica, Transaction};
 use crate::commit::Commit;
 use crate::entity::{Entity, Fields, Id};
 use crate::error::Error;
+use crate::model::op::Op;
 use crate::model::record::Record;
 use crate::view::{self, Change};
 
 /// An entity being edited over some time, in a form say. Change it as if it were the entity, then
-/// [`save`](Draft::save).
+/// [`save`](Draft::save), which can be done again and again.
 ///
 /// What is saved replaces only what the draft showed when it was opened. What arrived meanwhile in a field that
 /// the draft changes becomes a visible conflict, instead of being overwritten unseen.
@@ -75,25 +77,77 @@ impl Replica {
 }
 
 impl<T: Entity> Draft<T> {
-    /// Writes what was changed.
+    /// Writes what was changed since the draft was opened or saved last. Where that fails, the draft stays as it is: mend it,
+    /// and save it again.
     ///
     /// # Errors
     /// As [`Replica::edit`], but for a deleted entity: the edit is then written, and listed as a conflict with the delete.
     /// [`Error::NotFound`] too if the entity's creation was refused meanwhile, or is not in a hub's state that was taken over.
-    pub fn save(self) -> Result<Commit<()>, Error> {
+    pub fn save(&mut self) -> Result<Commit<()>, Error> {
         let key = view::key(&self.id);
         if self.entity.id() != &self.id {
             let message = "the draft's id was changed: create another entity instead".to_owned();
             return Err(Error::Invalid { key, field: None, message });
         }
         let after = written(&self.entity, &key)?;
-        let change = Change::between(T::SCHEMA, &self.before, &after);
-        check_readable::<T>(&key, &after, &change)?;
-        self.replica.write(|tx| {
+        let mut saved = Vec::new();
+        let commit = {
+            let change = Change::between(T::SCHEMA, &self.before, &after);
+            check_readable::<T>(&key, &after, &change)?;
             let respell = view::respell(&self.entity, &self.before);
-            tx.update_fields(key.clone(), &self.record, &change, &respell)?;
-            tx.rename()
-        })
+            self.replica.write(|tx| {
+                tx.update_fields(key, &self.record, &change, &respell)?;
+                tx.rename()?;
+                saved.clone_from(&tx.entries);
+                Ok(())
+            })?
+        };
+        // It shows what it wrote, and nothing that came meanwhile.
+        let record = Arc::make_mut(&mut self.record);
+        saved.iter().for_each(|entry| record.apply_in_order(entry));
+        self.before = after;
+        Ok(commit)
+    }
+}
+
+impl Transaction<'_> {
+    /// Has the staged entries name what pending entries, which were seen some time ago, have become since. What is not
+    /// here any more, because a hub's state was taken over meanwhile or it was refused, is left out.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is nothing left that they could stand on; [`Error::TooLarge`].
+    fn rename(&mut self) -> Result<(), Error> {
+        let replica = self.replica;
+        {
+            let state = replica.state();
+            for entry in self.entries.iter_mut().map(Arc::make_mut) {
+                state.names.rename(entry);
+                entry.map_named(|dots| dots.retain(|dot| state.has(dot)));
+                entry.replaces.retain(|(_, dots)| !dots.is_empty());
+                entry.fields.retain_mut(|(_, op)| match op {
+                    Op::Set { insert, remove } => {
+                        remove.retain(|(_, dots)| !dots.is_empty());
+                        !insert.is_empty() || !remove.is_empty()
+                    }
+                    _ => true,
+                });
+            }
+        }
+        // A draft is one entry: that removes nothing that is still there, it says nothing.
+        if let Some(entry) = self.entries.pop_if(|entry| entry.fields.is_empty() && entry.replaces.is_empty()) {
+            self.next_local = entry.dot().n;
+            self.staged.remove(&entry.key);
+        }
+        for entry in self.entries.iter_mut().map(Arc::make_mut).filter(|entry| entry.of.is_empty()) {
+            entry.of = replica.visible(&entry.key)?.grounds();
+            if entry.of.is_empty() {
+                return Err(Error::NotFound { key: entry.key.clone() });
+            }
+        }
+        // They may name more than before.
+        let sizes = self.entries.iter().map(|entry| check_size(entry, self.client_bytes, &self.limits));
+        self.bytes = sizes.sum::<Result<u64, Error>>()?;
+        Ok(())
     }
 }
 

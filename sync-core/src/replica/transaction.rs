@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Replica;
-use super::stage::{Staged, check_size};
+use super::stage::Staged;
 use crate::clock::HybridClock;
 use crate::entity::{Entity, FieldError, Fields, Id, Merge, Schema};
 use crate::error::Error;
@@ -268,32 +268,6 @@ impl<'a> Transaction<'a> {
             entry.of = record.grounds();
             entry.replaces = lifecycle(&record);
         })
-    }
-
-    /// Has the staged entries name what pending entries, which were seen some time ago, have become since. What is not
-    /// here any more, because a hub's state was taken over meanwhile, is left out.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] if there is nothing left that they could stand on; [`Error::TooLarge`].
-    pub(super) fn rename(&mut self) -> Result<(), Error> {
-        {
-            let state = self.replica.state();
-            for entry in self.entries.iter_mut().map(Arc::make_mut) {
-                state.names.rename(entry);
-                entry.map_named(|dots| dots.retain(|dot| state.has(dot)));
-                entry.replaces.retain(|(_, dots)| !dots.is_empty());
-            }
-        }
-        for entry in self.entries.iter_mut().map(Arc::make_mut).filter(|entry| entry.of.is_empty()) {
-            entry.of = self.replica.visible(&entry.key)?.grounds();
-            if entry.of.is_empty() {
-                return Err(Error::NotFound { key: entry.key.clone() });
-            }
-        }
-        // They may name more than before.
-        let sizes = self.entries.iter().map(|entry| check_size(entry, self.client_bytes, &self.limits));
-        self.bytes = sizes.sum::<Result<u64, Error>>()?;
-        Ok(())
     }
 }
 
