@@ -41,8 +41,8 @@ pub(super) trait OpenForm: Send {
 }
 
 impl<T: Entity + Send> OpenForm for Draft<T> {
-    fn save(self: Box<Self>) -> Result<sync_core::Commit<()>, Error> {
-        Draft::save(*self)
+    fn save(mut self: Box<Self>) -> Result<sync_core::Commit<()>, Error> {
+        Draft::save(&mut self)
     }
 }
 
