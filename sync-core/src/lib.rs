@@ -62,6 +62,7 @@ mod threads;
 
 pub mod transport;
 
+mod change;
 pub mod clock;
 pub mod replica;
 mod unread;

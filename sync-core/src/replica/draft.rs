@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::stage::check_size;
 use super::transaction::{check_readable, written};
 use super::{Replica, Transaction};
+use crate::change::{self, Change};
 use crate::commit::Commit;
 use crate::entity::{Entity, Fields, Id};
 use crate::error::Error;
 use crate::model::op::Op;
 use crate::model::record::Record;
-use crate::view::{self, Change};
+use crate::view;
 
 /// An entity being edited over some time, in a form say. Change it as if it were the entity, then
 /// [`save`](Draft::save), which can be done again and again.
@@ -94,7 +95,7 @@ impl<T: Entity> Draft<T> {
         let commit = {
             let change = Change::between(T::SCHEMA, &self.before, &after);
             check_readable::<T>(&key, &after, &change)?;
-            let respell = view::respell(&self.entity, &self.before);
+            let respell = change::respell(&self.entity, &self.before);
             self.replica.write(|tx| {
                 tx.update_fields(key, &self.record, &change, &respell)?;
                 tx.rename()?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::change;
 use crate::entity::Schema;
 use crate::model::context::VersionVector;
 use crate::model::entry::{Action, EntityKey, Entry};
@@ -10,7 +11,6 @@ use crate::model::record::Record;
 use crate::model::register::{Part, Register, Sibling};
 use crate::model::stamp::{Dot, Name, Origin};
 use crate::model::value::Value;
-use crate::view;
 
 /// One write's values that did not win, and where it came from.
 type Beside<'a> = (&'a Origin, Vec<(Name, Op)>);
@@ -140,7 +140,7 @@ pub(super) fn whole(entry: &Entry, record: &Record, schema: Option<&Schema>) -> 
     // What several operations of a policy of the user's come to is written as one.
     for (name, op) in &mut whole.fields {
         if let (Op::Own { .. }, Some(schema)) = (&*op, schema)
-            && let Some(anew) = view::own_anew(schema, name, record)
+            && let Some(anew) = change::own_anew(schema, name, record)
         {
             *op = anew;
         }

@@ -5,12 +5,13 @@ use super::query::{Scan, updated_at};
 use super::status::EntityStatus;
 use super::transaction::invalid;
 use super::{Replica, Transaction};
+use crate::change::{self, Change};
 use crate::commit::Commit;
 use crate::entity::Fields;
 use crate::error::Error;
 use crate::model::entry::EntityKey;
 use crate::model::record::{Life, Record};
-use crate::view::{self, Change};
+use crate::view;
 
 /// A replica by entity type name and JSON: for bindings, scripts and wasm, which cannot carry the types.
 ///
@@ -61,7 +62,7 @@ impl<'a> RawReplica<'a> {
     pub fn create(&self, entity_type: &str, id: &str, fields: &Fields) -> Result<Commit<()>, Error> {
         let schema = self.replica.schema(entity_type)?;
         let key = EntityKey::new(entity_type, id);
-        let fields = view::named(schema, fields).map_err(|refused| invalid(&key, refused))?;
+        let fields = change::named(schema, fields).map_err(|refused| invalid(&key, refused))?;
         self.replica.write(|tx| tx.create_fields(schema, key, &fields))
     }
 
@@ -73,7 +74,7 @@ impl<'a> RawReplica<'a> {
     pub fn edit(&self, entity_type: &str, id: &str, changes: &Fields) -> Result<Commit<()>, Error> {
         let schema = self.replica.schema(entity_type)?;
         let key = EntityKey::new(entity_type, id);
-        let changes = view::named(schema, changes).map_err(|refused| invalid(&key, refused))?;
+        let changes = change::named(schema, changes).map_err(|refused| invalid(&key, refused))?;
         self.replica.write(|tx: &mut Transaction<'_>| {
             let record = tx.alive(&key)?;
             let mut before = view::fields(schema, &record);

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::row::Row;
 use super::{Transaction, size};
+use crate::change::{self, Change, Changed, Respell};
 use crate::clock::HybridClock;
 use crate::entity::Fields;
 use crate::error::Error;
@@ -15,7 +16,7 @@ use crate::model::record::{Life, Record};
 use crate::model::stamp::{Dot, Origin};
 use crate::model::value::Value;
 use crate::transport::Limits;
-use crate::view::{self, Change, Changed, Respell};
+use crate::view;
 
 /// What a transaction wrote to one entity.
 #[derive(Default)]
@@ -163,7 +164,7 @@ impl Transaction<'_> {
                 match is {
                     Some(value) => {
                         let stored = || view::local_value(field, &fields).cloned();
-                        let value = view::whole(field, stored, *was, value, respell);
+                        let value = change::whole(field, stored, *was, value, respell);
                         fields.insert(field.name, value);
                     }
                     None => drop(fields.remove(field.name)),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Replica;
 use super::stage::Staged;
+use crate::change::{self, Change, Refused, Respell, Writes};
 use crate::clock::HybridClock;
 use crate::entity::{Entity, FieldError, Fields, Id, Merge, Schema};
 use crate::error::Error;
@@ -12,7 +13,7 @@ use crate::model::record::{Life, Record};
 use crate::model::stamp::Dot;
 use crate::model::value::Value;
 use crate::transport::Limits;
-use crate::view::{self, Change, Refused, Respell, Writes};
+use crate::view;
 
 /// Several writes that stand or fall together. Reads through it see what it wrote. A call that failed wrote nothing: the
 /// closure may go on without it.
@@ -86,7 +87,7 @@ impl<'a> Transaction<'a> {
         check_readable::<T>(&key, &after, &Change::between(T::SCHEMA, &Fields::new(), &after))?;
         let schema = self.replica.schema(T::SCHEMA.name)?;
         let shown = |stored: &Fields| T::from_fields(entity.id().clone(), stored)?.to_fields();
-        let respell = view::respell(&entity, &after);
+        let respell = change::respell(&entity, &after);
         self.whole(|tx| tx.put_fields(schema, key, &after, &shown, &respell))?;
         Ok(entity.id().clone())
     }
@@ -110,7 +111,7 @@ impl<'a> Transaction<'a> {
         let after = written(&entity, &key)?;
         let change = Change::between(schema, &before, &after);
         check_readable::<T>(&key, &after, &change)?;
-        let respell = view::respell(&entity, &before);
+        let respell = change::respell(&entity, &before);
         self.whole(|tx| tx.update_fields(key, &record, &change, &respell))?;
         Ok(result)
     }
@@ -160,7 +161,7 @@ impl<'a> Transaction<'a> {
         if self.visible(&key)?.life() != Life::Unborn {
             return Err(Error::Exists { key });
         }
-        let writes = view::create(schema, fields).map_err(|refused| invalid(&key, refused))?;
+        let writes = change::create(schema, fields).map_err(|refused| invalid(&key, refused))?;
         // What stands there is of one that was refused or purged.
         let has_local = schema.fields.iter().any(|field| field.local);
         if has_local && self.local_fields(&key)?.iter().next().is_some() {
@@ -226,7 +227,7 @@ impl<'a> Transaction<'a> {
                 Vec::new()
             })
         };
-        let writes = view::update(record, change, respell, removals);
+        let writes = change::update(record, change, respell, removals);
         if let Some(error) = failed {
             return Err(error);
         }

@@ -399,13 +399,13 @@ pub(crate) const ALL: &[Mutant] = &[
     // Writing: the article's own faults.
     mutant(
         "saving writes the whole entity over what came meanwhile",
-        "view.rs",
+        "change.rs",
         "both.filter(|changed| changed.was != changed.is)",
         "both.filter(|changed| PLANTED || changed.was != changed.is)",
     ),
     mutant(
         "an assignment replaces nothing",
-        "view.rs",
+        "change.rs",
         "        if !dots.is_empty() {\n            self.replaces.push",
         "        if !PLANTED && !dots.is_empty() {\n            self.replaces.push",
     ),
