@@ -213,9 +213,12 @@ impl super::pending::Queue {
 
     /// Whether the front weighs less than it should while something is behind it.
     fn is_front_short(&self) -> bool {
+        // None weighs nothing, and most weigh as little as any: counted they are enough, or their weights are looked at.
+        if self.cold.range.is_empty() || self.front().nth(self.cold.front.saturating_sub(1)).is_some() {
+            return false;
+        }
         let mut weights = self.front().map(|(_, pending)| pending.entry.weight());
-        !self.cold.range.is_empty()
-            && weights.try_fold(self.cold.front, usize::checked_sub).is_some_and(|lacks| lacks > 0)
+        weights.try_fold(self.cold.front, usize::checked_sub).is_some_and(|lacks| lacks > 0)
     }
 
     /// The page's entries are in memory from here on. Returns where the next page begins.
