@@ -213,6 +213,7 @@ impl Journal {
             return;
         }
         let commits: Vec<&[u8]> = rows.iter().map(Vec::as_slice).collect();
+        let end = expected + rows.len() as Position;
         let result = self.store.append(expected, &commits);
         let wakers = {
             let mut queue = self.queue();
@@ -221,7 +222,12 @@ impl Journal {
             queue.together = if rows.len() < queue.together { together } else { together.max(queue.together) };
             queue.busy = None;
             match result {
-                Ok(last) => queue.durable = last,
+                Ok(last) if last == end => queue.durable = last,
+                // What was queued would pass for durable, or never be so.
+                Ok(last) => {
+                    let message = format!("it said that the journal ends at {last} after an append up to {end}");
+                    queue.failed = Some(Arc::new(StoreError::Damaged { what: "the store".into(), message }));
+                }
                 // Nothing was written, and the same may succeed later.
                 Err(error @ StoreError::Locked { .. }) => {
                     queue.busy = Some(Arc::new(error));

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use sync_core::{Checkpoint, Error, Heads, KeyValue, MemoryStore, Position, Replica, Store, StoreError};
 
 use super::support::{Note, Set, builder, note, run, title};
 
-/// A store that appends, is full, or is in use by another process.
+/// A store that appends, is full, is in use by another process, or appends and says another position than it should.
 struct Moody {
     store: Arc<MemoryStore>,
     mood: Arc<AtomicU8>,
@@ -17,6 +19,8 @@ struct Moody {
 const WELL: u8 = 0;
 const FULL: u8 = 1;
 const LOCKED: u8 = 2;
+const SAYS_TOO_LITTLE: u8 = 3;
+const SAYS_TOO_MUCH: u8 = 4;
 
 impl Store for Moody {
     fn heads(&self) -> Result<Heads, StoreError> {
@@ -26,6 +30,8 @@ impl Store for Moody {
         match self.mood.load(Ordering::SeqCst) {
             FULL => Err(StoreError::io("the disk", "no space is left")),
             LOCKED => Err(StoreError::Locked { what: "the disk".into() }),
+            SAYS_TOO_LITTLE => self.store.append(expected, commits).map(|last| last - 1),
+            SAYS_TOO_MUCH => self.store.append(expected, commits).map(|last| last + 1),
             _ => self.store.append(expected, commits),
         }
     }
@@ -150,4 +156,20 @@ fn who_awaits_a_write_hears_of_a_store_in_use_too_and_what_nobody_waits_for_is_w
     drop(device.replica.put(note("n", "two")).unwrap());
     device.be(WELL);
     device.comes_to_keep("two");
+}
+
+#[test]
+fn a_store_that_says_another_position_acknowledges_nothing_for_it() {
+    for mood in [SAYS_TOO_LITTLE, SAYS_TOO_MUCH] {
+        for is_threadless in [false, true] {
+            let device = Device::new(is_threadless);
+            device.be(mood);
+            let (told, tells) = mpsc::channel();
+            std::thread::spawn(move || {
+                let _ = told.send(["one", "two"].map(|title| device.put(title).map_err(|error| error.code())));
+            });
+            let puts = tells.recv_timeout(Duration::from_secs(20)).expect("whoever waits is told something");
+            assert_eq!(puts, [Err("store_damaged"); 2], "{mood}");
+        }
+    }
 }
