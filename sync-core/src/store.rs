@@ -49,7 +49,8 @@ pub trait Store: Send + Sync {
     /// [`StoreError::Moved`] if the journal does not end at `expected` (another process appended): nothing was written.
     fn append(&self, expected: Position, commits: &[&[u8]]) -> Result<Position, StoreError>;
 
-    /// Up to `limit` commits from `from` on (inclusive), in order; those that were dropped are skipped.
+    /// Up to `limit` commits from `from` on (inclusive), in order; those that were dropped are skipped. Fewer than
+    /// `limit` mean that there are no more, however many bytes they have.
     ///
     /// # Errors
     /// The backend's.
@@ -69,7 +70,8 @@ pub trait Store: Send + Sync {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// Up to `limit` keys with their bytes, in the order of the keys' bytes: from `from` (inclusive) up to
-    /// `to` (exclusive; empty means to the end, and one that is not behind `from` gives nothing).
+    /// `to` (exclusive; empty means to the end, and one that is not behind `from` gives nothing). Fewer than `limit` mean
+    /// that there are no more, however many bytes they have: callers stop there.
     ///
     /// # Errors
     /// The backend's.

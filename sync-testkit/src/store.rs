@@ -73,6 +73,7 @@ macro_rules! store_tests {
                 journal::a_moved_journal_refuses,
                 journal::an_empty_append_only_checks,
                 journal::pages_are_bounded,
+                journal::pages_of_large_commits_are_whole,
                 journal::commits_are_any_bytes,
                 journal::old_commits_are_dropped,
                 journal::positions_are_never_reused,
@@ -80,6 +81,7 @@ macro_rules! store_tests {
                 map::the_longest_keys_are_told_apart,
                 map::large_values_are_whole,
                 map::ranges_are_in_order_and_bounded,
+                map::ranges_of_large_values_are_whole,
                 map::drops_come_before_puts,
                 map::a_checkpoint_covers,
                 map::a_checkpoint_never_goes_back,
@@ -124,6 +126,11 @@ fn expect<T: PartialEq + Debug>(what: &str, found: T, expected: T) {
 fn append(store: &dyn Store, commits: &[&[u8]]) -> Position {
     let last = ok("heads", store.heads()).last;
     ok("append", store.append(last, commits))
+}
+
+/// More bytes together than what some backends return at once.
+fn large() -> Vec<Vec<u8>> {
+    (0..72).map(|n| vec![n; 256 << 10]).collect()
 }
 
 /// Some keys put.

@@ -20,6 +20,7 @@ enum Bug {
     ReusesPositions,
     PageBehindFrom,
     IgnoresLimits,
+    EndsPagesByBytes,
     DropsOneTooMany,
     FirstStaysOne,
     CutsLongBytes,
@@ -95,6 +96,17 @@ impl Broken {
         if self.is(Bug::IgnoresLimits) { usize::MAX } else { limit }
     }
 
+    /// A page that ends where it has many bytes, or no less than what it should have.
+    fn page<K>(&self, rows: impl Iterator<Item = (K, Vec<u8>)>) -> Vec<(K, Vec<u8>)> {
+        let mut left: usize = if self.is(Bug::EndsPagesByBytes) { 16 << 20 } else { usize::MAX };
+        rows.take_while(|(_, bytes)| {
+            let fits = left > 0;
+            left = left.saturating_sub(bytes.len());
+            fits
+        })
+        .collect()
+    }
+
     fn cut(&self, bytes: &[u8]) -> Vec<u8> {
         let kept = if self.is(Bug::CutsLongBytes) { bytes.len().min(65_535) } else { bytes.len() };
         bytes[..kept].to_vec()
@@ -156,7 +168,8 @@ impl Store for Broken {
 
     fn journal(&self, from: Position, limit: usize) -> Result<Vec<(Position, Vec<u8>)>, StoreError> {
         let from = if self.is(Bug::PageBehindFrom) { from.saturating_add(1) } else { from };
-        Ok(self.seen().journal.range(from..).take(self.limit(limit)).map(|(at, row)| (*at, row.clone())).collect())
+        let seen = self.seen();
+        Ok(self.page(seen.journal.range(from..).take(self.limit(limit)).map(|(at, row)| (*at, row.clone()))))
     }
 
     fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
@@ -223,7 +236,7 @@ impl Store for Broken {
             found.sort_by_key(|(key, _)| key.iter().map(|byte| *byte as i8).collect::<Vec<_>>());
         }
         found.truncate(self.limit(limit));
-        Ok(found)
+        Ok(self.page(found.into_iter()))
     }
 
     fn reclaim(&self) -> Result<(), StoreError> {
@@ -255,7 +268,7 @@ fn finds(case: Case, bug: Bug) -> bool {
 
 #[test]
 fn each_bug_is_found_by_the_case_for_it() {
-    let cases: [(Bug, Case); 31] = [
+    let cases: [(Bug, Case); 33] = [
         (Bug::IgnoresExpected, journal::a_moved_journal_refuses),
         (Bug::IgnoresExpected, threads::one_append_wins_each_position),
         (Bug::SaysNotWhereItEnds, journal::a_moved_journal_refuses),
@@ -264,6 +277,8 @@ fn each_bug_is_found_by_the_case_for_it() {
         (Bug::PageBehindFrom, journal::pages_are_bounded),
         (Bug::IgnoresLimits, journal::pages_are_bounded),
         (Bug::IgnoresLimits, map::ranges_are_in_order_and_bounded),
+        (Bug::EndsPagesByBytes, journal::pages_of_large_commits_are_whole),
+        (Bug::EndsPagesByBytes, map::ranges_of_large_values_are_whole),
         (Bug::DropsOneTooMany, journal::old_commits_are_dropped),
         (Bug::FirstStaysOne, journal::old_commits_are_dropped),
         (Bug::CutsLongBytes, journal::commits_are_any_bytes),

@@ -2,7 +2,7 @@
 
 use sync_core::{Checkpoint, Heads, StoreError};
 
-use super::{Fresh, append, expect, ok, row};
+use super::{Fresh, append, expect, large, ok, row};
 
 /// Nothing is there, and nothing is made up.
 pub fn a_new_store_is_empty(fresh: &Fresh<'_>) {
@@ -69,6 +69,21 @@ pub fn pages_are_bounded(fresh: &Fresh<'_>) {
         (0, usize::MAX, rows(1, 20)),
     ] {
         expect(&format!("journal({from}, {limit}) of 20"), ok("journal", store.journal(from, limit)), page);
+    }
+}
+
+/// A page has as many commits as it may, however large they are: who gets fewer takes them for the last.
+pub fn pages_of_large_commits_are_whole(fresh: &Fresh<'_>) {
+    let store = fresh()();
+    let commits = large();
+    for some in commits.chunks(12) {
+        append(&*store, &some.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    }
+    for limit in [commits.len() - 1, commits.len(), usize::MAX] {
+        let rows = ok("journal", store.journal(1, limit));
+        let name = format!("how many of {} large commits journal(1, {limit}) has", commits.len());
+        expect(&name, rows.len(), limit.min(commits.len()));
+        assert!(rows.iter().map(|(_, bytes)| bytes).eq(&commits[..rows.len()]), "large commits came back changed");
     }
 }
 

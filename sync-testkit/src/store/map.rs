@@ -2,7 +2,7 @@
 
 use sync_core::{Checkpoint, EntityKey, Heads, StoreError};
 
-use super::{Fresh, append, expect, ok, puts};
+use super::{Fresh, append, expect, large, ok, puts};
 
 /// The most bytes of a key: a letter, eight bytes of a number, the name of an entity's type, a zero byte, the entity's id.
 const LONGEST_KEY: usize = 1 + 8 + 128 + 1 + EntityKey::MAX_ID_BYTES;
@@ -108,6 +108,21 @@ pub fn drops_come_before_puts(fresh: &Fresh<'_>) {
     let expected = vec![row(b"kept", b"1"), row(b"replaced", b"2"), row(b"twice", b"2")];
     expect("the map", ok("range", store.range(b"", b"", 10)), expected);
     expect("a dropped key", ok("get", store.get(b"gone")), None);
+}
+
+/// A range has as many rows as it may, however large they are: who gets fewer takes them for the last.
+pub fn ranges_of_large_values_are_whole(fresh: &Fresh<'_>) {
+    let store = fresh()();
+    let rows: Vec<_> = (0u8..).map(|key| vec![key]).zip(large()).collect();
+    for some in rows.chunks(12) {
+        ok("checkpoint", store.checkpoint(&Checkpoint { puts: some.to_vec(), ..Checkpoint::default() }));
+    }
+    for limit in [rows.len() - 1, rows.len(), usize::MAX] {
+        let found = ok("range", store.range(b"", b"", limit));
+        let name = format!("how many of {} large values range(.., {limit}) has", rows.len());
+        expect(&name, found.len(), limit.min(rows.len()));
+        assert!(found == rows[..found.len()], "large values came back changed");
+    }
 }
 
 /// What a checkpoint covers is remembered; map and journal do not touch each other.
