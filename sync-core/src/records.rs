@@ -282,6 +282,11 @@ impl Stored {
         Ok(Self { place, row })
     }
 
+    /// How many bytes it has.
+    pub(crate) fn bytes(&self) -> usize {
+        self.row.len()
+    }
+
     /// The record.
     pub(crate) fn record(&self) -> Result<Record, StoreError> {
         Record::decode(seal::body(&self.row)).map_err(|error| seal::unreadable(&self.place, &error))

@@ -20,10 +20,14 @@ use crate::model::context::Known;
 use crate::model::entry::EntityKey;
 use crate::model::record::Record;
 use crate::model::stamp::ClientId;
+use crate::records::{Scanned, Stored, Table};
+use crate::store::{Store, StoreError};
 use crate::transport::{Cursor, SnapshotPage, SnapshotRequest, TransportError};
 
 /// The most records in a page.
 const MOST_RECORDS: usize = 512;
+/// How many records are read first, before it is known how large they are.
+const AT_ONCE: usize = 16;
 /// About the most bytes in a page.
 const MOST_BYTES: usize = 4 << 20;
 /// The most entries of the log that are looked at for one page.
@@ -57,10 +61,9 @@ impl Inner {
         self.read_with(
             || {
                 let table = self.state().table;
-                table.scan(self.store(), None, after, MOST_RECORDS)
+                scan(table, self.store(), after)
             },
-            |state, scanned| {
-                let is_last_scan = scanned.len() < MOST_RECORDS;
+            |state, (scanned, is_last_scan)| {
                 let end = if is_last_scan { None } else { scanned.last().map(|(key, _)| key.clone()) };
                 let mut records: BTreeMap<EntityKey, Arc<Record>> = BTreeMap::new();
                 for (key, record) in scanned {
@@ -183,6 +186,29 @@ impl Inner {
 }
 
 /// What the state contains.
+/// As many records after this one as may be in a page, or about as many bytes; and whether these are the last. They may be
+/// large: how many are read next is told by those before.
+fn scan(
+    table: Table,
+    store: &dyn Store,
+    after: Option<&EntityKey>,
+) -> Result<(Vec<Scanned<Record>>, bool), StoreError> {
+    let (mut records, mut bytes, mut step) = (Vec::new(), 0, AT_ONCE);
+    loop {
+        let after = records.last().map(|(key, _): &Scanned<Record>| key).or(after);
+        let rows = table.scan_rows(store, None, after, step)?;
+        let is_last = rows.len() < step;
+        for (key, row) in rows {
+            bytes += row.as_ref().map_or(0, Stored::bytes);
+            records.push((key, row.and_then(|row| row.record())));
+        }
+        if is_last || records.len() >= MOST_RECORDS || bytes >= MOST_BYTES {
+            return Ok((records, is_last));
+        }
+        step = ((MOST_BYTES - bytes) * records.len() / bytes.max(1)).clamp(1, MOST_RECORDS - records.len());
+    }
+}
+
 fn vector(state: &State) -> Vec<(ClientId, Known)> {
     let known = state.clients.iter().map(|(client, standing)| (client.clone(), standing.known));
     known.filter(|(_, known)| known.n > 0).collect()

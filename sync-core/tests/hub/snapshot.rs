@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::support::*;
 use sync_core::model::context::Context;
 use sync_core::transport::{SnapshotPage, SnapshotRequest};
-use sync_core::{Cursor, EntityKey, Entry, Hub, MemoryStore, Record, Snapshot, VersionVector, reconcile};
+use sync_core::{
+    Checkpoint, Cursor, EntityKey, Entry, Heads, Hub, KeyValue, MemoryStore, Position, Record, Snapshot, Store,
+    StoreError, VersionVector, reconcile,
+};
 
 /// Takes all pages; `between` runs after each.
 fn take(hub: &Hub, mut between: impl FnMut(usize)) -> (Snapshot, Cursor, usize) {
@@ -149,4 +153,56 @@ fn a_page_that_was_never_named_is_expired() {
     }
     let page = hub.snapshot(&SnapshotRequest { page: good }).unwrap();
     assert_eq!((page.records.len(), page.cursor, page.next), (0, head, None));
+}
+
+/// A store that counts the bytes of what is read of its map in ranges.
+struct Weighing {
+    store: MemoryStore,
+    read: Arc<AtomicUsize>,
+}
+
+impl Store for Weighing {
+    fn heads(&self) -> Result<Heads, StoreError> {
+        self.store.heads()
+    }
+    fn append(&self, expected: Position, commits: &[&[u8]]) -> Result<Position, StoreError> {
+        self.store.append(expected, commits)
+    }
+    fn journal(&self, from: Position, limit: usize) -> Result<Vec<(Position, Vec<u8>)>, StoreError> {
+        self.store.journal(from, limit)
+    }
+    fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+        self.store.checkpoint(checkpoint)
+    }
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.get(key)
+    }
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<KeyValue>, StoreError> {
+        let rows = self.store.range(from, to, limit)?;
+        self.read.fetch_add(rows.iter().map(|(_, bytes)| bytes.len()).sum(), Ordering::SeqCst);
+        Ok(rows)
+    }
+    fn reclaim(&self) -> Result<(), StoreError> {
+        self.store.reclaim()
+    }
+}
+
+#[test]
+fn no_more_is_read_for_a_page_than_is_in_it_by_much() {
+    let read = Arc::new(AtomicUsize::new(0));
+    let hub = open(Weighing { store: MemoryStore::new(), read: read.clone() });
+    let mut a = Client::new("a");
+    let large = "x".repeat(200 << 10);
+    for n in 0..120 {
+        push(&hub, &[a.create(&format!("{n:04}"), if n < 100 { &large } else { "small" })]).unwrap();
+    }
+    hub.checkpoint().unwrap();
+    read.store(0, Ordering::SeqCst);
+    let mut most = 0;
+    let mut look = || most = most.max(read.swap(0, Ordering::SeqCst));
+    let (snapshot, cursor, pages) = take(&hub, |_| look());
+    look();
+    assert_eq!(snapshot, replayed(&hub, cursor));
+    assert!(pages > 3, "{pages}");
+    assert!(most < 12 << 20, "{most} bytes were read for a page");
 }
