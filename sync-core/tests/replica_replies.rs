@@ -265,3 +265,52 @@ fn a_write_that_was_taken_at_the_call_is_what_the_hub_takes_whatever_its_device_
         assert!(spared < 1_000, "{device}: {most} bytes are taken, {spared} less than the hub takes");
     }
 }
+
+/// A way on which pages come without their last entries, and say that they reach as far.
+struct Torn(InProcess);
+
+impl Transport for Torn {
+    fn hello<'a>(&'a self, request: &'a HelloRequest) -> BoxFuture<'a, Result<Hello, TransportError>> {
+        self.0.hello(request)
+    }
+    fn push<'a>(&'a self, request: &'a PushRequest) -> BoxFuture<'a, Result<PushReply, TransportError>> {
+        self.0.push(request)
+    }
+    fn pull<'a>(&'a self, request: &'a PullRequest) -> BoxFuture<'a, Result<Page, TransportError>> {
+        Box::pin(async {
+            let mut page = self.0.pull(request).await?;
+            let kept = page.entries.len().saturating_sub(2);
+            page.entries.to_mut().truncate(kept);
+            Ok(page)
+        })
+    }
+    fn snapshot<'a>(&'a self, request: &'a SnapshotRequest) -> BoxFuture<'a, Result<SnapshotPage, TransportError>> {
+        self.0.snapshot(request)
+    }
+    fn join<'a>(&'a self, page: &'a SnapshotPage) -> BoxFuture<'a, Result<(), TransportError>> {
+        self.0.join(page)
+    }
+    fn live(&self, since: u64) -> BoxFuture<'_, Result<u64, TransportError>> {
+        self.0.live(since)
+    }
+}
+
+#[test]
+fn a_page_that_lacks_more_than_what_is_here_is_not_taken() {
+    for own in [0, 1] {
+        let world = World::new();
+        let way = world.hub.transport("tester");
+        block_on(world.sender.sync(&way)).unwrap();
+        let receiver = open(&Arc::new(MemoryStore::new()));
+        for n in 0..own {
+            receiver.create(Account { id: format!("own {n}").as_str().into(), money: 0 }).unwrap().wait().unwrap();
+        }
+        let torn = block_on(receiver.sync(&Torn(way.clone())));
+        assert!(matches!(&torn, Err(Error::Transport(TransportError::Nonsense { .. }))), "{torn:?}");
+        block_on(receiver.sync(&way)).unwrap();
+        block_on(world.sender.sync(&way)).unwrap();
+        let shown =
+            |replica: &Replica| replica.list::<Account>().unwrap().collect::<Result<Vec<_>, _>>().unwrap().len();
+        assert_eq!(shown(&receiver), shown(&world.sender));
+    }
+}

@@ -135,6 +135,11 @@ fn check(request: &PullRequest, page: &Page) -> Result<Vec<Logged>, Error> {
     if page.cursor.seq < request.since.seq || (page.has_more && page.cursor.seq == request.since.seq) {
         return wrong("its page does not go on");
     }
+    // Nothing is left out but what is here.
+    let lacks = (page.cursor.seq - request.since.seq).saturating_sub(entries.len() as u64);
+    if lacks > request.have.as_ref().map_or(0, |own| own.n) {
+        return wrong("its page lacks entries");
+    }
     // Where nothing was left out, the digest can be computed here.
     let known = request.since.seq == 0 || request.since.digest != Digest::EMPTY;
     if gapless && known && seq == page.cursor.seq && digest != page.cursor.digest {
