@@ -185,7 +185,6 @@ impl Inner {
     }
 }
 
-/// What the state contains.
 /// As many records after this one as may be in a page, or about as many bytes; and whether these are the last. They may be
 /// large: how many are read next is told by those before.
 fn scan(
@@ -209,6 +208,7 @@ fn scan(
     }
 }
 
+/// What the state contains.
 fn vector(state: &State) -> Vec<(ClientId, Known)> {
     let known = state.clients.iter().map(|(client, standing)| (client.clone(), standing.known));
     known.filter(|(_, known)| known.n > 0).collect()
