@@ -49,8 +49,8 @@ fn a_form_replaces_what_it_showed_and_no_more() {
     runtime.block_on(app.sync(&transport)).unwrap();
     assert_eq!(app.get(&id).unwrap().unwrap().title, "of ben", "it shows behind the form");
     form.save().unwrap().wait().unwrap();
-    // What was saved is durable: the app starts anew before it tells anyone.
-    drop(app);
+    // What was saved is durable: the app starts anew before it tells anyone. A form that is open keeps it open.
+    drop((form, app));
     let app = open(folder.path());
     hub.crash();
     runtime.block_on(app.sync(&transport)).unwrap();
