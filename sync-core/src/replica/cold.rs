@@ -186,7 +186,8 @@ impl Page {
     }
 }
 
-/// Reads a page from the beginning of the range, of entries that weigh about so much. A transaction is never torn: it is offered whole.
+/// Reads a page from the beginning of the range, of entries that weigh about so much. A transaction is never torn: it is
+/// offered whole.
 pub(super) fn read_page(store: &dyn Store, range: &Range<u64>, weight: usize) -> Result<Page, StoreError> {
     let (blocks, more) = blocks::read(store, range.clone(), weight)?;
     let next = blocks.last().filter(|_| more).map_or(range.end, |block| block.last + 1);

@@ -18,8 +18,8 @@ use crate::view;
 /// [`save`](Draft::save), which can be done again and again.
 ///
 /// What is saved replaces only what the draft showed when it was opened. What arrived meanwhile in a field that
-/// the draft changes becomes a visible conflict, instead of being overwritten unseen. As long as it is open, it keeps the replica
-/// open too, as a clone of that does.
+/// the draft changes becomes a visible conflict, instead of being overwritten unseen. As long as it is open, it keeps
+/// the replica open too, as a clone of that does.
 ///
 /// ```
 /// # use sync_core::{Id, MemoryStore, Replica, Syncable};

@@ -239,7 +239,8 @@ impl Queue {
 
     /// How much those weigh, if they are as the others, of which the checkpoint does not know how they are now.
     pub(crate) fn unstored_weight(&self) -> usize {
-        self.changed.len() * self.weight.div_ceil(self.entries.len().max(1)).max(1)
+        let changed = self.changed.len();
+        (changed * self.weight).checked_div(self.entries.len()).unwrap_or(changed)
     }
 
     /// The block in which the map has this one.

@@ -301,3 +301,12 @@ fn heavy_entries_leave_memory_where_as_many_light_ones_stay() {
         device.check();
     }
 }
+
+#[test]
+fn what_is_not_stored_weighs_what_it_does() {
+    let mut device = Device::new();
+    for (local, bytes) in [(1, 10), (2, 10), (3, 10), (4, 300)] {
+        device.commit(Row::Write { entries: vec![of_bytes(local, bytes)], local: vec![], forget: vec![] });
+    }
+    assert_eq!(device.state.pending.unstored_weight(), 5, "three of one and one of two");
+}
