@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Replica;
 use super::adopt::History;
-use super::download::Pulled;
+use super::download::{Pulled, Taking};
 use super::greet::{Greeted, Lost};
 use super::row::Row;
 use super::session::Session;
@@ -13,7 +13,6 @@ use super::state::State;
 use super::status::Phase;
 use super::upload::Pushed;
 use crate::error::Error;
-use crate::store::Position;
 use crate::transport::{Hello, Transport, TransportError};
 
 /// How often in one sync the hub may disagree about the clock, or the replica find itself a copy.
@@ -134,8 +133,7 @@ impl Session {
             report.bootstrapped = true;
         }
         let mut upload = Ok(());
-        let mut came_last = None;
-        loop {
+        let is_noted = loop {
             let decided = report.uploaded + report.rejected;
             if !download_first {
                 self.progress(|status| status.enter(Phase::Uploading));
@@ -145,35 +143,40 @@ impl Session {
             self.progress(|status| status.enter(Phase::Downloading));
             let settles = upload.as_ref().is_err_and(|error| !may_decide(error));
             let unsettled = self.unsettled();
-            let Downloaded { forked, last } =
-                self.download(transport, options, settles, &mut report, &mut patience).await?;
-            came_last = last.or(came_last);
+            let ends = upload.is_ok() && !self.may_push_on();
+            let taking = Taking { limit: options.page.max(1), settles, ends };
+            let downloaded = self.download(transport, taking, &mut report, &mut patience).await?;
+            let is_noted = matches!(downloaded, Downloaded::InStep);
             // What the hub could not say is settled by what came down: it can be pushed on.
             let is_settled = settles && self.unsettled() < unsettled;
-            if forked {
+            if matches!(downloaded, Downloaded::Forked) {
                 let hello = self.hello(transport).await?;
                 self.become_another(&hello, &mut report, &mut patience)?;
                 download_first = true;
             } else if (upload.is_err() && !is_settled) || (upload.is_ok() && !self.may_push_on()) {
-                break;
+                break is_noted;
             }
             // Only who gets nowhere tires.
             if report.uploaded + report.rejected == decided {
                 patience = patience.saturating_sub(1);
             }
             if patience == 0 {
-                break;
+                break is_noted;
             }
-        }
+        };
         report.pending = self.state().pending.len();
         if upload.is_ok() {
             self.learn_epochs(transport).await?;
-            self.commit(&Row::Synced(self.wall()))?;
+            // What came last and that it did are appended together.
+            if !is_noted {
+                self.commit(&Row::Synced(self.wall()))?;
+            }
         }
-        // What came last and that it did are appended together. That nothing came nobody waits for.
-        match came_last {
-            Some(position) => self.inner.journal.ticket(position, ()).await?,
-            None => self.inner.journal.demand(),
+        // What is told is durable. That nothing was exchanged nobody waits for.
+        if report.uploaded + report.rejected + report.downloaded > 0 {
+            self.inner.journal.ticket(self.inner.journal.last(), ()).await?;
+        } else {
+            self.inner.journal.demand();
         }
         upload.map(|()| report)
     }
@@ -271,17 +274,16 @@ impl Session {
     async fn download(
         &self,
         transport: &dyn Transport,
-        options: SyncOptions,
-        settles: bool,
+        taking: Taking,
         report: &mut Report,
         patience: &mut u32,
     ) -> Result<Downloaded, Error> {
         loop {
-            match self.pull(transport, options.page.max(1), settles, report).await {
+            match self.pull(transport, taking, report).await {
                 Ok(Pulled::More) => {}
-                Ok(Pulled::Done(last)) => return Ok(Downloaded { forked: false, last }),
-                Ok(Pulled::Undecided) => return Ok(Downloaded { forked: false, last: None }),
-                Ok(Pulled::Forked) => return Ok(Downloaded { forked: true, last: None }),
+                Ok(Pulled::Done { is_noted: true }) => return Ok(Downloaded::InStep),
+                Ok(Pulled::Done { .. } | Pulled::Undecided) => return Ok(Downloaded::Ended),
+                Ok(Pulled::Forked) => return Ok(Downloaded::Forked),
                 // The log was cut behind this replica since it was greeted.
                 Err(Error::Transport(TransportError::Expired)) if *patience > 0 => {
                     *patience -= 1;
@@ -341,10 +343,12 @@ fn may_decide(error: &Error) -> bool {
     !matches!(error, Error::Transport(error) if never(error))
 }
 
-/// How far a download came.
-struct Downloaded {
+/// How a download ended.
+enum Downloaded {
+    /// At the end of the log, or where the hub has to decide first.
+    Ended,
+    /// At the end of the log, and it is noted that nothing was left to do.
+    InStep,
     /// The log holds entries of this client that this file did not issue.
-    forked: bool,
-    /// Where in the journal the last page stands, which may not be durable yet.
-    last: Option<Position>,
+    Forked,
 }

@@ -9,18 +9,28 @@ use crate::hashed::HashMap;
 use crate::model::digest::Digest;
 use crate::model::entry::Action;
 use crate::model::stamp::{ClientId, Dot};
-use crate::store::Position;
 use crate::transport::{Cursor, Page, PullRequest, Transport, TransportError};
 
 /// How many commits may not be durable yet while there are more pages: they are appended together.
 const PAGES_AHEAD: u64 = 8;
 
+/// How pages are taken.
+#[derive(Clone, Copy)]
+pub(super) struct Taking {
+    /// The most entries of one.
+    pub(super) limit: u64,
+    /// What was offered counts as accepted by its content alone.
+    pub(super) settles: bool,
+    /// Behind the last one nothing is left to do: that the replica is in step is noted with it.
+    pub(super) ends: bool,
+}
+
 /// What one page brought about.
 pub(super) enum Pulled {
     /// There may be more.
     More,
-    /// The end of the log was reached; what came last stands at this position of the journal, and may not be durable yet.
-    Done(Option<Position>),
+    /// The end of the log was reached. Whether it is noted with what came last that the replica is in step.
+    Done { is_noted: bool },
     /// The log holds entries of this client that this file did not issue.
     Forked,
     /// The log holds what was offered from here, or the same from a copy of this file: the hub has to decide first.
@@ -32,13 +42,12 @@ impl Session {
     pub(super) async fn pull(
         &self,
         transport: &dyn Transport,
-        limit: u64,
-        settles: bool,
+        taking: Taking,
         report: &mut Report,
     ) -> Result<Pulled, Error> {
-        let pulled = self.take_page(transport, limit, settles, report).await;
+        let pulled = self.take_page(transport, taking, report).await;
         // However it ends: what was downloaded stays, so that a bad connection gets on too.
-        if !matches!(pulled, Ok(Pulled::More | Pulled::Done(_))) && report.downloaded > 0 {
+        if !matches!(pulled, Ok(Pulled::More | Pulled::Done { .. })) && report.downloaded > 0 {
             let last = self.inner.journal.last();
             self.inner.journal.ticket(last, ()).await?;
         }
@@ -48,11 +57,11 @@ impl Session {
     async fn take_page(
         &self,
         transport: &dyn Transport,
-        limit: u64,
-        settles: bool,
+        taking: Taking,
         report: &mut Report,
     ) -> Result<Pulled, Error> {
         self.check()?;
+        let Taking { limit, settles, ends } = taking;
         let request = {
             let state = self.state();
             let own = Dot::new(state.client.clone(), state.vector.get(&state.client).n);
@@ -82,8 +91,7 @@ impl Session {
             }
         }
         if page.cursor == request.since {
-            // Pages that came before this one may not be durable yet.
-            return Ok(Pulled::Done((report.downloaded > 0).then(|| self.inner.journal.last())));
+            return Ok(Pulled::Done { is_noted: false });
         }
         report.downloaded += entries.len() as u64;
         if entries.iter().any(|logged| logged.entry.action == Action::Purge) {
@@ -94,12 +102,14 @@ impl Session {
             let writing = self.between_writes()?;
             let gone = self.stranded_by(&entries)?;
             report.rejected += gone.len() as u64;
-            writing.commit(&Row::Page {
-                entries,
-                batches: page.entries.batches().to_vec(),
-                cursor: page.cursor,
-                gone,
-            })?
+            let batches = page.entries.batches().to_vec();
+            let mut rows = vec![Row::Page { entries, batches, cursor: page.cursor, gone }];
+            if page.has_more {
+                writing.commit(&rows[0])?
+            } else {
+                rows.extend(ends.then(|| Row::Synced(self.wall())));
+                writing.commit_at_once(&rows)?
+            }
         };
         if page.has_more {
             // The row holds the cursor too: a page that is lost is one that comes again. It is appended while the next
@@ -111,7 +121,7 @@ impl Session {
             self.checkpoint_if_due();
         }
         self.progress(|status| status.downloaded = report.downloaded);
-        Ok(if page.has_more { Pulled::More } else { Pulled::Done(Some(position)) })
+        Ok(if page.has_more { Pulled::More } else { Pulled::Done { is_noted: ends } })
     }
 }
 

@@ -175,7 +175,8 @@ impl Session {
         };
         // With a refused create go the entries that stand on it.
         report.rejected += self.state().aside.len().saturating_sub(aside) as u64;
-        self.inner.journal.ticket(position, ()).await?;
+        // They are appended while the next entries are chosen: lost, they are told again.
+        drop(self.inner.journal.ticket(position, ()));
         self.progress(|status| {
             status.uploaded = report.uploaded;
             status.put_off = put_off;

@@ -34,7 +34,15 @@ impl<'a> Writing<'a> {
     pub(super) fn commit(&self, row: &Row) -> Result<Position, Error> {
         let body = row.encode();
         let state = self.replica.state();
-        self.queue(state, row, &body)
+        self.queue(state, &[(row, body)], false)
+    }
+
+    /// Does the same with rows for which somebody is about to wait: they are appended while their effects are taken.
+    /// Returns where the last of them will stand.
+    pub(super) fn commit_at_once(&self, rows: &[Row]) -> Result<Position, Error> {
+        let rows: Vec<(&Row, Vec<u8>)> = rows.iter().map(|row| (row, row.encode())).collect();
+        let state = self.replica.state();
+        self.queue(state, &rows, true)
     }
 
     /// Does the same with a row, if any, that is made of the state as it is then: nothing comes in between.
@@ -44,14 +52,26 @@ impl<'a> Writing<'a> {
     ) -> Result<(T, Option<Position>), Error> {
         let state = self.replica.state();
         let (made, row) = make(&state);
-        let position = row.map(|row| self.queue(state, &row, &row.encode())).transpose()?;
+        let position = row.map(|row| self.queue(state, &[(&row, row.encode())], false)).transpose()?;
         Ok((made, position))
     }
 
-    fn queue(&self, mut state: MutexGuard<'_, State>, row: &Row, body: &[u8]) -> Result<Position, Error> {
+    fn queue(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        rows: &[(&Row, Vec<u8>)],
+        at_once: bool,
+    ) -> Result<Position, Error> {
         let inner = &self.replica.inner;
-        let position = inner.journal.push(body)?;
-        state.apply(row);
+        let mut position = inner.journal.last();
+        for (_, body) in rows {
+            // Refused, it is by a journal that appends nothing any more, of those before neither.
+            position = inner.journal.push(body)?;
+        }
+        if at_once {
+            inner.journal.demand();
+        }
+        rows.iter().for_each(|(row, _)| state.apply(row));
         let changed = std::mem::take(&mut state.changed);
         drop(state);
         inner.watchers.publish(&changed);
