@@ -206,19 +206,19 @@ pub(super) fn read_page(store: &dyn Store, range: &Range<u64>, weight: usize) ->
 }
 
 impl super::pending::Queue {
-    /// Those in front of what is not in memory: what is offered next.
-    pub(super) fn front(&self) -> impl Iterator<Item = (u64, &Pending)> {
+    /// Those from a local number on that are in front of what is not in memory: what is offered next.
+    pub(super) fn front(&self, from: u64) -> impl Iterator<Item = (u64, &Pending)> {
         let end = if self.cold.range.is_empty() { u64::MAX } else { self.cold.range.start };
-        self.range(..end)
+        self.range(from..end.max(from))
     }
 
     /// Whether the front weighs less than it should while something is behind it.
     fn is_front_short(&self) -> bool {
         // None weighs nothing, and most weigh as little as any: counted they are enough, or their weights are looked at.
-        if self.cold.range.is_empty() || self.front().nth(self.cold.front.saturating_sub(1)).is_some() {
+        if self.cold.range.is_empty() || self.front(0).nth(self.cold.front.saturating_sub(1)).is_some() {
             return false;
         }
-        let mut weights = self.front().map(|(_, pending)| pending.entry.weight());
+        let mut weights = self.front(0).map(|(_, pending)| pending.entry.weight());
         weights.try_fold(self.cold.front, usize::checked_sub).is_some_and(|lacks| lacks > 0)
     }
 

@@ -11,7 +11,7 @@ use super::session::Session;
 use super::single_flight::Entered;
 use super::state::State;
 use super::status::Phase;
-use super::upload::Pushed;
+use super::upload::{Ahead, Pushed};
 use crate::error::Error;
 use crate::transport::{Hello, Transport, TransportError};
 
@@ -243,8 +243,9 @@ impl Session {
     }
 
     async fn upload(&self, transport: &dyn Transport, report: &mut Report, patience: &mut u32) -> Result<(), Error> {
+        let mut ahead = Ahead::default();
         loop {
-            match self.push(transport, report).await {
+            match self.push(transport, &mut ahead, report).await {
                 Ok(Pushed::More) => {}
                 Ok(Pushed::Nothing | Pushed::Wait | Pushed::Download) => return Ok(()),
                 Ok(Pushed::Clock) if *patience > 0 => {

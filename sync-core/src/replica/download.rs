@@ -54,12 +54,7 @@ impl Session {
         pulled
     }
 
-    async fn take_page(
-        &self,
-        transport: &dyn Transport,
-        taking: Taking,
-        report: &mut Report,
-    ) -> Result<Pulled, Error> {
+    async fn take_page(&self, transport: &dyn Transport, taking: Taking, report: &mut Report) -> Result<Pulled, Error> {
         self.check()?;
         let Taking { limit, settles, ends } = taking;
         let request = {

@@ -3,6 +3,7 @@
 mod adopt;
 mod aside;
 mod blocks;
+mod both;
 mod builder;
 mod chain;
 mod checkpoint;

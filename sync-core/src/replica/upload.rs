@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::both::both;
 use super::cycle::Report;
 use super::row::{Decision, Row};
 use super::session::Session;
@@ -30,6 +31,17 @@ pub(super) enum Pushed {
     Download,
 }
 
+/// What a push leaves to the one after it, which is on its way sooner so.
+#[derive(Default)]
+pub(super) struct Ahead {
+    /// What was accepted as a whole, and is not taken note of yet.
+    accepted: Option<(Offered, PushReply)>,
+    /// What is offered next.
+    next: Option<Offered>,
+    /// Something was refused: more may be, and nothing is made ready in vain.
+    is_doubtful: bool,
+}
+
 /// What is to be done next about what is pending.
 enum Next {
     Nothing,
@@ -55,48 +67,126 @@ impl Offer {
     }
 }
 
-impl Session {
-    /// Offers one batch of pending entries and takes the verdicts.
-    pub(super) async fn push(&self, transport: &dyn Transport, report: &mut Report) -> Result<Pushed, Error> {
-        self.check()?;
-        self.fill_front()?;
-        if self.state().has_copied() && !self.knows_intents(transport).await? {
-            self.doubt_copies(report)?;
-            return Ok(Pushed::More);
-        }
-        // What is offered does not leave memory any more from the moment when it is chosen.
-        let choose = |state: &State| {
-            let next = state.next_offer();
-            let row = if let Next::Offer(offer) = &next { Some(offer.row()) } else { None };
-            (next, row)
-        };
-        let (next, offered) = self.between_writes()?.commit_of(choose)?;
-        let offer = match next {
-            Next::Nothing => return Ok(Pushed::Nothing),
-            Next::Offer(offer) => offer,
-            Next::TooLarge(oversized) => {
-                let aside = oversized.len() as u64;
-                self.commit(&Row::decided_here(oversized))?;
-                report.rejected += aside;
-                return Ok(Pushed::More);
-            }
-        };
-        // The numbers are durable before anyone hears of them, and the entries, which were queued before, too.
-        if let Some(position) = offered {
-            self.inner.journal.ticket(position, ()).await?;
-        }
-        let bytes = offer.bytes;
-        let locals: Vec<u64> = offer.entries.iter().map(|(local, _, _)| *local).collect();
+/// An offer that is durable, and may be pushed.
+struct Offered {
+    request: PushRequest,
+    locals: Vec<u64>,
+    bytes: u64,
+}
+
+impl Offered {
+    fn new(offer: Offer) -> Self {
+        let attempt = Attempt { number: Some(offer.attempt), told: offer.told };
+        let locals = offer.entries.iter().map(|(local, _, _)| *local).collect();
         let entries = offer.entries.into_iter().map(|(_, _, entry)| entry).collect();
-        let request = PushRequest { entries, attempt: Attempt { number: Some(offer.attempt), told: offer.told } };
-        let reply = match transport.push(&request).await {
-            Err(error) if is_divisible(&request.entries) && self.state().push_failed(&error, bytes) => {
+        Self { request: PushRequest { entries, attempt }, locals, bytes: offer.bytes }
+    }
+
+    /// The last local number in it, and the number that it has.
+    fn end(&self) -> (u64, u64) {
+        let n = self.request.entries.last().map_or(0, |entry| entry.dot().n);
+        (self.locals.last().copied().unwrap_or(0), n)
+    }
+
+    /// Whether the verdicts are those of these entries.
+    fn fits(&self, reply: &PushReply) -> bool {
+        let entries = &self.request.entries;
+        reply.verdicts.len() == entries.len()
+            && entries.iter().zip(&reply.verdicts).all(|(entry, (id, _))| entry.id() == *id)
+    }
+}
+
+impl Session {
+    /// Offers one batch of pending entries and takes the verdicts. While the hub decides, what comes behind the batch is
+    /// made ready, as if all of it were accepted; if it is, its verdicts are taken while the hub decides about the next one.
+    pub(super) async fn push(
+        &self,
+        transport: &dyn Transport,
+        ahead: &mut Ahead,
+        report: &mut Report,
+    ) -> Result<Pushed, Error> {
+        self.check()?;
+        let Ahead { accepted, next, is_doubtful } = std::mem::take(ahead);
+        let offered = match next {
+            Some(offered) => offered,
+            None => match self.offer(transport, report).await? {
+                Ok(offered) => offered,
+                Err(pushed) => return Ok(pushed),
+            },
+        };
+        let meanwhile = async {
+            if let Some((offered, reply)) = accepted {
+                self.take_verdicts(offered, reply, report)?;
+            }
+            if is_doubtful { Ok(None) } else { self.offer_behind(&offered).await }
+        };
+        let (reply, next) = both(transport.push(&offered.request), meanwhile).await;
+        let next = next?;
+        let reply = match reply {
+            Err(error) if is_divisible(&offered.request.entries) && self.state().push_failed(&error, offered.bytes) => {
                 return Ok(Pushed::More);
             }
             reply => reply?,
         };
         self.state().push_pace.got_through();
-        self.take_verdicts(request, &locals, reply, report).await
+        if !offered.fits(&reply) {
+            let message = "its verdicts are not those of the entries that were offered".to_owned();
+            return Err(TransportError::Nonsense { message }.into());
+        }
+        ahead.is_doubtful = !reply.verdicts.iter().all(|(_, verdict)| is_plain(verdict));
+        let Some(mut next) = next.filter(|_| !ahead.is_doubtful) else {
+            return self.take_verdicts(offered, reply, report);
+        };
+        next.request.attempt.told = next.request.attempt.told.furthest(reply.head);
+        (ahead.accepted, ahead.next) = (Some((offered, reply)), Some(next));
+        Ok(Pushed::More)
+    }
+
+    /// Offers what is pending, from its beginning on. Without an offer, how the push ended.
+    async fn offer(&self, transport: &dyn Transport, report: &mut Report) -> Result<Result<Offered, Pushed>, Error> {
+        self.fill_front()?;
+        if self.state().has_copied() && !self.knows_intents(transport).await? {
+            self.doubt_copies(report)?;
+            return Ok(Err(Pushed::More));
+        }
+        match self.choose(State::next_offer).await? {
+            Next::Offer(offer) => Ok(Ok(Offered::new(offer))),
+            Next::Nothing => Ok(Err(Pushed::Nothing)),
+            Next::TooLarge(oversized) => {
+                let aside = oversized.len() as u64;
+                self.commit(&Row::decided_here(oversized))?;
+                report.rejected += aside;
+                Ok(Err(Pushed::More))
+            }
+        }
+    }
+
+    /// Offers what comes behind what is on its way, if that is plain.
+    async fn offer_behind(&self, offered: &Offered) -> Result<Option<Offered>, Error> {
+        self.fill_front()?;
+        if self.state().has_copied() {
+            return Ok(None);
+        }
+        let (local, n) = offered.end();
+        match self.choose(|state| state.offer_from(local + 1, n + 1)).await? {
+            Next::Offer(offer) => Ok(Some(Offered::new(offer))),
+            Next::Nothing | Next::TooLarge(_) => Ok(None),
+        }
+    }
+
+    /// What is offered does not leave memory any more from the moment when it is chosen, and its numbers are durable
+    /// before anyone hears of them; the entries, which were queued before, too.
+    async fn choose(&self, next: impl FnOnce(&State) -> Next) -> Result<Next, Error> {
+        let choose = |state: &State| {
+            let next = next(state);
+            let row = if let Next::Offer(offer) = &next { Some(offer.row()) } else { None };
+            (next, row)
+        };
+        let (next, offered) = self.between_writes()?.commit_of(choose)?;
+        if let Some(position) = offered {
+            self.inner.journal.ticket(position, ()).await?;
+        }
+        Ok(next)
     }
 
     /// Whether the hub still knows every intent that it ever accepted: its log was never cut, and it lost nothing.
@@ -106,19 +196,8 @@ impl Session {
         Ok(hello.tail <= 1 && hello.on_chain && hello.head.seq >= request.cursor.seq)
     }
 
-    async fn take_verdicts(
-        &self,
-        request: PushRequest,
-        locals: &[u64],
-        reply: PushReply,
-        report: &mut Report,
-    ) -> Result<Pushed, Error> {
-        let fits = reply.verdicts.len() == locals.len()
-            && request.entries.iter().zip(&reply.verdicts).all(|(entry, (id, _))| entry.id() == *id);
-        if !fits {
-            let message = "its verdicts are not those of the entries that were offered".to_owned();
-            return Err(TransportError::Nonsense { message }.into());
-        }
+    fn take_verdicts(&self, offered: Offered, reply: PushReply, report: &mut Report) -> Result<Pushed, Error> {
+        let Offered { request, locals, .. } = offered;
         let mut pushed = Pushed::Nothing;
         let mut put_off = 0;
         let mut decisions = Vec::with_capacity(locals.len());
@@ -169,7 +248,7 @@ impl Session {
             let writing = self.between_writes()?;
             let gone = self.gone_by(&mut decisions)?;
             // What the hub took in is folded as it was sent.
-            let sent = locals.iter().copied().zip(request.entries.into_iter().map(Arc::new));
+            let sent = locals.into_iter().zip(request.entries.into_iter().map(Arc::new));
             self.state().sent = sent.collect();
             writing.commit(&Row::Verdicts { decisions, gone, told: reply.head })?
         };
@@ -183,6 +262,11 @@ impl Session {
         });
         Ok(pushed)
     }
+}
+
+/// Whether an entry was accepted under the number under which it was offered.
+fn is_plain(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Accepted { known_as: None, .. })
 }
 
 /// Whether there are several entries that need not be pushed together.
@@ -204,6 +288,11 @@ impl State {
 
     /// The next batch to offer: what was offered already as it was, and then what follows. A transaction is offered whole.
     fn next_offer(&self) -> Next {
+        self.offer_from(0, self.accepted + 1)
+    }
+
+    /// The batch to offer from a local number on, the first of which gets the number `first`.
+    fn offer_from(&self, from: u64, first: u64) -> Next {
         // Behind an entry that was accepted and has not come down yet nothing is offered: it may be named.
         if self.pending.is_empty() || self.pending.is_waiting() {
             return Next::Nothing;
@@ -216,7 +305,7 @@ impl State {
         let mut bytes = 0;
         // Where the transaction at hand begins, with how many bytes there are before it, and the local number behind it.
         let (mut begins, mut before, mut end) = (0, 0, 0);
-        for (local, pending) in self.pending.front() {
+        for (local, pending) in self.pending.front(from) {
             if local >= end {
                 (begins, before) = (entries.len(), bytes);
                 end = pending.entry.group.map_or(local + 1, |group| group.first + group.count);
@@ -228,14 +317,16 @@ impl State {
                     break;
                 }
             }
-            let n = self.accepted + 1 + entries.len() as u64;
+            let n = first + entries.len() as u64;
             // What was offered keeps its number: the hub may have accepted it under that.
             let n = pending.offered.unwrap_or(n);
             let Some(mut entry) = self.numbered(local, Dot::new(self.client.clone(), n)) else { break };
             entry.map_named(|dots| {
                 for dot in dots.iter_mut().filter(|dot| dot.is_local()) {
-                    if let Some(named) = names.get(&dot.n) {
-                        *dot = Dot::new(self.client.clone(), *named);
+                    // In this batch, or in one that is on its way.
+                    let offered = || self.pending.get(dot.n).and_then(|pending| pending.offered);
+                    if let Some(named) = names.get(&dot.n).copied().or_else(offered) {
+                        *dot = Dot::new(self.client.clone(), named);
                     }
                 }
                 dots.sort();
@@ -252,6 +343,9 @@ impl State {
             }
             names.insert(local, n);
             entries.push((local, n, entry));
+        }
+        if entries.is_empty() {
+            return Next::Nothing;
         }
         Next::Offer(Offer { attempt: self.attempt + 1, told: self.told, entries, bytes })
     }

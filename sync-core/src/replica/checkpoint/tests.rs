@@ -89,12 +89,12 @@ impl Device {
     /// The first transactions are offered.
     fn offer(&mut self, random: &mut Random) {
         let front = self.state.pending.cold.front;
-        while self.state.pending.front().count() < front && !self.state.pending.cold.range.is_empty() {
+        while self.state.pending.front(0).count() < front && !self.state.pending.cold.range.is_empty() {
             let page = cold::read_page(&self.store, &self.state.pending.cold.range, front).unwrap();
             self.state.pending.take_page(page);
         }
         let (mut numbers, mut end, most) = (Vec::new(), 0, 1 + random.below(12));
-        for (local, pending) in self.state.pending.front() {
+        for (local, pending) in self.state.pending.front(0) {
             if local >= end && numbers.len() as u64 >= most {
                 break;
             }
