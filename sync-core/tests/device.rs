@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod device {
+    mod ahead;
     mod alias;
     mod anew;
     mod bounds;

@@ -14,7 +14,7 @@ use sync_core::transport::{
 };
 use sync_core::{Hub, MemoryStore, Replica, Transport, TransportError};
 
-use super::support::{Set, builder, export, hub_on, import, note, notes, run, title};
+use super::support::{Set, builder, export, hub_on, import, look_twice, note, notes, run, title};
 
 type Deed = Box<dyn FnOnce() + Send>;
 
@@ -58,11 +58,6 @@ impl Meddled {
     fn happened(&self) -> bool {
         self.deed.lock().unwrap().is_none()
     }
-}
-
-async fn look_twice() {
-    let mut seen = false;
-    std::future::poll_fn(|_| if std::mem::replace(&mut seen, true) { Poll::Ready(()) } else { Poll::Pending }).await;
 }
 
 macro_rules! passing {

@@ -1,0 +1,83 @@
+//! While the hub decides about a push, the next one is made ready, and the verdicts of the one before are taken.
+
+use std::sync::{Arc, Mutex};
+
+use sync_core::transport::{
+    Hello, HelloRequest, Limits, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest,
+};
+use sync_core::{BoxFuture, Hub, InProcess, MemoryStore, Replica, Store, Transport, TransportError};
+
+use super::support::{Set, builder, look_twice, note, run};
+
+const BATCH: u64 = 10;
+
+/// A way on which the answer to a push arrives after something became durable on the device, or after a long time.
+struct Slow {
+    hub: InProcess,
+    store: Arc<MemoryStore>,
+    replica: Replica,
+    /// Of each push, whether something became durable meanwhile, and what was pending when the answer arrived.
+    seen: Mutex<Vec<(bool, u64)>>,
+}
+
+impl Slow {
+    async fn deliver(&self, request: &PushRequest) -> Result<PushReply, TransportError> {
+        let begin = self.store.heads().unwrap().last;
+        let reply = self.hub.push(request).await;
+        let mut grew = false;
+        for _ in 0..100 {
+            look_twice().await;
+            grew = self.store.heads().unwrap().last > begin;
+            if grew {
+                break;
+            }
+        }
+        self.seen.lock().unwrap().push((grew, self.replica.status().pending));
+        reply
+    }
+}
+
+impl Transport for Slow {
+    fn hello<'a>(&'a self, request: &'a HelloRequest) -> BoxFuture<'a, Result<Hello, TransportError>> {
+        self.hub.hello(request)
+    }
+    fn push<'a>(&'a self, request: &'a PushRequest) -> BoxFuture<'a, Result<PushReply, TransportError>> {
+        Box::pin(self.deliver(request))
+    }
+    fn pull<'a>(&'a self, request: &'a PullRequest) -> BoxFuture<'a, Result<Page, TransportError>> {
+        self.hub.pull(request)
+    }
+    fn snapshot<'a>(&'a self, request: &'a SnapshotRequest) -> BoxFuture<'a, Result<SnapshotPage, TransportError>> {
+        self.hub.snapshot(request)
+    }
+    fn join<'a>(&'a self, request: &'a SnapshotPage) -> BoxFuture<'a, Result<(), TransportError>> {
+        self.hub.join(request)
+    }
+    fn live(&self, since: u64) -> BoxFuture<'_, Result<u64, TransportError>> {
+        self.hub.live(since)
+    }
+}
+
+#[test]
+fn the_device_is_not_idle_while_the_hub_decides() {
+    let clock = Set::new();
+    let limits = Limits { batch_entries: BATCH, group_entries: BATCH, ..Limits::default() };
+    let hub = Hub::builder().clock(Arc::new(clock.clone())).limits(limits).open(MemoryStore::new()).unwrap();
+    let store = Arc::new(MemoryStore::new());
+    let replica = builder(&clock).open(store.clone()).unwrap();
+    run(replica.sync(&hub.transport("ada"))).unwrap();
+    for n in 0..3 * BATCH {
+        drop(replica.create(note(&n.to_string(), "a note")).unwrap());
+    }
+    let seen = Mutex::default();
+    let slow = Slow { hub: hub.transport("ada"), store: store.clone(), replica: replica.clone(), seen };
+    let report = run(replica.sync(&slow)).unwrap();
+    assert_eq!((report.uploaded, report.pending), (3 * BATCH, 0));
+    let expected = [(true, 3 * BATCH), (true, 2 * BATCH), (false, BATCH)];
+    assert_eq!(*slow.seen.lock().unwrap(), expected, "offers, and the verdicts of the push before");
+    drop(slow);
+    let durable = store.heads().unwrap().last;
+    drop(replica);
+    assert_eq!(store.heads().unwrap().last, durable, "what was told is durable");
+    assert_eq!(builder(&clock).open(store).unwrap().status().pending, 0);
+}
