@@ -23,6 +23,7 @@ mod log;
 mod lost;
 mod meta;
 mod names;
+mod offer;
 mod offload;
 mod overlay;
 mod pace;

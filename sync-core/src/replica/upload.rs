@@ -1,21 +1,15 @@
 //! Upload: pending entries are offered in order, and each gets its verdict.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::both::both;
 use super::cycle::Report;
+use super::offer::{Next, Offer};
 use super::row::{Decision, Row};
 use super::session::Session;
-use super::size;
 use super::state::State;
 use crate::error::Error;
-use crate::hashed::HashMap;
-use crate::model::entry::Entry;
-use crate::model::stamp::Dot;
-use crate::transport::{
-    Attempt, Cursor, Limits, PushReply, PushRequest, Rejection, Transport, TransportError, Verdict,
-};
+use crate::transport::{PushReply, Transport, TransportError, Verdict};
 
 /// What one push brought about.
 pub(super) enum Pushed {
@@ -35,65 +29,11 @@ pub(super) enum Pushed {
 #[derive(Default)]
 pub(super) struct Ahead {
     /// What was accepted as a whole, and is not taken note of yet.
-    accepted: Option<(Offered, PushReply)>,
+    accepted: Option<(Offer, PushReply)>,
     /// What is offered next.
-    next: Option<Offered>,
+    next: Option<Offer>,
     /// Something was refused: more may be, and nothing is made ready in vain.
     is_doubtful: bool,
-}
-
-/// What is to be done next about what is pending.
-enum Next {
-    Nothing,
-    Offer(Offer),
-    /// What comes next is more than the hub takes at once.
-    TooLarge(Vec<(u64, Decision)>),
-}
-
-/// Entries with the numbers under which they are offered.
-struct Offer {
-    attempt: u64,
-    told: Cursor,
-    /// Local number, number, and the entry under it.
-    entries: Vec<(u64, u64, Entry)>,
-    /// How many bytes they have, in JSON.
-    bytes: u64,
-}
-
-impl Offer {
-    fn row(&self) -> Row {
-        let numbers = self.entries.iter().map(|(local, n, _)| (*local, *n)).collect();
-        Row::Offer { attempt: self.attempt, numbers }
-    }
-}
-
-/// An offer that is durable, and may be pushed.
-struct Offered {
-    request: PushRequest,
-    locals: Vec<u64>,
-    bytes: u64,
-}
-
-impl Offered {
-    fn new(offer: Offer) -> Self {
-        let attempt = Attempt { number: Some(offer.attempt), told: offer.told };
-        let locals = offer.entries.iter().map(|(local, _, _)| *local).collect();
-        let entries = offer.entries.into_iter().map(|(_, _, entry)| entry).collect();
-        Self { request: PushRequest { entries, attempt }, locals, bytes: offer.bytes }
-    }
-
-    /// The last local number in it, and the number that it has.
-    fn end(&self) -> (u64, u64) {
-        let n = self.request.entries.last().map_or(0, |entry| entry.dot().n);
-        (self.locals.last().copied().unwrap_or(0), n)
-    }
-
-    /// Whether the verdicts are those of these entries.
-    fn fits(&self, reply: &PushReply) -> bool {
-        let entries = &self.request.entries;
-        reply.verdicts.len() == entries.len()
-            && entries.iter().zip(&reply.verdicts).all(|(entry, (id, _))| entry.id() == *id)
-    }
 }
 
 impl Session {
@@ -107,50 +47,50 @@ impl Session {
     ) -> Result<Pushed, Error> {
         self.check()?;
         let Ahead { accepted, next, is_doubtful } = std::mem::take(ahead);
-        let offered = match next {
-            Some(offered) => offered,
+        let offer = match next {
+            Some(offer) => offer,
             None => match self.offer(transport, report).await? {
-                Ok(offered) => offered,
+                Ok(offer) => offer,
                 Err(pushed) => return Ok(pushed),
             },
         };
         let meanwhile = async {
-            if let Some((offered, reply)) = accepted {
-                self.take_verdicts(offered, reply, report)?;
+            if let Some((offer, reply)) = accepted {
+                self.take_verdicts(offer, reply, report)?;
             }
-            if is_doubtful { Ok(None) } else { self.offer_behind(&offered).await }
+            if is_doubtful { Ok(None) } else { self.offer_behind(&offer).await }
         };
-        let (reply, next) = both(transport.push(&offered.request), meanwhile).await;
+        let (reply, next) = both(transport.push(&offer.request), meanwhile).await;
         let next = next?;
         let reply = match reply {
-            Err(error) if is_divisible(&offered.request.entries) && self.state().push_failed(&error, offered.bytes) => {
+            Err(error) if offer.is_divisible() && self.state().push_failed(&error, offer.bytes) => {
                 return Ok(Pushed::More);
             }
             reply => reply?,
         };
         self.state().push_pace.got_through();
-        if !offered.fits(&reply) {
+        if !offer.is_answered_by(&reply) {
             let message = "its verdicts are not those of the entries that were offered".to_owned();
             return Err(TransportError::Nonsense { message }.into());
         }
         ahead.is_doubtful = !reply.verdicts.iter().all(|(_, verdict)| is_plain(verdict));
         let Some(mut next) = next.filter(|_| !ahead.is_doubtful) else {
-            return self.take_verdicts(offered, reply, report);
+            return self.take_verdicts(offer, reply, report);
         };
         next.request.attempt.told = next.request.attempt.told.furthest(reply.head);
-        (ahead.accepted, ahead.next) = (Some((offered, reply)), Some(next));
+        (ahead.accepted, ahead.next) = (Some((offer, reply)), Some(next));
         Ok(Pushed::More)
     }
 
     /// Offers what is pending, from its beginning on. Without an offer, how the push ended.
-    async fn offer(&self, transport: &dyn Transport, report: &mut Report) -> Result<Result<Offered, Pushed>, Error> {
+    async fn offer(&self, transport: &dyn Transport, report: &mut Report) -> Result<Result<Offer, Pushed>, Error> {
         self.fill_front()?;
         if self.state().has_copied() && !self.knows_intents(transport).await? {
             self.doubt_copies(report)?;
             return Ok(Err(Pushed::More));
         }
         match self.choose(State::next_offer).await? {
-            Next::Offer(offer) => Ok(Ok(Offered::new(offer))),
+            Next::Offer(offer) => Ok(Ok(offer)),
             Next::Nothing => Ok(Err(Pushed::Nothing)),
             Next::TooLarge(oversized) => {
                 let aside = oversized.len() as u64;
@@ -162,14 +102,14 @@ impl Session {
     }
 
     /// Offers what comes behind what is on its way, if that is plain.
-    async fn offer_behind(&self, offered: &Offered) -> Result<Option<Offered>, Error> {
+    async fn offer_behind(&self, offer: &Offer) -> Result<Option<Offer>, Error> {
         self.fill_front()?;
         if self.state().has_copied() {
             return Ok(None);
         }
-        let (local, n) = offered.end();
-        match self.choose(|state| state.offer_from(local + 1, n + 1)).await? {
-            Next::Offer(offer) => Ok(Some(Offered::new(offer))),
+        let (local, n) = offer.end();
+        match self.choose(|state| state.offer_from(local, n)).await? {
+            Next::Offer(offer) => Ok(Some(offer)),
             Next::Nothing | Next::TooLarge(_) => Ok(None),
         }
     }
@@ -196,8 +136,8 @@ impl Session {
         Ok(hello.tail <= 1 && hello.on_chain && hello.head.seq >= request.cursor.seq)
     }
 
-    fn take_verdicts(&self, offered: Offered, reply: PushReply, report: &mut Report) -> Result<Pushed, Error> {
-        let Offered { request, locals, .. } = offered;
+    fn take_verdicts(&self, offer: Offer, reply: PushReply, report: &mut Report) -> Result<Pushed, Error> {
+        let Offer { request, locals, .. } = offer;
         let mut pushed = Pushed::Nothing;
         let mut put_off = 0;
         let mut decisions = Vec::with_capacity(locals.len());
@@ -269,87 +209,7 @@ fn is_plain(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Accepted { known_as: None, .. })
 }
 
-/// Whether there are several entries that need not be pushed together.
-fn is_divisible(entries: &[Entry]) -> bool {
-    match entries {
-        [first, .., last] => first.group.is_none() || first.group != last.group,
-        _ => false,
-    }
-}
-
 impl State {
-    /// Whether entries are pending that another copy of this file may have, too.
-    fn has_copied(&self) -> bool {
-        // What is not in memory was not accepted.
-        let cold = &self.pending.cold.range;
-        let in_memory = || self.pending.range(..self.copied).any(|(_, pending)| pending.accepted_as.is_none());
-        (!cold.is_empty() && cold.start < self.copied) || in_memory()
-    }
-
-    /// The next batch to offer: what was offered already as it was, and then what follows. A transaction is offered whole.
-    fn next_offer(&self) -> Next {
-        self.offer_from(0, self.accepted + 1)
-    }
-
-    /// The batch to offer from a local number on, the first of which gets the number `first`.
-    fn offer_from(&self, from: u64, first: u64) -> Next {
-        // Behind an entry that was accepted and has not come down yet nothing is offered: it may be named.
-        if self.pending.is_empty() || self.pending.is_waiting() {
-            return Next::Nothing;
-        }
-        let Limits { batch_entries, batch_bytes, .. } = self.limits;
-        let most_bytes = self.push_pace.of(batch_bytes);
-        let most = (batch_entries as usize).min(self.pending.resident());
-        let mut entries: Vec<(u64, u64, Entry)> = Vec::with_capacity(most);
-        let mut names = HashMap::default();
-        let mut bytes = 0;
-        // Where the transaction at hand begins, with how many bytes there are before it, and the local number behind it.
-        let (mut begins, mut before, mut end) = (0, 0, 0);
-        for (local, pending) in self.pending.front(from) {
-            if local >= end {
-                (begins, before) = (entries.len(), bytes);
-                end = pending.entry.group.map_or(local + 1, |group| group.first + group.count);
-                let count = end - local;
-                if begins == 0 && pending.is_open() && count > batch_entries.min(self.limits.group_entries) {
-                    return self.too_large(local..end, bytes);
-                }
-                if begins > 0 && begins as u64 + count > batch_entries {
-                    break;
-                }
-            }
-            let n = first + entries.len() as u64;
-            // What was offered keeps its number: the hub may have accepted it under that.
-            let n = pending.offered.unwrap_or(n);
-            let Some(mut entry) = self.numbered(local, Dot::new(self.client.clone(), n)) else { break };
-            entry.map_named(|dots| {
-                for dot in dots.iter_mut().filter(|dot| dot.is_local()) {
-                    // In this batch, or in one that is on its way.
-                    let offered = || self.pending.get(dot.n).and_then(|pending| pending.offered);
-                    if let Some(named) = names.get(&dot.n).copied().or_else(offered) {
-                        *dot = Dot::new(self.client.clone(), named);
-                    }
-                }
-                dots.sort();
-                dots.dedup();
-            });
-            bytes += size::of_json(&entry);
-            if bytes > most_bytes && begins > 0 {
-                entries.truncate(begins);
-                bytes = before;
-                break;
-            }
-            if bytes > batch_bytes && pending.is_open() {
-                return self.too_large(end - pending.entry.group.map_or(1, |group| group.count)..end, bytes);
-            }
-            names.insert(local, n);
-            entries.push((local, n, entry));
-        }
-        if entries.is_empty() {
-            return Next::Nothing;
-        }
-        Next::Offer(Offer { attempt: self.attempt + 1, told: self.told, entries, bytes })
-    }
-
     /// A push of so many bytes failed. Whether a smaller one is worth a try at once.
     fn push_failed(&mut self, error: &TransportError, bytes: u64) -> bool {
         self.push_pace.failed(error, bytes, self.limits.batch_bytes)
@@ -359,19 +219,6 @@ impl State {
     fn offered_behind(&self, local: u64) -> impl Iterator<Item = u64> {
         let behind = self.pending.range(local + 1..);
         behind.filter(|(_, pending)| pending.offered.is_some() && pending.accepted_as.is_none()).map(|(local, _)| local)
-    }
-
-    /// What comes next and is more than the hub takes at once: written before its limits were known, or before they
-    /// became what they are. It would stand in the way of all that comes after it for ever.
-    fn too_large(&self, locals: Range<u64>, bytes: u64) -> Next {
-        let (count, most) = (locals.end - locals.start, self.limits.batch_entries.min(self.limits.group_entries));
-        let message = if count > most {
-            format!("{count} entries in one transaction; the hub takes {most}")
-        } else {
-            format!("{bytes} bytes at once, or more; the hub takes {}", self.limits.batch_bytes)
-        };
-        let rejection = Rejection { code: "too_large".into(), message, field: None };
-        Next::TooLarge(locals.map(|local| (local, Decision::Rejected(rejection.clone()))).collect())
     }
 
     /// Corrected times for the entries that were never offered, when the wall clock was off.
