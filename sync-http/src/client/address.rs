@@ -60,6 +60,17 @@ pub(super) fn base(address: &str, space: Option<&str>) -> Result<String, BadAddr
     Ok(format!("{scheme}://{authority}{path}{space}/sync/"))
 }
 
+/// The hub's address in the one that a redirect of a request to it names; without one, all that it names.
+pub(super) fn of_redirect(location: &str) -> &str {
+    let path = location.split(['?', '#']).next().unwrap_or_default();
+    let base = path.rsplit_once("/sync/").map_or("", |(base, _)| base);
+    let base = match base.rsplit_once("/spaces/") {
+        Some((base, space)) if checked_space(space).is_some() => base,
+        _ => base,
+    };
+    if base.contains("://") { base } else { location }
+}
+
 fn checked_space(space: &str) -> Option<&str> {
     let fine = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
     (!space.is_empty() && space.bytes().all(fine)).then_some(space)
@@ -102,5 +113,20 @@ mod tests {
         }
         assert!(base("http://h", Some("a/b")).is_err());
         assert!(base("http://h", Some("")).is_err());
+    }
+
+    #[test]
+    fn redirects() {
+        let cases = [
+            ("https://h/sync/hello?client=a%3A1%3A0", "https://h"),
+            ("https://h:8/a/spaces/team/sync/actions", "https://h:8/a"),
+            ("https://h/log-in?back=/sync/hello", "https://h/log-in?back=/sync/hello"),
+            ("/sync/hello/", "/sync/hello/"),
+            ("/b/sync/hello", "/b/sync/hello"),
+            ("", ""),
+        ];
+        for (location, expected) in cases {
+            assert_eq!(of_redirect(location), expected);
+        }
     }
 }

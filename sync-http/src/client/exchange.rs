@@ -3,12 +3,15 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, LOCATION, USER_AGENT,
+};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use sync_core::TransportError;
 use tokio::time::{sleep, timeout};
 
+use super::address;
 use super::http_client::HttpBody;
 use super::transport::{HttpTransport, nonsense};
 use crate::coding::{Expand, WORTHWHILE, compress, expand};
@@ -190,8 +193,12 @@ async fn read(response: Response<HttpBody>, most: usize) -> Result<Reply, Transp
 }
 
 impl Reply {
+    fn header(&self, name: HeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
     fn content_type(&self) -> Option<&str> {
-        self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok())
+        self.header(CONTENT_TYPE)
     }
 
     fn success(self) -> Result<Answer, TransportError> {
@@ -207,6 +214,18 @@ impl Reply {
         Err(nonsense(&*format!("it sent {}", said.unwrap_or("something without a type"))))
     }
 
+    /// What a reply says that is no problem of a hub's. No redirect is followed: the token is for one address alone.
+    fn status_in_words(&self) -> String {
+        let status = self.status;
+        match self.header(LOCATION).filter(|_| status.is_redirection()) {
+            Some(location) => {
+                let address = address::of_redirect(location);
+                format!("{status}: it sends on to {address}: if the hub is there, use that address")
+            }
+            None => status.to_string(),
+        }
+    }
+
     fn error(&self) -> TransportError {
         let is_problem = self.content_type().is_some_and(|name| name.starts_with(problem::MEDIA_TYPE));
         let problem = is_problem.then(|| serde_json::from_slice(&self.body).ok()).flatten();
@@ -214,12 +233,12 @@ impl Reply {
             kind: String::new(),
             title: String::new(),
             status: 0,
-            detail: self.status.to_string(),
+            detail: self.status_in_words(),
             after: None,
         });
         // The status of the reply is the one that counts.
         problem.status = self.status.as_u16();
-        let after = self.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let after = self.headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
         let after = after.and_then(|seconds| seconds.trim().parse::<u64>().ok());
         problem.to_error(after.map(|seconds| seconds.saturating_mul(1_000)))
     }

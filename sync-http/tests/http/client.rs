@@ -156,6 +156,18 @@ async fn nonsense_is_called_so() {
     }
 }
 
+/// It is not followed, for the token is for one address alone: whoever gave that is told which one to give.
+#[tokio::test]
+async fn a_redirect_says_where_to() {
+    let script = Script::start(vec![reply(301, "Location: https://hub.example/a/sync/hello?cursor=1\r\n", "")]).await;
+    let transport = script.transport().build().unwrap();
+    for error in [say_hello(&transport).await.unwrap_err(), Transport::live(&transport, 0).await.unwrap_err()] {
+        assert_eq!(error.code(), "nonsense");
+        assert!(error.to_string().contains("https://hub.example/a: if the hub is there, use that address"), "{error}");
+    }
+    assert_eq!(script.asked(), 2);
+}
+
 #[tokio::test]
 async fn a_reply_that_is_too_large_is_not_read_to_its_end() {
     let bomb = {
