@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, LOCATION, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderName, LOCATION, RETRY_AFTER,
+    USER_AGENT,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -238,8 +239,18 @@ impl Reply {
         });
         // The status of the reply is the one that counts.
         problem.status = self.status.as_u16();
-        let after = self.headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let after = after.and_then(|seconds| seconds.trim().parse::<u64>().ok());
-        problem.to_error(after.map(|seconds| seconds.saturating_mul(1_000)))
+        problem.to_error(self.retry_after())
+    }
+
+    /// For how many milliseconds it asks not to be asked again. A date is set against the reply's own, for the clock here may
+    /// be wrong.
+    fn retry_after(&self) -> Option<u64> {
+        let asked = self.header(RETRY_AFTER)?;
+        if let Ok(seconds) = asked.trim().parse::<u64>() {
+            return Some(seconds.saturating_mul(1_000));
+        }
+        let until = httpdate::parse_http_date(asked).ok()?;
+        let left = until.duration_since(httpdate::parse_http_date(self.header(DATE)?).ok()?);
+        u64::try_from(left.unwrap_or_default().as_millis()).ok()
     }
 }

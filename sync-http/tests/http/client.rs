@@ -111,6 +111,24 @@ async fn a_hub_that_names_a_time_is_obeyed() {
     assert_eq!(script.asked(), 1);
 }
 
+/// The reply's own date says what time it is there.
+#[tokio::test]
+async fn a_time_to_come_back_may_be_a_date() {
+    let date = |name: &str, second: u32| format!("{name}: Sun, 06 Nov 1994 08:49:{second} GMT\r\n");
+    let cases = [
+        (date("Date", 10) + &date("Retry-After", 47), 37_000),
+        (date("Date", 47) + &date("Retry-After", 10), 0),
+        // Nobody knows when that is.
+        (date("Retry-After", 47), 1_000),
+        ("Retry-After: soon\r\n".to_owned(), 1_000),
+    ];
+    for (headers, after) in cases {
+        let script = Script::start(vec![reply(503, &headers, "")]).await;
+        let refused = say_hello(&script.transport().retries(0).build().unwrap()).await;
+        assert_eq!(refused, Err(TransportError::Busy { after }), "{headers}");
+    }
+}
+
 #[tokio::test]
 async fn what_will_not_pass_is_not_tried_again() {
     let denied = |message: &str| TransportError::Denied { message: message.into() };
