@@ -52,6 +52,18 @@ fn gzip(message: &[u8]) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
+/// Whether a message, or the part of it that came, begins as those of this coding do. Of nothing there is nothing to unpack.
+#[cfg(feature = "client")]
+pub(crate) fn begins(message: &[u8], coding: Coding) -> bool {
+    let magic: &[u8] = match coding {
+        Coding::Identity => &[],
+        Coding::Gzip => &[0x1f, 0x8b],
+        #[cfg(feature = "zstd")]
+        Coding::Zstd => &[0x28, 0xb5, 0x2f, 0xfd],
+    };
+    !message.is_empty() && message.iter().zip(magic).all(|(byte, expected)| byte == expected)
+}
+
 /// Why a message could not be expanded.
 #[derive(Debug)]
 pub(crate) enum Expand {

@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use super::address;
 use super::http_client::HttpBody;
 use super::transport::{HttpTransport, nonsense};
-use crate::coding::{Expand, WORTHWHILE, compress, expand};
+use crate::coding::{Expand, WORTHWHILE, begins, compress, expand};
 use crate::wire::media::{Coding, Media};
 use crate::wire::problem::{self, Problem};
 use crate::wire::{PROTOCOL, PROTOCOL_HEADER};
@@ -186,6 +186,8 @@ async fn read(response: Response<HttpBody>, most: usize) -> Result<Reply, Transp
     }
     let coding = parts.headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?"));
     let coding = Coding::of_content(coding).ok_or_else(|| nonsense("the reply is coded as nobody asked for"))?;
+    // A proxy may have unpacked it, and left the header that says that it is packed.
+    let coding = if begins(&bytes, coding) { coding } else { Coding::Identity };
     let body = expand(bytes.freeze(), coding, most).map_err(|error| match error {
         Expand::TooLarge => too_large(),
         Expand::Corrupt(error) => nonsense(&*format!("the reply is not what its coding says: {error}")),

@@ -164,6 +164,7 @@ async fn nonsense_is_called_so() {
         json(&format!("{}1", "[".repeat(100_000))),
         reply(200, "Content-Type: application/json\r\nContent-Encoding: br\r\n", "{}"),
         reply(200, "Content-Type: application/json\r\nContent-Encoding: gzip\r\n", "{}"),
+        reply(200, "Content-Type: application/json\r\nContent-Encoding: gzip\r\n", b"\x1f\x8bnothing that is packed"),
     ];
     for reply in cases {
         let text = String::from_utf8_lossy(&reply[..reply.len().min(200)]).into_owned();
@@ -184,6 +185,21 @@ async fn a_redirect_says_where_to() {
         assert!(error.to_string().contains("https://hub.example/a: if the hub is there, use that address"), "{error}");
     }
     assert_eq!(script.asked(), 2);
+}
+
+/// Some proxies unpack what they pass on, and leave the header that says that it is packed.
+#[tokio::test]
+async fn what_was_unpacked_on_the_way_is_read() {
+    let hello = hub().hello("ann", &HelloRequest::default()).unwrap();
+    for coding in ["gzip", "zstd"] {
+        let headers = format!("Content-Type: application/json\r\nContent-Encoding: {coding}\r\n");
+        let script = Script::start(vec![reply(200, &headers, sync_http::wire::hello::hello(&hello))]).await;
+        assert_eq!(say_hello(&script.transport().build().unwrap()).await.as_ref(), Ok(&hello), "{coding}");
+        // There is nothing to unpack in this one.
+        let script = Script::start(vec![reply(413, &headers, "")]).await;
+        let refused = say_hello(&script.transport().build().unwrap()).await;
+        assert!(matches!(refused, Err(TransportError::TooLarge { .. })), "{coding}: {refused:?}");
+    }
 }
 
 #[tokio::test]
