@@ -1,20 +1,22 @@
 //! One request and its reply: headers, deadline, limits, and trying again.
 
+use std::io::ErrorKind;
 use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderName, LOCATION, RETRY_AFTER,
-    USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, LOCATION,
+    RETRY_AFTER, TRANSFER_ENCODING, USER_AGENT,
 };
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;
+use serde::de::IgnoredAny;
 use sync_core::TransportError;
 use tokio::time::{sleep, timeout};
 
 use super::address;
-use super::http_client::HttpBody;
-use super::transport::{HttpTransport, nonsense};
+use super::http_client::{HttpBody, chain};
+use super::transport::{HttpTransport, Why, nonsense};
 use crate::coding::{Expand, WORTHWHILE, begins, compress, expand};
 use crate::wire::media::{Coding, Media};
 use crate::wire::problem::{self, Problem};
@@ -35,6 +37,19 @@ pub(super) trait Message: Sync {
 pub(super) struct Answer {
     pub(super) media: Media,
     pub(super) body: Bytes,
+    is_open: bool,
+}
+
+impl Answer {
+    /// The error that a message is which cannot be read.
+    pub(super) fn unreadable(&self, error: impl Into<Why>) -> TransportError {
+        let why = error.into();
+        let is_cut = match self.media {
+            Media::Json => serde_json::from_slice::<IgnoredAny>(&self.body).is_err_and(|error| error.is_eof()),
+            Media::Batch => true,
+        };
+        if self.is_open && is_cut { broke_off(why) } else { nonsense(why) }
+    }
 }
 
 /// A reply that arrived whole.
@@ -42,6 +57,8 @@ struct Reply {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
+    /// Neither its length was said nor its end: it may have been cut off, and nobody would know.
+    is_open: bool,
 }
 
 impl HttpTransport {
@@ -142,7 +159,7 @@ impl HttpTransport {
     /// A request with the headers that all have.
     pub(super) fn request(&self, method: &Method, path: &str) -> Result<Request<Bytes>, TransportError> {
         let request = Request::builder().method(method).uri(format!("{}{path}", self.base));
-        let mut request = request.body(Bytes::new()).map_err(|error| nonsense(&*error.to_string()))?;
+        let mut request = request.body(Bytes::new()).map_err(|error| nonsense(error.to_string()))?;
         let headers = request.headers_mut();
         headers.insert(PROTOCOL_HEADER, HeaderValue::from(PROTOCOL));
         headers.insert(ACCEPT, HeaderValue::from_static(Media::Json.name()));
@@ -173,10 +190,12 @@ async fn read(response: Response<HttpBody>, most: usize) -> Result<Reply, Transp
         TransportError::TooLarge { message }
     };
     let (parts, mut body) = response.into_parts();
+    let is_framed = parts.version > Version::HTTP_11
+        || parts.headers.contains_key(CONTENT_LENGTH)
+        || parts.headers.contains_key(TRANSFER_ENCODING);
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame =
-            frame.map_err(|error| TransportError::Offline { message: format!("the reply broke off: {error}") })?;
+        let frame = frame.map_err(|error| broke_off(chain(&*error)))?;
         if let Ok(data) = frame.into_data() {
             if bytes.len() + data.len() > most {
                 return Err(too_large());
@@ -190,9 +209,16 @@ async fn read(response: Response<HttpBody>, most: usize) -> Result<Reply, Transp
     let coding = if begins(&bytes, coding) { coding } else { Coding::Identity };
     let body = expand(bytes.freeze(), coding, most).map_err(|error| match error {
         Expand::TooLarge => too_large(),
-        Expand::Corrupt(error) => nonsense(&*format!("the reply is not what its coding says: {error}")),
+        Expand::Corrupt(error) if !is_framed && error.kind() == ErrorKind::UnexpectedEof => {
+            broke_off(error.to_string())
+        }
+        Expand::Corrupt(error) => nonsense(format!("the reply is not what its coding says: {error}")),
     })?;
-    Ok(Reply { status: parts.status, headers: parts.headers, body })
+    Ok(Reply { status: parts.status, headers: parts.headers, body, is_open: !is_framed })
+}
+
+fn broke_off(why: impl Into<Why>) -> TransportError {
+    TransportError::Offline { message: format!("the reply broke off: {}", why.into().0) }
 }
 
 impl Reply {
@@ -212,9 +238,9 @@ impl Reply {
         let said = self.content_type();
         let media = said.and_then(|said| Media::of_content(Some(said)));
         if let Some(media) = media.or(self.body.is_empty().then_some(Media::Json)) {
-            return Ok(Answer { media, body: self.body });
+            return Ok(Answer { media, body: self.body, is_open: self.is_open });
         }
-        Err(nonsense(&*format!("it sent {}", said.unwrap_or("something without a type"))))
+        Err(nonsense(format!("it sent {}", said.unwrap_or("something without a type"))))
     }
 
     /// What a reply says that is no problem of a hub's. No redirect is followed: the token is for one address alone.

@@ -65,8 +65,8 @@ impl HttpTransport {
     }
 
     async fn hello(&self, request: &HelloRequest) -> Result<Hello, TransportError> {
-        let reply = self.get("hello", &query::hello(request)).await?;
-        let hello = hello::read_hello(&reply.body).map_err(nonsense)?;
+        let answer = self.get("hello", &query::hello(request)).await?;
+        let hello = hello::read_hello(&answer.body).map_err(|error| answer.unreadable(error))?;
         let asked = request.clients.iter().map(|(client, _)| client);
         if !asked.eq(hello.clients.iter().map(|standing| &standing.client)) {
             return Err(nonsense("the hub speaks of other clients than it was asked about"));
@@ -75,11 +75,12 @@ impl HttpTransport {
     }
 
     async fn push(&self, request: &PushRequest) -> Result<PushReply, TransportError> {
-        let reply = self.post("actions", request).await?;
-        let reply = match reply.media {
-            Media::Batch => compact::read_reply(&reply.body, request.entries.len()).map_err(unreadable)?,
-            Media::Json => actions::read_reply(&reply.body).map_err(nonsense)?,
+        let answer = self.post("actions", request).await?;
+        let reply = match answer.media {
+            Media::Batch => compact::read_reply(&answer.body, request.entries.len()).map_err(Why::from),
+            Media::Json => actions::read_reply(&answer.body).map_err(Why::from),
         };
+        let reply = reply.map_err(|why| answer.unreadable(why))?;
         let offered = request.entries.iter().map(|entry| entry.id());
         if !offered.eq(reply.verdicts.iter().map(|(id, _)| id.clone())) {
             return Err(nonsense("the hub decided on other entries than it was offered"));
@@ -88,11 +89,12 @@ impl HttpTransport {
     }
 
     async fn pull(&self, request: &PullRequest) -> Result<Page, TransportError> {
-        let reply = self.get("actions", &query::pull(request)).await?;
-        let page = match reply.media {
-            Media::Batch => compact::read_page(&reply.body).map_err(unreadable)?,
-            Media::Json => page::read_page(&reply.body).map_err(nonsense)?,
+        let answer = self.get("actions", &query::pull(request)).await?;
+        let page = match answer.media {
+            Media::Batch => compact::read_page(&answer.body).map_err(Why::from),
+            Media::Json => page::read_page(&answer.body).map_err(Why::from),
         };
+        let page = page.map_err(|why| answer.unreadable(why))?;
         // A hub that sends a replica in circles, or back, is none.
         let (since, until) = (request.since.seq, page.cursor.seq);
         let mut last = since;
@@ -109,11 +111,12 @@ impl HttpTransport {
     }
 
     async fn snapshot(&self, request: &SnapshotRequest) -> Result<SnapshotPage, TransportError> {
-        let reply = self.get("snapshot", &query::snapshot(request)).await?;
-        let page = match reply.media {
-            Media::Batch => compact::read_snapshot(&reply.body).map_err(unreadable)?,
-            Media::Json => snapshot::read_page(&reply.body).map_err(nonsense)?,
+        let answer = self.get("snapshot", &query::snapshot(request)).await?;
+        let page = match answer.media {
+            Media::Batch => compact::read_snapshot(&answer.body).map_err(Why::from),
+            Media::Json => snapshot::read_page(&answer.body).map_err(Why::from),
         };
+        let page = page.map_err(|why| answer.unreadable(why))?;
         if page.next.as_ref() == Some(&request.page) {
             return Err(nonsense("a page of the snapshot leads back to itself"));
         }
@@ -141,10 +144,6 @@ impl Message for SnapshotPage {
             Media::Json => snapshot::page(self).into(),
         }
     }
-}
-
-fn unreadable(error: CodecError) -> TransportError {
-    nonsense(&*error.to_string())
 }
 
 impl Transport for HttpTransport {
@@ -185,11 +184,23 @@ pub(super) fn nonsense(message: impl Into<Why>) -> TransportError {
 }
 
 /// The words for what is wrong with a reply.
-pub(super) struct Why(String);
+pub(super) struct Why(pub(super) String);
+
+impl From<String> for Why {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
 
 impl From<&str> for Why {
     fn from(text: &str) -> Self {
         Self(text.to_owned())
+    }
+}
+
+impl From<CodecError> for Why {
+    fn from(error: CodecError) -> Self {
+        Self(error.to_string())
     }
 }
 

@@ -319,6 +319,69 @@ async fn a_hub_that_does_not_answer_is_offline() {
     assert!(matches!(found, Err(TransportError::Offline { .. })), "{found:?}");
 }
 
+/// Where a proxy says neither how long a reply is nor where it ends, one that is cut looks like a whole one.
+#[tokio::test]
+async fn a_reply_that_was_cut_off_is_no_nonsense() {
+    let open = |headers: &str, body: &[u8]| [format!("HTTP/1.0 200 OK\r\n{headers}\r\n").as_bytes(), body].concat();
+    let whole = sync_http::wire::hello::hello(&hub().hello("ann", &HelloRequest::default()).unwrap()).into_bytes();
+    let typed = "Content-Type: application/json\r\n";
+    let packed = |packed: Vec<u8>, coding: &str| (format!("{typed}Content-Encoding: {coding}\r\n"), packed);
+    let gzip = {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut gzip, &whole).unwrap();
+        gzip.finish().unwrap()
+    };
+    for (headers, whole) in [(typed.to_owned(), whole.clone()), packed(gzip, "gzip")] {
+        for length in 0..=whole.len() {
+            let script = Script::start(vec![open(&headers, &whole[..length])]).await;
+            let found = say_hello(&script.transport().retries(0).build().unwrap()).await;
+            let expected = if length == whole.len() { Ok(()) } else { Err("offline") };
+            assert_eq!(found.map(drop).map_err(|error| error.code()), expected, "{length}: {headers}");
+        }
+    }
+    let chunked = format!("{typed}Transfer-Encoding: chunked\r\n");
+    let cases = [
+        (format!("HTTP/1.1 200 OK\r\n{chunked}\r\n5\r\n{{\"hub").into_bytes(), "offline"),
+        (format!("HTTP/1.1 200 OK\r\n{chunked}\r\n2\r\n{{}}\r\n").into_bytes(), "offline"),
+        (format!("HTTP/1.1 200 OK\r\n{typed}Content-Length: 9\r\n\r\n{{\"hub").into_bytes(), "offline"),
+        // What is whole was meant to be so.
+        (format!("HTTP/1.1 200 OK\r\n{chunked}\r\n5\r\n{{\"hub\r\n0\r\n\r\n").into_bytes(), "nonsense"),
+        (open(typed, b"{}"), "nonsense"),
+        (open(typed, b"no JSON"), "nonsense"),
+    ];
+    for (reply, expected) in cases {
+        let text = String::from_utf8_lossy(&reply).into_owned();
+        let script = Script::start(vec![reply]).await;
+        let found = say_hello(&script.transport().retries(0).build().unwrap()).await;
+        assert_eq!(found.map(drop).map_err(|error| error.code()), Err(expected), "{text}");
+    }
+}
+
+/// Of a page in the compact form, too: no part of it is taken.
+#[tokio::test]
+async fn a_page_that_was_cut_off_is_asked_for_again() {
+    let hub = hub();
+    let entry = |n| Entry::parse_json(&create("a", n), 64).unwrap().entry;
+    hub.push("ada", None, (1..=40).map(entry).map(Offer::Entry).collect()).unwrap();
+    let request = PullRequest { limit: 100, ..PullRequest::default() };
+    let server = Server::start(HubService::for_hub(hub)).await;
+    for coding in ["identity", "gzip", "zstd"] {
+        let headers =
+            format!("Sync-Protocol: 1\r\nAccept: application/vnd.sync.batch\r\nAccept-Encoding: {coding}\r\n");
+        let whole = server.ask("GET", "/sync/actions?since=0&limit=100", &headers, b"").await.body;
+        let coding = if coding == "identity" { String::new() } else { format!("Content-Encoding: {coding}\r\n") };
+        let head = format!("HTTP/1.0 200 OK\r\nContent-Type: application/vnd.sync.batch\r\n{coding}\r\n");
+        for length in 0..=whole.len() {
+            let script = Script::start(vec![[head.as_bytes(), &whole[..length]].concat()]).await;
+            let found = Transport::pull(&script.transport().retries(0).build().unwrap(), &request).await;
+            let expected = if length == whole.len() { Ok(40) } else { Err("offline") };
+            let found = found.map(|page| page.entries.len()).map_err(|error| error.code());
+            assert_eq!(found, expected, "{length}: {coding}");
+        }
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn live_gives_up_on_silence_and_asks_again_after_an_end() {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
