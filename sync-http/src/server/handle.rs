@@ -15,7 +15,7 @@ use super::route::{Endpoint, Route};
 use super::service::Shared;
 use crate::wire::media::{Coding, Media};
 use crate::wire::problem::Problem;
-use crate::wire::{PROTOCOL, PROTOCOL_HEADER};
+use crate::wire::{self, PROTOCOL, PROTOCOL_HEADER};
 
 /// Which language a request speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,9 @@ impl Shared {
         let space = route.space;
         let query = parts.uri.query().unwrap_or_default();
         match (route.endpoint, asked.dialect) {
-            (Endpoint::Hello, _) => self.hello(space, principal, query, asked).await,
+            (Endpoint::Hello, Dialect::Version1) => self.hello(space, principal, query, asked).await,
+            // Only version 1 greets. What it goes on to push would be refused entry by entry, and set aside.
+            (Endpoint::Hello, Dialect::Article) => Err(Problem::new("protocol", wire::HEADER_IS_MISSING)),
             (Endpoint::Live, _) => self.live(space, query, &parts.headers).await,
             (Endpoint::Snapshot, _) if get => self.snapshot(space, query, asked).await,
             (Endpoint::Snapshot, _) => self.join(space, principal, &parts.headers, body).await,

@@ -6,15 +6,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use sync_core::Offer;
 use sync_core::model::json::Malformed;
 use sync_core::transport::Limits;
 use sync_core::{Action, Entry, Op, Value};
 
-use super::Unreadable;
 use super::actions::each_action;
 use super::bounded::{self, Actions};
+use super::{HEADER_IS_MISSING, Unreadable};
 
 /// The most actions in one reply. A device that is further behind gets the rest the next time it asks.
 pub const MAX_ACTIONS: usize = 10_000;
@@ -23,14 +24,19 @@ pub const MAX_ACTIONS: usize = 10_000;
 struct PushBody<'a> {
     #[serde(borrow)]
     actions: Actions<'a>,
+    /// Only version 1 says it.
+    attempt: Option<IgnoredAny>,
 }
 
 /// Reads the body of an upload: all that a device has to say, however much that is. Entries without an entity type are of the hub's default one.
 ///
 /// # Errors
-/// If the body is no upload, or an action has not even an id that can be read.
+/// If the body is no upload, or one of version 1, or an action has not even an id that can be read.
 pub fn read_push(body: &[u8], limits: &Limits, default_type: &str) -> Result<Vec<Offer>, Unreadable> {
     let body: PushBody<'_> = serde_json::from_slice(body)?;
+    if body.attempt.is_some() {
+        return Err(Unreadable::new(HEADER_IS_MISSING));
+    }
     each_action(&body.actions.at_most(bounded::MOST)?, limits, |action, depth| {
         Ok(entry(&Value::parse_with_depth(action, depth)?, default_type)?)
     })

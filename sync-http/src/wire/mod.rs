@@ -25,6 +25,10 @@ pub const PROTOCOL_HEADER: &str = "sync-protocol";
 /// The version that this crate speaks.
 pub const PROTOCOL: u32 = 1;
 
+/// What is said to whoever speaks version 1 without saying so.
+pub(crate) const HEADER_IS_MISSING: &str = "the request came without the header `Sync-Protocol: 1`, which version 1 \
+    sends: if this device sent it, have what is before the hub, such as a proxy, pass it on";
+
 /// How much deeper an action nests than the value of a field: the action, its payload, an operation, and its elements.
 const ACTION_DEPTH: usize = 4;
 

@@ -17,13 +17,13 @@ use tokio::net::TcpListener;
 use crate::support::{Server, create, hub};
 
 /// A server that answers the nth connection with the nth text, and the last one from then on.
-struct Script {
+pub(crate) struct Script {
     url: String,
     asked: Arc<AtomicUsize>,
 }
 
 impl Script {
-    async fn start(replies: Vec<Vec<u8>>) -> Self {
+    pub(crate) async fn start(replies: Vec<Vec<u8>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(AtomicUsize::new(0));
@@ -47,18 +47,18 @@ impl Script {
         Self { url, asked }
     }
 
-    fn transport(&self) -> HttpTransportBuilder {
+    pub(crate) fn transport(&self) -> HttpTransportBuilder {
         HttpTransport::builder(&self.url)
             .backoff(Duration::from_millis(1), Duration::from_secs(2))
             .timeout(Duration::from_millis(500))
     }
 
-    fn asked(&self) -> usize {
+    pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 }
 
-fn reply(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn reply(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let head = format!("HTTP/1.1 {status} S\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
@@ -78,7 +78,7 @@ fn hello() -> Vec<u8> {
     json(&sync_http::wire::hello::hello(&hub.hello("ann", &HelloRequest::default()).unwrap()))
 }
 
-async fn say_hello(transport: &HttpTransport) -> Result<sync_core::transport::Hello, TransportError> {
+pub(crate) async fn say_hello(transport: &HttpTransport) -> Result<sync_core::transport::Hello, TransportError> {
     Transport::hello(transport, &HelloRequest::default()).await
 }
 
@@ -109,24 +109,6 @@ async fn a_hub_that_names_a_time_is_obeyed() {
     let refused = say_hello(&script.transport().build().unwrap()).await;
     assert_eq!(refused, Err(TransportError::Busy { after: 60_000 }));
     assert_eq!(script.asked(), 1);
-}
-
-/// The reply's own date says what time it is there.
-#[tokio::test]
-async fn a_time_to_come_back_may_be_a_date() {
-    let date = |name: &str, second: u32| format!("{name}: Sun, 06 Nov 1994 08:49:{second} GMT\r\n");
-    let cases = [
-        (date("Date", 10) + &date("Retry-After", 47), 37_000),
-        (date("Date", 47) + &date("Retry-After", 10), 0),
-        // Nobody knows when that is.
-        (date("Retry-After", 47), 1_000),
-        ("Retry-After: soon\r\n".to_owned(), 1_000),
-    ];
-    for (headers, after) in cases {
-        let script = Script::start(vec![reply(503, &headers, "")]).await;
-        let refused = say_hello(&script.transport().retries(0).build().unwrap()).await;
-        assert_eq!(refused, Err(TransportError::Busy { after }), "{headers}");
-    }
 }
 
 #[tokio::test]
@@ -172,33 +154,6 @@ async fn nonsense_is_called_so() {
         let found = say_hello(&script.transport().build().unwrap()).await;
         assert!(matches!(found, Err(TransportError::Nonsense { .. })), "{text}: {found:?}");
         assert_eq!(script.asked(), 1, "{text}");
-    }
-}
-
-/// It is not followed, for the token is for one address alone: whoever gave that is told which one to give.
-#[tokio::test]
-async fn a_redirect_says_where_to() {
-    let script = Script::start(vec![reply(301, "Location: https://hub.example/a/sync/hello?cursor=1\r\n", "")]).await;
-    let transport = script.transport().build().unwrap();
-    for error in [say_hello(&transport).await.unwrap_err(), Transport::live(&transport, 0).await.unwrap_err()] {
-        assert_eq!(error.code(), "nonsense");
-        assert!(error.to_string().contains("https://hub.example/a: if the hub is there, use that address"), "{error}");
-    }
-    assert_eq!(script.asked(), 2);
-}
-
-/// Some proxies unpack what they pass on, and leave the header that says that it is packed.
-#[tokio::test]
-async fn what_was_unpacked_on_the_way_is_read() {
-    let hello = hub().hello("ann", &HelloRequest::default()).unwrap();
-    for coding in ["gzip", "zstd"] {
-        let headers = format!("Content-Type: application/json\r\nContent-Encoding: {coding}\r\n");
-        let script = Script::start(vec![reply(200, &headers, sync_http::wire::hello::hello(&hello))]).await;
-        assert_eq!(say_hello(&script.transport().build().unwrap()).await.as_ref(), Ok(&hello), "{coding}");
-        // There is nothing to unpack in this one.
-        let script = Script::start(vec![reply(413, &headers, "")]).await;
-        let refused = say_hello(&script.transport().build().unwrap()).await;
-        assert!(matches!(refused, Err(TransportError::TooLarge { .. })), "{coding}: {refused:?}");
     }
 }
 
@@ -317,69 +272,6 @@ async fn a_hub_that_does_not_answer_is_offline() {
     let nobody = HttpTransport::builder("http://127.0.0.1:1").retries(0).build().unwrap();
     let found = say_hello(&nobody).await;
     assert!(matches!(found, Err(TransportError::Offline { .. })), "{found:?}");
-}
-
-/// Where a proxy says neither how long a reply is nor where it ends, one that is cut looks like a whole one.
-#[tokio::test]
-async fn a_reply_that_was_cut_off_is_no_nonsense() {
-    let open = |headers: &str, body: &[u8]| [format!("HTTP/1.0 200 OK\r\n{headers}\r\n").as_bytes(), body].concat();
-    let whole = sync_http::wire::hello::hello(&hub().hello("ann", &HelloRequest::default()).unwrap()).into_bytes();
-    let typed = "Content-Type: application/json\r\n";
-    let packed = |packed: Vec<u8>, coding: &str| (format!("{typed}Content-Encoding: {coding}\r\n"), packed);
-    let gzip = {
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        std::io::Write::write_all(&mut gzip, &whole).unwrap();
-        gzip.finish().unwrap()
-    };
-    for (headers, whole) in [(typed.to_owned(), whole.clone()), packed(gzip, "gzip")] {
-        for length in 0..=whole.len() {
-            let script = Script::start(vec![open(&headers, &whole[..length])]).await;
-            let found = say_hello(&script.transport().retries(0).build().unwrap()).await;
-            let expected = if length == whole.len() { Ok(()) } else { Err("offline") };
-            assert_eq!(found.map(drop).map_err(|error| error.code()), expected, "{length}: {headers}");
-        }
-    }
-    let chunked = format!("{typed}Transfer-Encoding: chunked\r\n");
-    let cases = [
-        (format!("HTTP/1.1 200 OK\r\n{chunked}\r\n5\r\n{{\"hub").into_bytes(), "offline"),
-        (format!("HTTP/1.1 200 OK\r\n{chunked}\r\n2\r\n{{}}\r\n").into_bytes(), "offline"),
-        (format!("HTTP/1.1 200 OK\r\n{typed}Content-Length: 9\r\n\r\n{{\"hub").into_bytes(), "offline"),
-        // What is whole was meant to be so.
-        (format!("HTTP/1.1 200 OK\r\n{chunked}\r\n5\r\n{{\"hub\r\n0\r\n\r\n").into_bytes(), "nonsense"),
-        (open(typed, b"{}"), "nonsense"),
-        (open(typed, b"no JSON"), "nonsense"),
-    ];
-    for (reply, expected) in cases {
-        let text = String::from_utf8_lossy(&reply).into_owned();
-        let script = Script::start(vec![reply]).await;
-        let found = say_hello(&script.transport().retries(0).build().unwrap()).await;
-        assert_eq!(found.map(drop).map_err(|error| error.code()), Err(expected), "{text}");
-    }
-}
-
-/// Of a page in the compact form, too: no part of it is taken.
-#[tokio::test]
-async fn a_page_that_was_cut_off_is_asked_for_again() {
-    let hub = hub();
-    let entry = |n| Entry::parse_json(&create("a", n), 64).unwrap().entry;
-    hub.push("ada", None, (1..=40).map(entry).map(Offer::Entry).collect()).unwrap();
-    let request = PullRequest { limit: 100, ..PullRequest::default() };
-    let server = Server::start(HubService::for_hub(hub)).await;
-    for coding in ["identity", "gzip", "zstd"] {
-        let headers =
-            format!("Sync-Protocol: 1\r\nAccept: application/vnd.sync.batch\r\nAccept-Encoding: {coding}\r\n");
-        let whole = server.ask("GET", "/sync/actions?since=0&limit=100", &headers, b"").await.body;
-        let coding = if coding == "identity" { String::new() } else { format!("Content-Encoding: {coding}\r\n") };
-        let head = format!("HTTP/1.0 200 OK\r\nContent-Type: application/vnd.sync.batch\r\n{coding}\r\n");
-        for length in 0..=whole.len() {
-            let script = Script::start(vec![[head.as_bytes(), &whole[..length]].concat()]).await;
-            let found = Transport::pull(&script.transport().retries(0).build().unwrap(), &request).await;
-            let expected = if length == whole.len() { Ok(40) } else { Err("offline") };
-            let found = found.map(|page| page.entries.len()).map_err(|error| error.code());
-            assert_eq!(found, expected, "{length}: {coding}");
-        }
-    }
-    server.stop().await;
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod conformance;
 mod hostile;
 mod huge;
 mod limits;
+mod proxies;
 mod samples;
 mod serving;
 mod slow;

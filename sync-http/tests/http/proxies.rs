@@ -1,0 +1,163 @@
+//! The client behind what proxies do to requests and replies: they send elsewhere, unpack, cut off, drop.
+
+use bytes::Bytes;
+use sync_core::transport::{HelloRequest, PullRequest};
+use sync_core::{BoxFuture, Entry, Id, MemoryStore, Offer, Replica, Syncable, Transport, TransportError};
+use sync_http::HttpTransport;
+use sync_http::client::{HttpBody, HttpClient, HyperClient};
+use sync_http::server::HubService;
+
+use crate::client::{Script, reply, say_hello};
+use crate::support::{Server, create, hub};
+
+/// The reply's own date says what time it is there.
+#[tokio::test]
+async fn a_time_to_come_back_may_be_a_date() {
+    let date = |name: &str, second: u32| format!("{name}: Sun, 06 Nov 1994 08:49:{second} GMT\r\n");
+    let cases = [
+        (date("Date", 10) + &date("Retry-After", 47), 37_000),
+        (date("Date", 47) + &date("Retry-After", 10), 0),
+        // Nobody knows when that is.
+        (date("Retry-After", 47), 1_000),
+        ("Retry-After: soon\r\n".to_owned(), 1_000),
+    ];
+    for (headers, after) in cases {
+        let script = Script::start(vec![reply(503, &headers, "")]).await;
+        let refused = say_hello(&script.transport().retries(0).build().unwrap()).await;
+        assert_eq!(refused, Err(TransportError::Busy { after }), "{headers}");
+    }
+}
+
+/// It is not followed, for the token is for one address alone: whoever gave that is told which one to give.
+#[tokio::test]
+async fn a_redirect_says_where_to() {
+    let script = Script::start(vec![reply(301, "Location: https://hub.example/a/sync/hello?cursor=1\r\n", "")]).await;
+    let transport = script.transport().build().unwrap();
+    for error in [say_hello(&transport).await.unwrap_err(), Transport::live(&transport, 0).await.unwrap_err()] {
+        assert_eq!(error.code(), "nonsense");
+        assert!(error.to_string().contains("https://hub.example/a: if the hub is there, use that address"), "{error}");
+    }
+    assert_eq!(script.asked(), 2);
+}
+
+/// Some proxies unpack what they pass on, and leave the header that says that it is packed.
+#[tokio::test]
+async fn what_was_unpacked_on_the_way_is_read() {
+    let hello = hub().hello("ann", &HelloRequest::default()).unwrap();
+    for coding in ["gzip", "zstd"] {
+        let headers = format!("Content-Type: application/json\r\nContent-Encoding: {coding}\r\n");
+        let script = Script::start(vec![reply(200, &headers, sync_http::wire::hello::hello(&hello))]).await;
+        assert_eq!(say_hello(&script.transport().build().unwrap()).await.as_ref(), Ok(&hello), "{coding}");
+        // There is nothing to unpack in this one.
+        let script = Script::start(vec![reply(413, &headers, "")]).await;
+        let refused = say_hello(&script.transport().build().unwrap()).await;
+        assert!(matches!(refused, Err(TransportError::TooLarge { .. })), "{coding}: {refused:?}");
+    }
+}
+
+/// Where a proxy says neither how long a reply is nor where it ends, one that is cut looks like a whole one.
+#[tokio::test]
+async fn a_reply_that_was_cut_off_is_no_nonsense() {
+    let open = |headers: &str, body: &[u8]| [format!("HTTP/1.0 200 OK\r\n{headers}\r\n").as_bytes(), body].concat();
+    let whole = sync_http::wire::hello::hello(&hub().hello("ann", &HelloRequest::default()).unwrap()).into_bytes();
+    let typed = "Content-Type: application/json\r\n";
+    let packed = |packed: Vec<u8>, coding: &str| (format!("{typed}Content-Encoding: {coding}\r\n"), packed);
+    let gzip = {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut gzip, &whole).unwrap();
+        gzip.finish().unwrap()
+    };
+    for (headers, whole) in [(typed.to_owned(), whole.clone()), packed(gzip, "gzip")] {
+        for length in 0..=whole.len() {
+            let script = Script::start(vec![open(&headers, &whole[..length])]).await;
+            let found = say_hello(&script.transport().retries(0).build().unwrap()).await;
+            let expected = if length == whole.len() { Ok(()) } else { Err("offline") };
+            assert_eq!(found.map(drop).map_err(|error| error.code()), expected, "{length}: {headers}");
+        }
+    }
+    let chunked = format!("{typed}Transfer-Encoding: chunked\r\n");
+    let cases = [
+        (format!("HTTP/1.1 200 OK\r\n{chunked}\r\n5\r\n{{\"hub").into_bytes(), "offline"),
+        (format!("HTTP/1.1 200 OK\r\n{chunked}\r\n2\r\n{{}}\r\n").into_bytes(), "offline"),
+        (format!("HTTP/1.1 200 OK\r\n{typed}Content-Length: 9\r\n\r\n{{\"hub").into_bytes(), "offline"),
+        // What is whole was meant to be so.
+        (format!("HTTP/1.1 200 OK\r\n{chunked}\r\n5\r\n{{\"hub\r\n0\r\n\r\n").into_bytes(), "nonsense"),
+        (open(typed, b"{}"), "nonsense"),
+        (open(typed, b"no JSON"), "nonsense"),
+    ];
+    for (reply, expected) in cases {
+        let text = String::from_utf8_lossy(&reply).into_owned();
+        let script = Script::start(vec![reply]).await;
+        let found = say_hello(&script.transport().retries(0).build().unwrap()).await;
+        assert_eq!(found.map(drop).map_err(|error| error.code()), Err(expected), "{text}");
+    }
+}
+
+/// Of a page in the compact form, too: no part of it is taken.
+#[tokio::test]
+async fn a_page_that_was_cut_off_is_asked_for_again() {
+    let hub = hub();
+    let entry = |n| Entry::parse_json(&create("a", n), 64).unwrap().entry;
+    hub.push("ada", None, (1..=40).map(entry).map(Offer::Entry).collect()).unwrap();
+    let request = PullRequest { limit: 100, ..PullRequest::default() };
+    let server = Server::start(HubService::for_hub(hub)).await;
+    for coding in ["identity", "gzip", "zstd"] {
+        let headers =
+            format!("Sync-Protocol: 1\r\nAccept: application/vnd.sync.batch\r\nAccept-Encoding: {coding}\r\n");
+        let whole = server.ask("GET", "/sync/actions?since=0&limit=100", &headers, b"").await.body;
+        let coding = if coding == "identity" { String::new() } else { format!("Content-Encoding: {coding}\r\n") };
+        let head = format!("HTTP/1.0 200 OK\r\nContent-Type: application/vnd.sync.batch\r\n{coding}\r\n");
+        for length in 0..=whole.len() {
+            let script = Script::start(vec![[head.as_bytes(), &whole[..length]].concat()]).await;
+            let found = Transport::pull(&script.transport().retries(0).build().unwrap(), &request).await;
+            let expected = if length == whole.len() { Ok(40) } else { Err("offline") };
+            let found = found.map(|page| page.entries.len()).map_err(|error| error.code());
+            assert_eq!(found, expected, "{length}: {coding}");
+        }
+    }
+    server.stop().await;
+}
+
+/// Passes on all but the header that says which version is spoken, of requests with this method.
+struct Strips(http::Method, HyperClient);
+
+impl HttpClient for Strips {
+    fn send(
+        &self,
+        mut request: http::Request<Bytes>,
+    ) -> BoxFuture<'_, Result<http::Response<HttpBody>, TransportError>> {
+        if request.method() == self.0 {
+            request.headers_mut().remove("sync-protocol");
+        }
+        self.1.send(request)
+    }
+}
+
+#[derive(Syncable)]
+#[sync(entity = "note")]
+struct Note {
+    #[sync(id)]
+    id: Id<Note>,
+    title: String,
+}
+
+/// The hub takes such a request for the article's, which has other words for everything.
+#[tokio::test]
+async fn where_the_version_is_dropped_on_the_way_nothing_is_refused_for_good() {
+    let server = Server::start(HubService::for_hub(hub())).await;
+    for method in [http::Method::GET, http::Method::POST] {
+        for compact in [true, false] {
+            let builder = HttpTransport::builder(&server.url()).client(Strips(method.clone(), HyperClient::new()));
+            let transport = builder.compact(compact).build().unwrap();
+            let device = Replica::builder().register::<Note>().open(MemoryStore::new()).unwrap();
+            let note = Note { id: device.new_id(), title: "t".into() };
+            device.create(note).unwrap().await.unwrap();
+            let error = device.sync(&transport).await.unwrap_err();
+            assert!(error.to_string().contains("`Sync-Protocol: 1`"), "{error}");
+            assert_eq!((device.status().pending, device.status().rejected), (1, 0), "{method}");
+            let report = device.sync(&HttpTransport::new(&server.url()).unwrap()).await.unwrap();
+            assert_eq!((report.uploaded, report.rejected), (1, 0), "{method}");
+        }
+    }
+    server.stop().await;
+}
