@@ -3,6 +3,7 @@
 mod address;
 mod builder;
 mod exchange;
+mod greeting;
 mod http_client;
 mod live;
 mod retry;

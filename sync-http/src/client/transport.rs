@@ -15,6 +15,7 @@ use sync_core::{BoxFuture, Random, Transport, TransportError};
 use super::address::BadAddress;
 use super::builder::HttpTransportBuilder;
 use super::exchange::Message;
+use super::greeting;
 use super::http_client::HttpClient;
 use super::retry::Retry;
 use crate::wire::media::Media;
@@ -65,6 +66,17 @@ impl HttpTransport {
     }
 
     async fn hello(&self, request: &HelloRequest) -> Result<Hello, TransportError> {
+        let (part, mut rest) = greeting::split(request.clone());
+        let mut hello = self.greet(&part).await?;
+        while let Some(request) = rest {
+            let (part, others) = greeting::split(request);
+            hello = greeting::joined(hello, self.greet(&part).await?)?;
+            rest = others;
+        }
+        Ok(hello)
+    }
+
+    async fn greet(&self, request: &HelloRequest) -> Result<Hello, TransportError> {
         let answer = self.get("hello", &query::hello(request)).await?;
         let hello = hello::read_hello(&answer.body).map_err(|error| answer.unreadable(error))?;
         let asked = request.clients.iter().map(|(client, _)| client);

@@ -1,8 +1,13 @@
 //! The client behind what proxies do to requests and replies: they send elsewhere, unpack, cut off, drop.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::Bytes;
-use sync_core::transport::{HelloRequest, PullRequest};
-use sync_core::{BoxFuture, Entry, Id, MemoryStore, Offer, Replica, Syncable, Transport, TransportError};
+use sync_core::transport::{Hello, HelloRequest, PullRequest};
+use sync_core::{
+    BoxFuture, ClientId, Digest, Entry, Id, Known, MemoryStore, Offer, Replica, Syncable, Transport, TransportError,
+};
 use sync_http::HttpTransport;
 use sync_http::client::{HttpBody, HttpClient, HyperClient};
 use sync_http::server::HubService;
@@ -159,5 +164,39 @@ async fn where_the_version_is_dropped_on_the_way_nothing_is_refused_for_good() {
             assert_eq!((report.uploaded, report.rejected), (1, 0), "{method}");
         }
     }
+    server.stop().await;
+}
+
+/// Notes the longest address.
+struct Longest(Arc<AtomicUsize>, HyperClient);
+
+impl HttpClient for Longest {
+    fn send(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<HttpBody>, TransportError>> {
+        self.0.fetch_max(request.uri().to_string().len(), Ordering::SeqCst);
+        self.1.send(request)
+    }
+}
+
+/// A file that was copied many times names all the clients that it was.
+#[tokio::test]
+async fn a_long_greeting_is_one_all_the_same() {
+    let hub = hub();
+    let names: Vec<String> = (0..300).map(|n| format!("a-device-of-many-lives-{n}")).collect();
+    let mut clients = Vec::new();
+    for name in &names {
+        let entry = Entry::parse_json(&create(name, 1), 64).unwrap().entry;
+        hub.push("anonymous", None, vec![Offer::Entry(entry)]).unwrap();
+        clients.push((ClientId::new(name.as_str()), Known { n: 1, digest: Digest(1) }));
+    }
+    let server = Server::start(HubService::for_hub(hub.clone())).await;
+    let longest = Arc::new(AtomicUsize::new(0));
+    let client = Longest(Arc::clone(&longest), HyperClient::new());
+    let transport = HttpTransport::builder(&server.url()).client(client).build().unwrap();
+    let request = HelloRequest { clients, cursor: hub.head(), ..HelloRequest::default() };
+    let hello = Transport::hello(&transport, &request).await.unwrap();
+    assert_eq!(hello.clients.len(), 300);
+    let limits = hello.limits;
+    assert_eq!(hello, Hello { limits, ..hub.hello("anonymous", &request).unwrap() });
+    assert!(longest.load(Ordering::SeqCst) < 8_000, "{longest:?}");
     server.stop().await;
 }
