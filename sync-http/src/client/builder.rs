@@ -12,6 +12,9 @@ use super::http_client::{HttpClient, HyperClient};
 use super::retry::Retry;
 use super::transport::HttpTransport;
 
+/// Longer than anything runs: whoever wants no deadline says `Duration::MAX`, which no point in time is that far away.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// Builds an [`HttpTransport`].
 pub struct HttpTransportBuilder {
     address: String,
@@ -58,7 +61,8 @@ impl HttpTransportBuilder {
         self
     }
 
-    /// How long one try of a request may take, its reply included. 30 s by default.
+    /// How long one try of a request may take, its reply included, and again for every 16 KiB of that: a large one may
+    /// take its time as long as it comes. 30 s by default.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -149,7 +153,7 @@ impl HttpTransportBuilder {
             client,
             random: self.random,
             retry: self.retry,
-            timeout: self.timeout,
+            timeout: self.timeout.min(FOREVER),
             live_timeout: self.live_timeout,
             reply_bytes: self.reply_bytes,
             compress: AtomicBool::new(self.compress),

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 use http_body_util::BodyExt;
 use serde::de::IgnoredAny;
 use sync_core::TransportError;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::address;
 use super::http_client::{HttpBody, chain};
@@ -24,6 +24,9 @@ use crate::wire::{PROTOCOL, PROTOCOL_HEADER};
 
 /// The most of a reply that is read to tell people why a request failed.
 const PROBLEM_BYTES: usize = 64 << 10;
+
+/// So many bytes of a reply are worth waiting for as long again.
+const PIECE: usize = 16 << 10;
 
 /// What is accepted where the compact form is wanted.
 const BOTH: &str = "application/vnd.sync.batch, application/json;q=0.5";
@@ -145,15 +148,13 @@ impl HttpTransport {
                 headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
             }
         }
-        let whole = async {
-            let response = self.client.send(request).await?;
-            read(response, self.reply_bytes).await
-        };
-        let in_time = timeout(self.timeout, whole).await;
-        in_time.unwrap_or_else(|_| {
-            let message = format!("no answer within {:?}", self.timeout);
-            Err(TransportError::Offline { message })
-        })
+        let until = Instant::now() + self.timeout;
+        let response = timeout_at(until, self.client.send(request)).await.map_err(|_| self.late())??;
+        self.read(response, self.reply_bytes, until).await
+    }
+
+    fn late(&self) -> TransportError {
+        TransportError::Offline { message: format!("no answer within {:?}", self.timeout) }
     }
 
     /// A request with the headers that all have.
@@ -173,48 +174,58 @@ impl HttpTransport {
 
     /// The error that a reply other than a success is.
     pub(super) async fn failure(&self, response: Response<HttpBody>) -> TransportError {
-        match read(response, PROBLEM_BYTES).await {
+        match self.read(response, PROBLEM_BYTES, Instant::now() + self.timeout).await {
             Ok(reply) => reply.error(),
             Err(error) => error,
         }
     }
-}
 
-/// Reads a reply of at most `most` bytes, compressed or not.
-async fn read(response: Response<HttpBody>, most: usize) -> Result<Reply, TransportError> {
-    // Whoever can ask for less does, and gets on.
-    let too_large = || {
-        let message = format!(
-            "the reply is over {most} bytes; where no smaller one will do, have the transport take more (`reply_bytes`)"
-        );
-        TransportError::TooLarge { message }
-    };
-    let (parts, mut body) = response.into_parts();
-    let is_framed = parts.version > Version::HTTP_11
-        || parts.headers.contains_key(CONTENT_LENGTH)
-        || parts.headers.contains_key(TRANSFER_ENCODING);
-    let mut bytes = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| broke_off(chain(&*error)))?;
-        if let Ok(data) = frame.into_data() {
-            if bytes.len() + data.len() > most {
-                return Err(too_large());
+    /// Reads a reply of at most `most` bytes, compressed or not. A large one over a slow link gets more time with each piece
+    /// that came, and one that trickles in gets none.
+    async fn read(
+        &self,
+        response: Response<HttpBody>,
+        most: usize,
+        mut until: Instant,
+    ) -> Result<Reply, TransportError> {
+        // Whoever can ask for less does, and gets on.
+        let too_large = || {
+            let message = format!(
+                "the reply is over {most} bytes; where no smaller one will do, have the transport take more (`reply_bytes`)"
+            );
+            TransportError::TooLarge { message }
+        };
+        let (parts, mut body) = response.into_parts();
+        let is_framed = parts.version > Version::HTTP_11
+            || parts.headers.contains_key(CONTENT_LENGTH)
+            || parts.headers.contains_key(TRANSFER_ENCODING);
+        let mut bytes = BytesMut::new();
+        while let Some(frame) = timeout_at(until, body.frame()).await.map_err(|_| self.late())? {
+            let frame = frame.map_err(|error| broke_off(chain(&*error)))?;
+            if let Ok(data) = frame.into_data() {
+                if bytes.len() + data.len() > most {
+                    return Err(too_large());
+                }
+                let pieces = bytes.len() / PIECE;
+                bytes.extend_from_slice(&data);
+                if bytes.len() / PIECE > pieces {
+                    until = Instant::now() + self.timeout;
+                }
             }
-            bytes.extend_from_slice(&data);
         }
+        let coding = parts.headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?"));
+        let coding = Coding::of_content(coding).ok_or_else(|| nonsense("the reply is coded as nobody asked for"))?;
+        // A proxy may have unpacked it, and left the header that says that it is packed.
+        let coding = if begins(&bytes, coding) { coding } else { Coding::Identity };
+        let body = expand(bytes.freeze(), coding, most).map_err(|error| match error {
+            Expand::TooLarge => too_large(),
+            Expand::Corrupt(error) if !is_framed && error.kind() == ErrorKind::UnexpectedEof => {
+                broke_off(error.to_string())
+            }
+            Expand::Corrupt(error) => nonsense(format!("the reply is not what its coding says: {error}")),
+        })?;
+        Ok(Reply { status: parts.status, headers: parts.headers, body, is_open: !is_framed })
     }
-    let coding = parts.headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?"));
-    let coding = Coding::of_content(coding).ok_or_else(|| nonsense("the reply is coded as nobody asked for"))?;
-    // A proxy may have unpacked it, and left the header that says that it is packed.
-    let coding = if begins(&bytes, coding) { coding } else { Coding::Identity };
-    let body = expand(bytes.freeze(), coding, most).map_err(|error| match error {
-        Expand::TooLarge => too_large(),
-        Expand::Corrupt(error) if !is_framed && error.kind() == ErrorKind::UnexpectedEof => {
-            broke_off(error.to_string())
-        }
-        Expand::Corrupt(error) => nonsense(format!("the reply is not what its coding says: {error}")),
-    })?;
-    Ok(Reply { status: parts.status, headers: parts.headers, body, is_open: !is_framed })
 }
 
 fn broke_off(why: impl Into<Why>) -> TransportError {

@@ -20,7 +20,7 @@ impl HttpTransport {
         let silent = |_| TransportError::Offline { message: format!("the hub was silent for {:?}", self.live_timeout) };
         let response = timeout(self.timeout, self.client.send(request)).await.map_err(silent)??;
         if response.status() != StatusCode::OK {
-            return Err(timeout(self.timeout, self.failure(response)).await.unwrap_or_else(silent));
+            return Err(self.failure(response).await);
         }
         let content_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         if !content_type.is_some_and(|name| name.starts_with(b"text/event-stream")) {

@@ -1,9 +1,14 @@
 //! The client behind what proxies do to requests and replies: they send elsewhere, unpack, cut off, drop.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
+use http_body::{Body, Frame};
+use http_body_util::BodyExt;
 use sync_core::transport::{Hello, HelloRequest, PullRequest};
 use sync_core::{
     BoxFuture, ClientId, Digest, Entry, Id, Known, MemoryStore, Offer, Replica, Syncable, Transport, TransportError,
@@ -11,6 +16,7 @@ use sync_core::{
 use sync_http::HttpTransport;
 use sync_http::client::{HttpBody, HttpClient, HyperClient};
 use sync_http::server::HubService;
+use tokio::time::{Sleep, sleep};
 
 use crate::client::{Script, reply, say_hello};
 use crate::support::{Server, create, hub};
@@ -121,6 +127,62 @@ async fn a_page_that_was_cut_off_is_asked_for_again() {
         }
     }
     server.stop().await;
+}
+
+/// A hub behind a link on which a piece of a reply comes every so often.
+struct Slow {
+    reply: Bytes,
+    piece: usize,
+    every: Duration,
+}
+
+struct SlowBody(Slow, Pin<Box<Sleep>>);
+
+impl HttpClient for Slow {
+    fn send(&self, _: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<HttpBody>, TransportError>> {
+        let Self { piece, every, .. } = *self;
+        let body = SlowBody(Self { reply: self.reply.clone(), piece, every }, Box::pin(sleep(every)));
+        let response = http::Response::builder().header("content-type", "application/json");
+        let response = response.header("content-length", self.reply.len()).body(body.boxed_unsync());
+        Box::pin(std::future::ready(Ok(response.unwrap())))
+    }
+}
+
+impl Body for SlowBody {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let Self(slow, next) = self.get_mut();
+        if slow.reply.is_empty() {
+            return Poll::Ready(None);
+        }
+        ready!(next.as_mut().poll(cx));
+        *next = Box::pin(sleep(slow.every));
+        let piece = slow.reply.split_to(slow.piece.min(slow.reply.len()));
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+}
+
+/// It has as long for each part as for a whole small one; and one that trickles in does not hold a device up for ever.
+#[tokio::test(start_paused = true)]
+async fn a_large_reply_may_take_its_time() {
+    let hello = sync_http::wire::hello::hello(&hub().hello("ann", &HelloRequest::default()).unwrap());
+    let large = Bytes::from(hello.clone() + &" ".repeat(1 << 20));
+    // By default a reply may take 30 s.
+    for (reply, piece, seconds, expected) in [
+        (large.clone(), 16 << 10, 29, Ok(())),
+        (large.clone(), 1 << 10, 1, Ok(())),
+        (large.clone(), 16 << 10, 31, Err("offline")),
+        (large, 100, 1, Err("offline")),
+        (hello.clone().into(), 100, 1, Ok(())),
+        (hello.into(), 1, 1, Err("offline")),
+    ] {
+        let slow = Slow { reply, piece, every: Duration::from_secs(seconds) };
+        let transport = HttpTransport::builder("http://hub.example").client(slow).retries(0).build().unwrap();
+        let found = say_hello(&transport).await.map(drop).map_err(|error| error.code());
+        assert_eq!(found, expected, "{piece} bytes every {seconds} s");
+    }
 }
 
 /// Passes on all but the header that says which version is spoken, of requests with this method.
