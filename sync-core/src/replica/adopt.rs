@@ -83,7 +83,8 @@ impl Session {
             History::GivenBack => (cursor, Epochs::default(), None),
             History::Another => {
                 let theirs = last.vector.iter().cloned().collect();
-                (cursor, Epochs::default(), Some(self.compare(transport, Some(&theirs)).await?.distrusted))
+                let compared = self.compare(transport, Some((&theirs, cursor))).await?;
+                (cursor, Epochs::default(), Some(compared.distrusted))
             }
         };
         let arrived = Arrived { table, vector: last.vector, cursor, told, epochs, latest, history, other, of: None };

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::hashed::HashMap;
 use crate::model::context::{Known, VersionVector};
 use crate::model::stamp::{ClientId, Dot};
-use crate::transport::{HelloRequest, Link, Transport};
+use crate::transport::{Cursor, HelloRequest, Link, Transport};
 
 /// How many clients are asked for at a time.
 const AT_ONCE: usize = 32;
@@ -31,27 +31,30 @@ pub(super) struct Compared {
 }
 
 impl Session {
-    /// Compares with what the hub has now, or with the snapshot that it gave and that contains these.
+    /// Compares with what the hub has now, or with the snapshot that it gave at this cursor and that contains these. What a
+    /// hub says that is not the one of the snapshot any more, as it was emptied or put back since, proves nothing.
     pub(super) async fn compare(
         &self,
         transport: &dyn Transport,
-        snapshot: Option<&VersionVector>,
+        snapshot: Option<(&VersionVector, Cursor)>,
     ) -> Result<Compared, Error> {
         let (clients, cursor) = {
             let state = self.state();
             let known: Vec<(ClientId, Known)> =
                 state.vector.iter().map(|(client, known)| (client.clone(), known)).collect();
-            (known, state.cursor)
+            (known, snapshot.map_or(state.cursor, |(_, cursor)| cursor))
         };
         let Compared { mut distrusted, mut proofs } = Compared::default();
         let mut open = Vec::new();
         for clients in clients.chunks(AT_ONCE) {
             let request = HelloRequest { clients: clients.to_vec(), cursor, ..HelloRequest::default() };
             let hello = transport.hello(&request).await?;
+            let is_meant = snapshot.is_none() || hello.on_chain;
             for ((client, ours), theirs) in request.clients.iter().zip(&hello.clients) {
-                let there = snapshot.map_or(theirs.known, |snapshot| snapshot.get(client));
+                let there = snapshot.map_or(theirs.known, |(snapshot, _)| snapshot.get(client));
                 if there.n >= ours.n {
-                    let digest = if there.n == ours.n { Some(there.digest) } else { theirs.digest_there };
+                    let digest = theirs.digest_there.filter(|_| is_meant);
+                    let digest = if there.n == ours.n { Some(there.digest) } else { digest };
                     if ours.n > 0 && digest != Some(ours.digest) {
                         distrusted.insert(client.clone(), ours.n);
                     }
@@ -71,16 +74,23 @@ impl Session {
             }
         }
         for (client, most) in &mut distrusted {
-            *most = self.common(transport, client, *most).await?;
+            *most = self.common(transport, client, *most, cursor, snapshot.is_some()).await?;
         }
         Ok(Compared { distrusted, proofs })
     }
 
     /// How many of a client's first entries, `most` at the most, are proven to be the same here and there.
-    async fn common(&self, transport: &dyn Transport, client: &ClientId, most: u64) -> Result<u64, Error> {
+    /// If it `must` be so, only a hub that has this cursor proves it.
+    async fn common(
+        &self,
+        transport: &dyn Transport,
+        client: &ClientId,
+        most: u64,
+        cursor: Cursor,
+        must: bool,
+    ) -> Result<u64, Error> {
         let dots: Vec<Dot> = (1..=most).map(|n| Dot::new(client.clone(), n)).collect();
         let ours = self.offload(move |session| session.links_at(&dots)).await?;
-        let cursor = self.state().cursor;
         let (mut same, mut differs) = (0, most + 1);
         while same + 1 < differs {
             let middle = same + (differs - same) / 2;
@@ -90,6 +100,7 @@ impl Session {
                 .hello(&HelloRequest { clients: vec![(client.clone(), known)], cursor, ..HelloRequest::default() })
                 .await?;
             let there = hello.clients.first().and_then(|standing| standing.digest_there);
+            let there = there.filter(|_| hello.on_chain || !must);
             if digest.is_some() && there == digest {
                 same = middle;
             } else {
