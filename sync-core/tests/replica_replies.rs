@@ -34,6 +34,14 @@ const ALL: i64 = 100;
 struct Lossy {
     hub: InProcess,
     left: AtomicI64,
+    /// Whether nothing gets through any more behind that.
+    breaks: bool,
+}
+
+impl Lossy {
+    fn has_lost(&self) -> bool {
+        self.left.load(Ordering::Relaxed) < 0
+    }
 }
 
 macro_rules! passing {
@@ -41,9 +49,13 @@ macro_rules! passing {
         impl Transport for Lossy {
             $(fn $method<'a>(&'a self, request: &'a $request) -> BoxFuture<'a, Result<$reply, TransportError>> {
                 Box::pin(async move {
+                    let lost = || TransportError::Offline { message: "the reply is lost".into() };
+                    if self.breaks && self.has_lost() {
+                        return Err(lost());
+                    }
                     let reply = self.hub.$method(request).await;
                     match self.left.fetch_sub(1, Ordering::Relaxed) {
-                        0 => Err(TransportError::Offline { message: "the reply is lost".into() }),
+                        0 => Err(lost()),
                         _ => reply,
                     }
                 })
@@ -98,7 +110,7 @@ impl World {
     }
 
     fn losing(&self, request: i64) -> Lossy {
-        Lossy { hub: self.hub.transport("tester"), left: AtomicI64::new(request) }
+        Lossy { hub: self.hub.transport("tester"), left: AtomicI64::new(request), breaks: false }
     }
 
     /// What became of every entry that the sender wrote.
@@ -137,10 +149,14 @@ fn a_reply_lost_after_any_verdict_doubles_and_loses_nothing() {
     let fates = calm.fates();
     let count = |fate: &str| fates.values().filter(|other| *other == fate).count();
     assert!(count("Accepted") > 10 && count("invalid") > 1 && count("group") > 1 && count("gone") == 1, "{fates:?}");
-    for restarted in [false, true] {
+    // One reply alone may not even end the sync.
+    for (breaks, restarted) in [(false, false), (true, false), (true, true)] {
         for request in 0.. {
             let mut world = World::new();
-            let lost = block_on(world.sender.sync(&world.losing(request))).is_err();
+            let way = Lossy { breaks, ..world.losing(request) };
+            let synced = block_on(world.sender.sync(&way));
+            let lost = way.has_lost();
+            assert!(synced.is_ok() || lost, "{synced:?}");
             assert_whole(&world.sender);
             if restarted {
                 world.store = Arc::new(world.store.copy());

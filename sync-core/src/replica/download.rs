@@ -69,8 +69,9 @@ impl Session {
             }
         };
         let page = match transport.pull(&request).await {
-            Err(error) if request.limit > 1 && self.state().pull_pace.failed(&error, request.limit, limit) => {
-                return Ok(Pulled::More);
+            Err(error) if request.limit > 1 => {
+                let retry = self.state().pull_pace.failed(&error, request.limit, limit);
+                return if self.tries_less(retry, transport).await { Ok(Pulled::More) } else { Err(error.into()) };
             }
             page => page?,
         };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::both::both;
 use super::cycle::Report;
 use super::offer::{Next, Offer};
+use super::pace::Retry;
 use super::row::{Decision, Row};
 use super::session::Session;
 use super::state::State;
@@ -63,8 +64,9 @@ impl Session {
         let (reply, next) = both(transport.push(&offer.request), meanwhile).await;
         let next = next?;
         let reply = match reply {
-            Err(error) if offer.is_divisible() && self.state().push_failed(&error, offer.bytes) => {
-                return Ok(Pushed::More);
+            Err(error) if offer.is_divisible() => {
+                let retry = self.state().push_failed(&error, offer.bytes);
+                return if self.tries_less(retry, transport).await { Ok(Pushed::More) } else { Err(error.into()) };
             }
             reply => reply?,
         };
@@ -210,8 +212,8 @@ fn is_plain(verdict: &Verdict) -> bool {
 }
 
 impl State {
-    /// A push of so many bytes failed. Whether a smaller one is worth a try at once.
-    fn push_failed(&mut self, error: &TransportError, bytes: u64) -> bool {
+    /// A push of so many bytes failed. When a smaller one is worth a try.
+    fn push_failed(&mut self, error: &TransportError, bytes: u64) -> Retry {
         self.push_pace.failed(error, bytes, self.limits.batch_bytes)
     }
 

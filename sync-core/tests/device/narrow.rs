@@ -1,5 +1,7 @@
 //! A way to the hub that takes less at once than the hub: everything gets through all the same, in smaller parts.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use sync_core::transport::{
     BoxFuture, Hello, HelloRequest, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest,
 };
@@ -15,15 +17,22 @@ struct Narrow {
     hub: InProcess,
     /// What it says to one that is too large.
     refusal: fn() -> TransportError,
+    /// Whether a greeting fails as well behind one that did.
+    breaks: bool,
+    is_broken: AtomicBool,
 }
 
 impl Narrow {
     fn new(hub: &Hub, refusal: fn() -> TransportError) -> Self {
-        Self { hub: hub.transport("ada"), refusal }
+        Self { hub: hub.transport("ada"), refusal, breaks: false, is_broken: AtomicBool::new(false) }
     }
 
     fn passes(&self, bytes: usize) -> Result<(), TransportError> {
-        if bytes <= MOST { Ok(()) } else { Err((self.refusal)()) }
+        if bytes <= MOST {
+            return Ok(());
+        }
+        self.is_broken.store(self.breaks, Ordering::SeqCst);
+        Err((self.refusal)())
     }
 }
 
@@ -42,6 +51,9 @@ fn bytes<'a>(entries: impl Iterator<Item = &'a Entry>) -> usize {
 
 impl Transport for Narrow {
     fn hello<'a>(&'a self, request: &'a HelloRequest) -> BoxFuture<'a, Result<Hello, TransportError>> {
+        if self.is_broken.swap(false, Ordering::SeqCst) {
+            return Box::pin(async { Err((self.refusal)()) });
+        }
         self.hub.hello(request)
     }
     fn push<'a>(&'a self, request: &'a PushRequest) -> BoxFuture<'a, Result<PushReply, TransportError>> {
@@ -100,11 +112,23 @@ fn all_gets_through_a_proxy_that_takes_less_in_one_sync() {
     assert_eq!(notes(&reader), notes(&writer));
 }
 
+/// A program may end with it: how much gets through is not kept.
 #[test]
-fn all_gets_over_a_slow_link_sync_by_sync() {
+fn all_gets_over_a_slow_link_in_one_sync() {
     let clock = Set::new();
     let (hub, writer) = (hub_on(MemoryStore::new(), &clock), written(&clock));
     let way = Narrow::new(&hub, too_slow);
+    assert_eq!(run(writer.sync(&way)).unwrap().uploaded, NOTES as u64);
+    let reader = builder(&clock).open(MemoryStore::new()).unwrap();
+    assert_eq!(run(reader.sync(&way)).unwrap().downloaded, NOTES as u64);
+    assert_eq!(notes(&reader), notes(&writer));
+}
+
+#[test]
+fn all_gets_over_a_link_that_breaks_sync_by_sync() {
+    let clock = Set::new();
+    let (hub, writer) = (hub_on(MemoryStore::new(), &clock), written(&clock));
+    let way = Narrow { breaks: true, ..Narrow::new(&hub, too_slow) };
     let syncs = (0..20).take_while(|_| run(writer.sync(&way)).is_err()).count();
     assert!((1..10).contains(&syncs), "{syncs} syncs failed");
     assert_eq!(writer.status().pending, 0);
