@@ -5,7 +5,7 @@ use std::pin::pin;
 
 use serde::Serialize;
 use sync_core::replica::Report;
-use sync_core::{Error, Transport};
+use sync_core::{Error, Transport, TransportError};
 use sync_http::HttpTransport;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep;
@@ -117,6 +117,11 @@ pub(crate) fn will_pass(failure: &Failure) -> bool {
         Failure::Core(error) => error.is_retryable(),
         _ => false,
     }
+}
+
+/// Whether something answered that is no hub.
+pub(crate) fn is_strange(failure: &Failure) -> bool {
+    matches!(failure, Failure::Core(Error::Transport(TransportError::Nonsense { .. })))
 }
 
 impl From<io::Error> for Failure {

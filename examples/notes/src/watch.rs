@@ -12,7 +12,7 @@ use crate::device::Device;
 use crate::failure::Failure;
 use crate::out::{Out, say};
 use crate::paint::{good, mark};
-use crate::sync::{once, tell, will_pass};
+use crate::sync::{is_strange, once, tell, will_pass};
 
 /// How often the file is looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -44,7 +44,8 @@ pub(crate) async fn watch(place: &Place, transport: &dyn Transport, json: bool, 
                     () = changed.differs(&path) => {}
                 }
             }
-            Err(failure) if will_pass(&failure) => {
+            // What answers where the hub was is in its place for a while: a network's own page, a proxy that is set up anew.
+            Err(failure) if will_pass(&failure) || (!first && is_strange(&failure)) => {
                 match failures {
                     0 if json => failure.tell(json),
                     0 => say(mark(format_args!("{failure}; trying again"))),

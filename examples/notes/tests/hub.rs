@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -197,6 +199,51 @@ fn watching_takes_what_is_written_here_and_there() {
     }
     watching.kill().unwrap();
     watching.wait().unwrap();
+}
+
+/// A laptop is carried into a network that shows its own page first, or the proxy before the hub is set up anew.
+#[test]
+fn watching_outlasts_what_answers_in_the_hubs_place_for_a_while() {
+    let folder = folder();
+    let mut hub = HubProcess::start(folder.path());
+    let [ana, ben] = ["ana", "ben"].map(|name| Device::of(folder.path(), name, &hub));
+    ana.add(&["of ana", "--id", "a"]);
+    let watch = ana.command(&["sync", "--watch"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let mut watching = watch.unwrap();
+    let mut said = String::new();
+    BufReader::new(watching.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
+    assert!(said.starts_with("synced"), "{said}");
+    hub.kill();
+    let portal = TcpListener::bind(hub.address()).unwrap();
+    for _ in 0..2 {
+        let (mut stream, _) = portal.accept().unwrap();
+        let mut head = BufReader::new(stream.try_clone().unwrap()).lines();
+        while head.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+        let page =
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\nConnection: close\r\n\r\nlog in";
+        stream.write_all(page).unwrap();
+    }
+    drop(portal);
+    hub.start_again();
+    ben.add(&["of ben", "--id", "b"]);
+    ben.ok(&["sync"]);
+    let until = Instant::now() + Duration::from_secs(20);
+    while ana.json(&["list", "--json"]).as_array().unwrap().len() < 2 {
+        assert_eq!(watching.try_wait().unwrap(), None, "it goes on");
+        assert!(Instant::now() < until, "{}", ana.ok(&["list"]));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    watching.kill().unwrap();
+    watching.wait().unwrap();
+}
+
+/// Who gave the wrong address is told so.
+#[test]
+fn watching_ends_where_no_hub_ever_answered() {
+    let folder = folder();
+    let hub = HubProcess::start(folder.path());
+    let device = Device::at(folder.path(), "ana", &format!("{}/elsewhere", hub.url));
+    assert!(device.fails(1, &["sync", "--watch"]).contains("not a hub"));
 }
 
 #[cfg(unix)]
