@@ -215,8 +215,18 @@ fn watching_outlasts_what_answers_in_the_hubs_place_for_a_while() {
     assert!(said.starts_with("synced"), "{said}");
     hub.kill();
     let portal = TcpListener::bind(hub.address()).unwrap();
+    portal.set_nonblocking(true).unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
     for _ in 0..2 {
-        let (mut stream, _) = portal.accept().unwrap();
+        let mut stream = loop {
+            match portal.accept() {
+                Ok((stream, _)) => break stream,
+                Err(_) => std::thread::sleep(Duration::from_millis(10)),
+            }
+            assert_eq!(watching.try_wait().unwrap(), None, "it goes on");
+            assert!(Instant::now() < until, "it asks again");
+        };
+        stream.set_nonblocking(false).unwrap();
         let mut head = BufReader::new(stream.try_clone().unwrap()).lines();
         while head.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
         let page =

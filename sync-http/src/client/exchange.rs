@@ -257,12 +257,13 @@ impl Reply {
     /// What a reply says that is no problem of a hub's. No redirect is followed: the token is for one address alone.
     fn status_in_words(&self) -> String {
         let status = self.status;
-        match self.header(LOCATION).filter(|_| status.is_redirection()) {
-            Some(location) => {
-                let address = address::of_redirect(location);
-                format!("{status}: it sends on to {address}: if the hub is there, use that address")
+        let location = self.header(LOCATION).filter(|_| status.is_redirection()).map(address::of_redirect);
+        match (location, status) {
+            (Some(address), _) => format!("{status}: it sends on to {address}: if the hub is there, use that address"),
+            (None, StatusCode::PAYLOAD_TOO_LARGE) => {
+                format!("{status}, from what is before the hub, such as a proxy: have it take more")
             }
-            None => status.to_string(),
+            (None, _) => status.to_string(),
         }
     }
 

@@ -82,7 +82,9 @@ impl Problem {
             (_, 429 | 503) => TransportError::Busy { after: after.unwrap_or(1_000) },
             (_, 408 | 502 | 504) => TransportError::Offline { message },
             (_, 500..=599) => TransportError::Hub { message },
-            _ => TransportError::Nonsense { message: format!("status {}: {message}", self.status) },
+            // Where nothing else was said it is the status in words.
+            (_, status) if message.starts_with(&status.to_string()) => TransportError::Nonsense { message },
+            (_, status) => TransportError::Nonsense { message: format!("status {status}: {message}") },
         }
     }
 }

@@ -39,6 +39,22 @@ async fn a_time_to_come_back_may_be_a_date() {
     }
 }
 
+#[tokio::test]
+async fn a_proxys_own_refusal_is_told_as_such() {
+    let cases = [
+        (
+            413,
+            "too much at once: 413 Payload Too Large, from what is before the hub, such as a proxy: have it take more",
+        ),
+        (414, "what answered is not a hub, or not one that this version understands: 414 URI Too Long"),
+    ];
+    for (status, expected) in cases {
+        let script = Script::start(vec![reply(status, "Content-Type: text/html\r\n", "<html>")]).await;
+        let refused = say_hello(&script.transport().build().unwrap()).await.unwrap_err();
+        assert_eq!(refused.to_string(), expected);
+    }
+}
+
 /// It is not followed, for the token is for one address alone: whoever gave that is told which one to give.
 #[tokio::test]
 async fn a_redirect_says_where_to() {
@@ -46,7 +62,9 @@ async fn a_redirect_says_where_to() {
     let transport = script.transport().build().unwrap();
     for error in [say_hello(&transport).await.unwrap_err(), Transport::live(&transport, 0).await.unwrap_err()] {
         assert_eq!(error.code(), "nonsense");
-        assert!(error.to_string().contains("https://hub.example/a: if the hub is there, use that address"), "{error}");
+        let said =
+            ": 301 Moved Permanently: it sends on to https://hub.example/a: if the hub is there, use that address";
+        assert!(error.to_string().ends_with(said) && !error.to_string().contains("status"), "{error}");
     }
     assert_eq!(script.asked(), 2);
 }
