@@ -52,7 +52,8 @@ fn gzip(message: &[u8]) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// Whether a message, or the part of it that came, begins as those of this coding do. Of nothing there is nothing to unpack.
+/// Whether a message, or the part of it that came, begins as those of this coding do. Of nothing there is nothing to
+/// unpack.
 #[cfg(feature = "client")]
 pub(crate) fn begins(message: &[u8], coding: Coding) -> bool {
     let magic: &[u8] = match coding {

@@ -44,7 +44,7 @@ pub(crate) async fn watch(place: &Place, transport: &dyn Transport, json: bool, 
                     () = changed.differs(&path) => {}
                 }
             }
-            // What answers where the hub was is in its place for a while: a network's own page, a proxy that is set up anew.
+            // What answers where the hub was is there for a while: a network's own page, a proxy that is set up anew.
             Err(failure) if will_pass(&failure) || (!first && is_strange(&failure)) => {
                 match failures {
                     0 if json => failure.tell(json),

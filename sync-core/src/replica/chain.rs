@@ -31,8 +31,8 @@ pub(super) struct Compared {
 }
 
 impl Session {
-    /// Compares with what the hub has now, or with the snapshot that it gave at this cursor and that contains these. What a
-    /// hub says that is not the one of the snapshot any more, as it was emptied or put back since, proves nothing.
+    /// Compares with what the hub has now, or with the snapshot that it gave at this cursor and that contains these.
+    /// What a hub says that is not the one of the snapshot any more, as it was emptied or put back, proves nothing.
     pub(super) async fn compare(
         &self,
         transport: &dyn Transport,

@@ -180,8 +180,8 @@ impl HttpTransport {
         }
     }
 
-    /// Reads a reply of at most `most` bytes, compressed or not. A large one over a slow link gets more time with each piece
-    /// that came, and one that trickles in gets none.
+    /// Reads a reply of at most `most` bytes, compressed or not. A large one over a slow link gets more time with each
+    /// piece that came, and one that trickles in gets none.
     async fn read(
         &self,
         response: Response<HttpBody>,
@@ -191,7 +191,7 @@ impl HttpTransport {
         // Whoever can ask for less does, and gets on.
         let too_large = || {
             let message = format!(
-                "the reply is over {most} bytes; where no smaller one will do, have the transport take more (`reply_bytes`)"
+                "the reply is over {most} bytes; if no smaller one will do, let the transport take more (`reply_bytes`)"
             );
             TransportError::TooLarge { message }
         };
@@ -282,8 +282,8 @@ impl Reply {
         problem.to_error(self.retry_after())
     }
 
-    /// For how many milliseconds it asks not to be asked again. A date is set against the reply's own, for the clock here may
-    /// be wrong.
+    /// For how many milliseconds it asks not to be asked again. A date is set against the reply's own, for the clock
+    /// here may be wrong.
     fn retry_after(&self) -> Option<u64> {
         let asked = self.header(RETRY_AFTER)?;
         if let Ok(seconds) = asked.trim().parse::<u64>() {

@@ -22,8 +22,8 @@ pub(super) fn split(mut request: HelloRequest) -> (HelloRequest, Option<HelloReq
     (request, rest)
 }
 
-/// What a hub answered to two parts, one after the other. It may have been put back to an older state in between: what it
-/// lacked once it lacks.
+/// What a hub answered to two parts, one after the other. It may have been put back to an older state in between: what
+/// it lacked once it lacks.
 pub(super) fn joined(before: Hello, after: Hello) -> Result<Hello, TransportError> {
     let who = |hello: &Hello| (hello.hub.clone(), hello.space.clone(), hello.principal.clone());
     if who(&before) != who(&after) {

@@ -14,9 +14,9 @@
 //! # }
 //! ```
 //!
-//! What a connection may take is for whoever serves it: [`ServeOptions`] are of [`serve`](serve()) alone. Another server
-//! needs deadlines of its own for heads, for idling, and for clients that do not read their replies; of the service itself
-//! are those for bodies, and all that [`RequestLimits`] has.
+//! What a connection may take is for whoever serves it: [`ServeOptions`] are of [`serve`](serve()) alone. Another
+//! server needs deadlines of its own for heads, for idling, and for clients that do not read their replies; of the
+//! service itself are those for bodies, and all that [`RequestLimits`] has.
 
 mod activity;
 mod auth;
