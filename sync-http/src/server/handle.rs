@@ -69,9 +69,11 @@ impl Shared {
         let space = route.space;
         let query = parts.uri.query().unwrap_or_default();
         match (route.endpoint, asked.dialect) {
-            (Endpoint::Hello, Dialect::Version1) => self.hello(space, principal, query, asked).await,
-            // Only version 1 greets. What it goes on to push would be refused entry by entry, and set aside.
-            (Endpoint::Hello, Dialect::Article) => Err(Problem::new("protocol", wire::HEADER_IS_MISSING)),
+            // Anyone may look who is there. A device that names itself speaks version 1, and would misread what comes next.
+            (Endpoint::Hello, Dialect::Article) if query.contains("client=") => {
+                Err(Problem::new("protocol", wire::HEADER_IS_MISSING))
+            }
+            (Endpoint::Hello, _) => self.hello(space, principal, query, asked).await,
             (Endpoint::Live, _) => self.live(space, query, &parts.headers).await,
             (Endpoint::Snapshot, _) if get => self.snapshot(space, query, asked).await,
             (Endpoint::Snapshot, _) => self.join(space, principal, &parts.headers, body).await,

@@ -48,7 +48,6 @@ async fn requests_that_cannot_be_read_are_told_why() {
         ("GET", "/sync/hello?client=x", V1, 400, "malformed"),
         ("GET", "/sync/hello?epoch=1", V1, 400, "malformed"),
         ("GET", "/sync/hello?epoch=%2B000000000000001", V1, 400, "malformed"),
-        ("GET", "/sync/hello", "", 400, "protocol"),
         ("GET", "/sync/live?since=x", V1, 400, "malformed"),
         ("GET", "/sync/snapshot?page=x", V1, 410, "expired"),
         ("GET", "/sync/actions?since=9", V1, 409, "diverged"),
@@ -61,7 +60,7 @@ async fn requests_that_cannot_be_read_are_told_why() {
         ("GET", "/", "", 404, "not_found"),
         ("GET", "/sync/actions/x", "", 404, "not_found"),
         ("GET", "/spaces/..%2f/sync/hello", "", 404, "not_found"),
-        ("GET", "/spaces/other/sync/hello", V1, 404, "not_found"),
+        ("GET", "/spaces/other/sync/hello", "", 404, "not_found"),
         ("DELETE", "/sync/actions", "", 405, "method"),
         ("POST", "/sync/hello", "", 405, "method"),
         ("PUT", "/healthz", "", 405, "method"),
@@ -221,7 +220,7 @@ async fn tokens_say_who_asks_and_where_they_may() {
         ("", "/healthz", 200),
     ];
     for (header, path, status) in cases {
-        let reply = server.ask("GET", path, &format!("{V1}{header}"), b"").await;
+        let reply = server.ask("GET", path, header, b"").await;
         assert_eq!(reply.status, status, "{header} {path}");
         assert_eq!(reply.header("www-authenticate"), (status == 401).then_some("bearer"));
         if path.contains("hello") && status == 200 {

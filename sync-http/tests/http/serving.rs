@@ -342,7 +342,7 @@ async fn replies_are_compressed_for_those_who_can_read_it() {
         assert!(reply.header("vary").unwrap().contains("accept-encoding"));
     }
     // Not worth it.
-    let reply = server.ask("GET", "/sync/hello", &format!("{V1}Accept-Encoding: gzip\r\n"), b"").await;
+    let reply = server.ask("GET", "/sync/hello", "Accept-Encoding: gzip\r\n", b"").await;
     assert_eq!(reply.header("content-encoding"), None);
     server.stop().await;
 }
