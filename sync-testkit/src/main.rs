@@ -18,7 +18,7 @@ const USAGE: &str =
        sync-testkit hash SEEDS      one hash of the first histories: the same wherever they run
        sync-testkit worlds [MOVES [SECONDS]]
                          every order of so many moves in small worlds
-       sync-testkit mutants [--seeds N] [--only TEXT]
+       sync-testkit mutants [--seeds N] [--from SEED] [--only TEXT]
                          plants bugs, and has each be found
        with --only FAULT,FAULT... or --without FAULT,FAULT... of the faults that the report names";
 
@@ -57,18 +57,22 @@ fn usage() -> ExitCode {
 }
 
 fn planted(options: &[&str]) -> ExitCode {
-    let (mut seeds, mut only) = (2_000, "");
+    let (mut seeds, mut from, mut only) = (2_000, 0, "");
     for pair in options.chunks(2) {
         match *pair {
             ["--seeds", number] => match number.parse() {
                 Ok(number) => seeds = number,
                 Err(_) => return usage(),
             },
+            ["--from", seed] => match seed.parse() {
+                Ok(seed) => from = seed,
+                Err(_) => return usage(),
+            },
             ["--only", text] => only = text,
             _ => return usage(),
         }
     }
-    mutants::run(seeds, only)
+    mutants::run(seeds, only, from)
 }
 
 fn hash(simulator: &Simulator, seeds: u64) -> ExitCode {

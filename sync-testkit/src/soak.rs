@@ -124,7 +124,7 @@ fn batch(
             if number >= seeds.end || (options.first && !found.is_empty()) {
                 break;
             }
-            let seed = if options.mixed { mixed(number) } else { number };
+            let seed = Plan::swarm(if options.mixed { mixed(number) } else { number });
             let outcome = simulator.run(seed);
             tally.merge(&outcome.tally);
             found.extend(outcome.violation.map(|violation| (number, seed, violation)));
@@ -224,7 +224,7 @@ impl Total {
     }
 }
 
-/// Seeds of the swarm, and between them one after the other seeds about each fault.
+/// Seeds about no fault, and between them one after the other seeds about each.
 fn mixed(number: u64) -> u64 {
     let (half, faults) = (number / 2, Fault::ALL.len() as u64);
     match number % 2 {

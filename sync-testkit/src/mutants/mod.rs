@@ -25,8 +25,8 @@ enum Fate {
     Survived,
 }
 
-/// Plants every bug whose name contains `only` and prints in how many seeds each was found.
-pub(crate) fn run(seeds: u64, only: &str) -> ExitCode {
+/// Plants every bug whose name contains `only` and prints in how many seeds from this one on each was found.
+pub(crate) fn run(seeds: u64, only: &str, from: u64) -> ExitCode {
     let built = tree::build(&std::iter::once(&CANARY).chain(ALL).collect::<Vec<_>>());
     let (program, missing) = match built {
         Ok(built) => built,
@@ -40,7 +40,7 @@ pub(crate) fn run(seeds: u64, only: &str) -> ExitCode {
     }
     let mut failed = !missing.is_empty();
     // Without any bug nothing is found, and the canary at once.
-    if let Some(what) = told(&try_one(&program, 0, 200)) {
+    if let Some(what) = told(&try_one(&program, 0, 200, from)) {
         println!("without any bug: {what}");
         return ExitCode::FAILURE;
     }
@@ -52,7 +52,7 @@ pub(crate) fn run(seeds: u64, only: &str) -> ExitCode {
             continue;
         }
         let most = if number == 0 { CANARY_SEEDS } else { seeds };
-        let fate = try_one(&program, number + 1, most);
+        let fate = try_one(&program, number + 1, most, from);
         failed |= matches!(fate, Fate::Survived);
         let (found, what) = match fate {
             Fate::Killed(found, what) => (found, what),
@@ -83,10 +83,10 @@ fn told(fate: &Fate) -> Option<String> {
 
 /// Runs the simulator with one bug until it finds something: through so many histories without what replaces all that a
 /// device holds, which leaves less of the others, then through so many with it, and then through so many with all faults.
-fn try_one(program: &Path, number: usize, seeds: u64) -> Fate {
+fn try_one(program: &Path, number: usize, seeds: u64, from: u64) -> Fate {
     const LAST: &str = "hubs at once,old list,all anew";
     for without in [&["--without", &format!("wiped,snapshot file,{LAST}")][..], &["--without", LAST], &[]] {
-        match try_histories(program, number, seeds, without) {
+        match try_histories(program, number, seeds, from, without) {
             Fate::Survived => {}
             fate => return fate,
         }
@@ -94,9 +94,10 @@ fn try_one(program: &Path, number: usize, seeds: u64) -> Fate {
     Fate::Survived
 }
 
-fn try_histories(program: &Path, number: usize, seeds: u64, faults: &[&str]) -> Fate {
+fn try_histories(program: &Path, number: usize, seeds: u64, from: u64, faults: &[&str]) -> Fate {
     let mut command = Command::new(program);
-    command.args(["soak", "--first", "--mixed", "--seeds", &seeds.to_string()]).args(faults);
+    command.args(["soak", "--first", "--mixed", "--seeds", &seeds.to_string()]);
+    command.args(["--from", &from.to_string()]).args(faults);
     command.env("SYNC_PLANTED", number.to_string());
     let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
     let Ok(mut child) = child else { return Fate::Hung };

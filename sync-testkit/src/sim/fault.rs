@@ -163,6 +163,17 @@ impl Fault {
         if matches!(self, Fault::Resubmit | Fault::AllAnew) { Fault::Refusal } else { self }
     }
 
+    /// How many of it there have to be for one that meets anything, about: there may be nothing to purge, nothing that was
+    /// refused, no file or copy yet.
+    pub(super) fn tries(self) -> usize {
+        match self {
+            Fault::Purge | Fault::Resubmit | Fault::GivenUp => 4,
+            Fault::AllAnew | Fault::OldList | Fault::Hostile => 3,
+            Fault::Refusal | Fault::SnapshotFile | Fault::Restore | Fault::HubRestored => 2,
+            _ => 1,
+        }
+    }
+
     fn bit(self) -> u64 {
         1 << self as u8
     }

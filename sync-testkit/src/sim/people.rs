@@ -19,18 +19,16 @@ fn has_one_name(entry: &Entry) -> bool {
     entry.replaces.iter().all(|(over, _)| entry.fields.iter().any(|(name, _)| name == over))
 }
 
-/// Few entities, so that people meet.
-const IDS: [&str; 3] = ["x", "y", "z"];
-
 impl World<'_> {
     /// Somebody writes, `count` things in one transaction.
     pub(super) fn write(&mut self, at: usize, count: usize, rng: &mut Rng) -> Holds {
         let Some(replica) = self.at_hand(at)? else { return Ok(()) };
-        let kinds = &self.kinds[self.devices[at].version];
+        let topics = self.plan.topics;
+        let kinds = topics.kinds(&self.kinds[self.devices[at].version]);
         let mut acts = Vec::with_capacity(count);
         for _ in 0..count {
-            let kind = rng.pick(kinds).clone();
-            let id = *rng.pick(&IDS);
+            let kind = (*rng.pick(&kinds)).clone();
+            let id = *rng.pick(topics.ids());
             let Some(act) = self.act(at, &replica, kind.name(), id, rng)? else { return Ok(()) };
             acts.push((kind, act, id, rng.bits()));
         }
@@ -86,13 +84,13 @@ impl World<'_> {
             Ok(record) => record.life(),
             Err(error) => return self.failed(at, &error).map(|()| None),
         };
-        let chance = rng.below(100);
+        let (chance, deletes) = (rng.below(100), self.plan.topics.deletes);
         Ok(Some(match life {
             Life::Unborn if chance < 80 => Act::Create,
             Life::Unborn if chance < 95 => Act::Put,
             Life::Alive { .. } if chance < 8 => Act::Put,
-            Life::Alive { .. } if chance < 22 => Act::Delete,
-            Life::Alive { .. } if chance < 24 => Act::Create,
+            Life::Alive { .. } if chance < 8 + deletes => Act::Delete,
+            Life::Alive { .. } if chance < 10 + deletes => Act::Create,
             Life::Deleted { .. } if chance < 40 => Act::Restore,
             Life::Deleted { .. } if chance < 60 => Act::Put,
             Life::Deleted { .. } if chance < 80 => Act::Delete,
@@ -103,8 +101,9 @@ impl World<'_> {
     /// Somebody opens a form and changes something in it.
     pub(super) fn open_form(&mut self, at: usize, rng: &mut Rng) -> Holds {
         let Some(replica) = self.at_hand(at)? else { return Ok(()) };
-        let kind = rng.pick(&self.kinds[self.devices[at].version]).clone();
-        match kind.draft(&replica, rng.pick::<&str>(&IDS), rng) {
+        let topics = self.plan.topics;
+        let kind = (*rng.pick(&topics.kinds(&self.kinds[self.devices[at].version]))).clone();
+        match kind.draft(&replica, rng.pick::<&str>(topics.ids()), rng) {
             Ok(form) => self.devices[at].form = Some(form),
             Err(Error::NotFound { .. } | Error::Deleted { .. }) => {}
             Err(error) => self.failed(at, &error)?,

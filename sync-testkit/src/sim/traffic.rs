@@ -8,7 +8,7 @@ use sync_core::{Entry, Error, TransportError, Verdict};
 
 use super::fault::Fault;
 use super::link::{Reply, Request};
-use super::space::{HONEST, Stray};
+use super::space::{HONEST, Stray, leaves_rows};
 use super::tally::Mark;
 use super::violation::{Holds, Rule, Violation, broken};
 use super::world::World;
@@ -62,7 +62,7 @@ impl World<'_> {
             self.tally.fault(Fault::Busy);
             return self.fail(at, TransportError::Busy { after: 1_000 });
         }
-        if rng.percent(self.plan.rate(Fault::Duplicate)) {
+        if rng.percent(self.plan.rate(Fault::Duplicate)) && self.matters_later(&request) {
             self.spaces[space].strays.push(Stray { request: request.clone(), is_copy: true });
         }
         self.asking = Some(at);
@@ -90,11 +90,16 @@ impl World<'_> {
             self.tally.fault(Fault::Drop);
             return true;
         }
-        let is_late = rng.percent(self.plan.rate(Fault::Reorder));
+        let is_late = rng.percent(self.plan.rate(Fault::Reorder)) && self.matters_later(request);
         if is_late {
             self.spaces[space].strays.push(Stray { request: request.clone(), is_copy: false });
         }
         is_late
+    }
+
+    /// Whether it is worth while to have a request arrive when nobody waits for an answer any more.
+    fn matters_later(&self, request: &Request) -> bool {
+        !self.plan.is_swarm() || leaves_rows(request) > 0
     }
 
     /// A reply arrives, or is lost or torn on its way.
