@@ -80,7 +80,12 @@ impl Session {
                 let state = self.state();
                 (state.told.furthest(cursor), state.epochs.clone(), None)
             }
-            History::GivenBack => (cursor, Epochs::default(), None),
+            History::GivenBack => {
+                // The hub may have been lost again since it was given all, and have got other entries of these names.
+                let theirs = last.vector.iter().cloned().collect();
+                self.compare(transport, Some(&theirs)).await?.trusted()?;
+                (cursor, Epochs::default(), None)
+            }
             History::Another => {
                 let theirs = last.vector.iter().cloned().collect();
                 let compared = self.compare(transport, Some((&theirs, cursor))).await?;

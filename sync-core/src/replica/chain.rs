@@ -30,6 +30,20 @@ pub(super) struct Compared {
     pub(super) proofs: Vec<Link>,
 }
 
+impl Compared {
+    /// The proofs, if there is nobody whose entries are not proven to be the same on both sides.
+    pub(super) fn trusted(self) -> Result<Vec<Link>, Error> {
+        match self.distrusted.keys().next() {
+            None => Ok(self.proofs),
+            Some(client) => Err(Error::Diverged {
+                message: format!(
+                    "what it has of client {client} cannot be proven to be how this replica's entries of it begin"
+                ),
+            }),
+        }
+    }
+}
+
 impl Session {
     /// Compares with what the hub has now, or with the snapshot that it gave at this cursor and that contains these.
     /// What a hub says that is not the one of the snapshot any more, as it was emptied or put back, proves nothing.

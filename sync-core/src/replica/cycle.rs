@@ -226,14 +226,9 @@ impl Session {
         if !lost.may_join {
             return Err(Error::HubLostData { message: lost.message });
         }
-        let compared = self.compare(transport, None).await?;
-        if let Some(client) = compared.distrusted.keys().next() {
-            let message =
-                format!("what it has of client {client} cannot be proven to be how this replica's entries of it begin");
-            return Err(Error::Diverged { message });
-        }
+        let proofs = self.compare(transport, None).await?.trusted()?;
         self.doubt_copies(report)?;
-        self.give_back(transport, compared.proofs).await?;
+        self.give_back(transport, proofs).await?;
         report.rejected += self.take_snapshot(transport, History::GivenBack).await?;
         report.hub_restored = true;
         match self.greet(transport, report, false).await? {

@@ -163,8 +163,8 @@ impl Fault {
         if matches!(self, Fault::Resubmit | Fault::AllAnew) { Fault::Refusal } else { self }
     }
 
-    /// How many of it there have to be for one that meets anything, about: there may be nothing to purge, nothing that was
-    /// refused, no file or copy yet.
+    /// How many of it there have to be for one that meets anything, about: there may be nothing to purge, nothing
+    /// that was refused, no file or copy yet.
     pub(super) fn tries(self) -> usize {
         match self {
             Fault::Purge | Fault::Resubmit | Fault::GivenUp => 4,

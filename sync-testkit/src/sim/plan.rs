@@ -122,7 +122,7 @@ const RAISED: (usize, usize) = (20, 4);
 
 impl Plan {
     /// The seed of a history of the swarm (Groce et al., "Swarm Testing", 2012): a part of what there is, and of that a
-    /// few kinds of steps much more often than others, so that what takes several of them comes together in one history.
+    /// few kinds of steps much more often than others, so that what takes several of them comes together.
     pub fn swarm(seed: u64) -> u64 {
         seed | SWARM
     }

@@ -17,6 +17,9 @@ use crate::rng::Rng;
 /// No sync of these small worlds needs more requests.
 const MOST_REQUESTS: u32 = 2_000;
 
+/// Of a hundred requests and replies of a sync, how many others come behind.
+const STOPS: usize = 8;
+
 impl World<'_> {
     /// A sync begins.
     pub(super) fn begin(&mut self, at: usize, adopts: bool, _rng: &mut Rng) -> Holds {
@@ -28,11 +31,14 @@ impl World<'_> {
         self.poll(at)
     }
 
-    /// A sync, from beginning to end.
+    /// A sync, or the rest of one that is under way. In the swarm it may stop on its way: others come in between.
     pub(super) fn sync(&mut self, at: usize, rng: &mut Rng) -> Holds {
         self.begin(at, false, rng)?;
         while self.devices[at].task.is_some() {
             self.exchange(at, rng)?;
+            if self.plan.is_swarm() && rng.percent(STOPS) {
+                break;
+            }
         }
         Ok(())
     }
