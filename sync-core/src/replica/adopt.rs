@@ -83,7 +83,7 @@ impl Session {
             History::GivenBack => {
                 // The hub may have been lost again since it was given all, and have got other entries of these names.
                 let theirs = last.vector.iter().cloned().collect();
-                self.compare(transport, Some(&theirs)).await?.trusted()?;
+                self.compare(transport, Some((&theirs, cursor))).await?.trusted()?;
                 (cursor, Epochs::default(), None)
             }
             History::Another => {

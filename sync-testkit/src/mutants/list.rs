@@ -269,8 +269,20 @@ pub(crate) const ALL: &[Mutant] = &[
         "if let Some(position) = offered.filter(|_| !PLANTED) {",
     ),
     mutant(
-        "an entry takes another number when it is offered again",
+        "what was made ready goes up although something before it was refused",
         "replica/upload.rs",
+        "next.filter(|_| !ahead.is_doubtful)",
+        "next.filter(|_| PLANTED || !ahead.is_doubtful)",
+    ),
+    mutant(
+        "what is on its way is not called by its number",
+        "replica/offer.rs",
+        ".or_else(offered)",
+        ".or_else(|| offered().filter(|_| !PLANTED))",
+    ),
+    mutant(
+        "an entry takes another number when it is offered again",
+        "replica/offer.rs",
         "let n = pending.offered.unwrap_or(n);",
         "let n = pending.offered.filter(|_| !PLANTED).unwrap_or(n) + u64::from(PLANTED && pending.offered.is_some());",
     ),
