@@ -48,8 +48,10 @@ struct Queue {
     demanded: bool,
     has_flusher: bool,
     closed: bool,
-    /// How many commits were appended together last, or came meanwhile.
-    together: usize,
+    /// How many threads wait for an append by another.
+    waiting: usize,
+    /// How many were told of the last append, or waited for the next one by then: all of them may be about to write again.
+    writers: usize,
     /// Counts restarts: a position from before the last one names a row that was forgotten.
     restarts: u64,
 }
@@ -73,7 +75,8 @@ impl Journal {
             demanded: false,
             has_flusher: false,
             closed: false,
-            together: 0,
+            waiting: 0,
+            writers: 0,
             restarts: 0,
         };
         Arc::new(Self {
@@ -139,10 +142,10 @@ impl Journal {
         self.queue().failed.get_or_insert_with(|| Arc::new(error)).clone()
     }
 
-    /// Appends whatever waits.
+    /// Appends whatever waits, as one who writes nothing.
     pub(crate) fn flush(&self) -> Result<(), Error> {
         let last = self.queue().last;
-        self.wait(last)
+        self.wait_as(0, self.restarts(), last)
     }
 
     /// Blocks until the commit at `position` is durable.
@@ -153,6 +156,11 @@ impl Journal {
     /// Blocks until the commit that was queued after so many restarts at `position` is durable;
     /// [`StoreError::Moved`] if it was forgotten since.
     pub(crate) fn wait_in(&self, restarts: u64, position: Position) -> Result<(), Error> {
+        self.wait_as(1, restarts, position)
+    }
+
+    /// Does the same as so many writers: one or none.
+    fn wait_as(&self, writers: usize, restarts: u64, position: Position) -> Result<(), Error> {
         loop {
             if let Some(done) = self.done(restarts, position) {
                 return done;
@@ -160,17 +168,19 @@ impl Journal {
             match self.appending.try_lock() {
                 Ok(_appending) => {
                     let mut appending = Appending::begin(self);
-                    self.append();
+                    self.append(writers);
                     appending.is_done = true;
                 }
                 Err(_) => {
-                    let queue = self.queue();
+                    let mut queue = self.queue();
                     if queue.is_appending
                         && queue.durable < position
                         && queue.failed.is_none()
                         && queue.restarts == restarts
                     {
-                        drop(self.appended.wait(queue));
+                        queue.waiting += writers;
+                        let mut queue = self.appended.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                        queue.waiting -= writers;
                     } else {
                         drop(queue);
                         // Just before or behind an append, for a moment.
@@ -199,8 +209,8 @@ impl Journal {
         queue.failed.as_ref().map(|error| Err(Error::Store(error.clone())))
     }
 
-    /// Appends all that waits; the caller holds `appending`.
-    fn append(&self) {
+    /// Appends all that waits; the caller holds `appending`, and is so many writers.
+    fn append(&self, writers: usize) {
         self.gather();
         let (rows, expected) = {
             let mut queue = self.queue();
@@ -217,9 +227,7 @@ impl Journal {
         let result = self.store.append(expected, &commits);
         let wakers = {
             let mut queue = self.queue();
-            // Those that came too late for this one write at the same time, too. It was waited in vain for what is less.
-            let together = rows.len() + queue.rows.len();
-            queue.together = if rows.len() < queue.together { together } else { together.max(queue.together) };
+            queue.writers = writers + queue.waiting + queue.wakers.len();
             queue.busy = None;
             match result {
                 Ok(last) if last == end => queue.durable = last,
@@ -247,7 +255,7 @@ impl Journal {
     fn gather(&self) {
         for _ in 0..PATIENCE {
             let queue = self.queue();
-            if queue.rows.len() >= queue.together {
+            if queue.rows.is_empty() || queue.rows.len() >= queue.writers {
                 return;
             }
             drop(queue);
@@ -284,7 +292,9 @@ impl Journal {
         } else {
             queue.busy = None;
         }
-        queue.wakers.push(cx.waker().clone());
+        if queue.wakers.iter().all(|known| !known.will_wake(cx.waker())) {
+            queue.wakers.push(cx.waker().clone());
+        }
         self.demand_in(&mut queue);
         Poll::Pending
     }
