@@ -50,8 +50,8 @@ struct Queue {
     closed: bool,
     /// How many threads wait for an append by another.
     waiting: usize,
-    /// How many were told of the last append, or waited for the next one by then: all of them may be about to write again.
-    writers: usize,
+    /// How many commits were appended together last, or came meanwhile; one, where nobody but one waited for them.
+    together: usize,
     /// Counts restarts: a position from before the last one names a row that was forgotten.
     restarts: u64,
 }
@@ -76,7 +76,7 @@ impl Journal {
             has_flusher: false,
             closed: false,
             waiting: 0,
-            writers: 0,
+            together: 0,
             restarts: 0,
         };
         Arc::new(Self {
@@ -227,7 +227,14 @@ impl Journal {
         let result = self.store.append(expected, &commits);
         let wakers = {
             let mut queue = self.queue();
-            queue.writers = writers + queue.waiting + queue.wakers.len();
+            // Those that came too late for this one write at the same time, too. It was waited in vain for what is less.
+            let together = rows.len() + queue.rows.len();
+            let is_alone = writers + queue.waiting + queue.wakers.len() <= 1 && queue.rows.is_empty();
+            queue.together = match queue.together {
+                _ if is_alone => 1,
+                before if rows.len() < before => together,
+                before => together.max(before),
+            };
             queue.busy = None;
             match result {
                 Ok(last) if last == end => queue.durable = last,
@@ -255,7 +262,7 @@ impl Journal {
     fn gather(&self) {
         for _ in 0..PATIENCE {
             let queue = self.queue();
-            if queue.rows.is_empty() || queue.rows.len() >= queue.writers {
+            if queue.rows.is_empty() || queue.rows.len() >= queue.together {
                 return;
             }
             drop(queue);
