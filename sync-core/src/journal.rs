@@ -229,7 +229,7 @@ impl Journal {
             let mut queue = self.queue();
             // Those that came too late for this one write at the same time, too. It was waited in vain for what is less.
             let together = rows.len() + queue.rows.len();
-            let is_alone = writers + queue.waiting + queue.wakers.len() <= 1 && queue.rows.is_empty();
+            let is_alone = writers + queue.waiting + queue.wakers.len() <= 1;
             queue.together = match queue.together {
                 _ if is_alone => 1,
                 before if rows.len() < before => together,
