@@ -14,6 +14,7 @@ use tempfile::NamedTempFile;
 
 use crate::fault::Fault;
 use crate::layout;
+use crate::room::Roomy;
 
 /// redb would take a gigabyte.
 const CACHE_BYTES: usize = 16 << 20;
@@ -65,12 +66,13 @@ fn ready(database: &Database) -> Result<(), Fault> {
 /// Opens the file, which is there.
 pub(crate) fn open(path: &Path) -> Result<Database, Fault> {
     // redb would make a database of it, in place; and the file may have held one.
-    let bytes = fs::metadata(path)?.len();
+    let file = File::options().read(true).write(true).open(path)?;
+    let bytes = file.metadata()?.len();
     if bytes == 0 {
         let message = "the file is empty; remove it if it never held anything, and a new one is made";
         return Err(Fault::Damaged(message.into()));
     }
-    let database = builder(bytes).open(path)?;
+    let database = builder(bytes).create_with_backend(Roomy::file(file)?)?;
     ready(&database)?;
     // Always, because whoever made the file may have been killed before this.
     sync_directory(&beside(path)?.0)?;

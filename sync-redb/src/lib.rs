@@ -32,12 +32,13 @@
 //! A larger file that was not closed (the process was killed) is read as a whole too when it is opened next, which took
 //! a third of a second for 285 MB; after a checkpoint with nothing appended behind it there is no need to.
 //!
-//! Reading order: `layout` (what is in the file), `store` (the contract over it), `file`, `create`, `fault`.
+//! Reading order: `layout` (what is in the file), `store` (the contract over it), `file`, `create`, `room`, `fault`.
 
 mod create;
 mod fault;
 mod file;
 mod layout;
+mod room;
 mod store;
 
 pub use file::RedbFile;
