@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::{fmt, io};
 
-use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, WriteTransaction};
+use redb::{Database, ReadableTable, StorageBackend, WriteTransaction};
 use sync_core::StoreError;
 
 use crate::fault::{Fault, Reopen, caught};
-use crate::layout::{self, SpaceRow};
+use crate::layout::SpaceRow;
+use crate::view::{Latest, View};
 use crate::{RedbStore, create};
 
 /// One file with any number of spaces. Clones share it; it is closed when the last of them and of their stores is
@@ -68,7 +69,7 @@ impl RedbFile {
         again: Option<Box<Open>>,
     ) -> Result<Self, StoreError> {
         let database = caught(open).map_err(|fault| fault.about(&what))?;
-        let opened = RwLock::new(Opened { database: Ok(database), times: 1 });
+        let opened = RwLock::new(Opened { database: Ok(database), latest: Latest::default(), times: 1 });
         let (panicked, failed) = (AtomicBool::new(false), AtomicBool::new(false));
         Ok(Self(Arc::new(Shared { what, again, opened, panicked, failed })))
     }
@@ -87,8 +88,8 @@ impl RedbFile {
     /// # Errors
     /// The file's.
     pub fn spaces(&self) -> Result<Vec<String>, StoreError> {
-        self.0.read(|txn| {
-            let rows = txn.open_table(layout::SPACES)?;
+        self.0.read(|view| {
+            let rows = view.spaces()?;
             rows.iter()?.map(|row| Ok(row?.0.value().to_owned())).collect()
         })
     }
@@ -101,11 +102,10 @@ impl RedbFile {
     /// [`StoreError::Damaged`] if it is damaged beyond that.
     pub fn verify(&self) -> Result<bool, StoreError> {
         let sound = self.0.exclusively(|database| Ok(database.check_integrity()?))?;
-        self.0.read(|txn| {
-            let (spaces, journal) = (txn.open_table(layout::SPACES)?, txn.open_table(layout::JOURNAL)?);
-            for row in spaces.iter()? {
+        self.0.read(|view| {
+            for row in view.spaces()?.iter()? {
                 let (name, bytes) = row?;
-                SpaceRow::decode(name.value(), bytes.value())?.verify(&journal)?;
+                SpaceRow::decode(name.value(), bytes.value())?.verify(view.journal()?)?;
             }
             Ok(())
         })?;
@@ -163,6 +163,8 @@ pub(crate) struct Shared {
 struct Opened {
     /// Or why it is not open.
     database: Result<Database, Reopen>,
+    /// What reads look at.
+    latest: Latest,
     /// How often it was opened. A store writes only to what was open when it was given: what its holder knows of the file
     /// may be wrong since.
     times: u64,
@@ -170,10 +172,10 @@ struct Opened {
 
 impl Shared {
     /// Looks at the state as of now; waits for no writer.
-    pub(crate) fn read<T>(&self, look: impl FnOnce(&ReadTransaction) -> Result<T, Fault>) -> Result<T, StoreError> {
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&View) -> Result<T, Fault>) -> Result<T, StoreError> {
         // Behind a failure redb reads only what it has in memory. The database is not opened anew for that: what failed may
         // be there after all, and who reads knows nothing of it.
-        self.told(self.shared(|opened| look(&opened.database()?.begin_read()?)))
+        self.told(self.shared(|opened| look(&*opened.latest.view(opened.database()?)?)))
     }
 
     /// Makes a change, all of it or, if it ends in an error, nothing; for a store that was given when the database had
@@ -194,7 +196,9 @@ impl Shared {
             self.check()?;
             txn.set_quick_repair(kind == Kind::Settled);
             let value = change(&txn)?;
-            txn.commit()?;
+            let committed = txn.commit();
+            opened.latest.forget();
+            committed?;
             Ok(value)
         });
         self.told(written)
@@ -216,6 +220,7 @@ impl Shared {
         if let (true, false, Some(again)) = (self.failed.load(Ordering::SeqCst), is_given_up, &self.again) {
             // It can be open only once. What closing it fails with is what it failed with before.
             let before = std::mem::replace(&mut opened.database, Err(Reopen::FailedWrite));
+            opened.latest.forget();
             let _ = caught(|| Ok(before.map(Database::close)));
             opened.times += 1;
             opened.database = Ok(caught(again)?);
@@ -234,6 +239,7 @@ impl Shared {
         let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
         let done = self.noted(caught(|| {
             self.check()?;
+            opened.latest.forget();
             call(opened.database.as_mut().map_err(|why| Fault::Reopen(*why))?)
         }));
         self.told(done)
@@ -242,6 +248,7 @@ impl Shared {
     fn close(&self) -> Result<(), Fault> {
         let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
         let database = std::mem::replace(&mut opened.database, Err(Reopen::Closed));
+        opened.latest.forget();
         caught(|| Ok(database.map_or(Ok(()), Database::close)?))
     }
 
@@ -290,7 +297,7 @@ mod tests {
         let store = file.space("space").unwrap();
         sync_core::Store::append(&store, 0, &[b"one"]).unwrap();
         let told = file.0.write(1, Kind::Quick, |txn| {
-            let _open = txn.open_table(layout::MAP)?;
+            let _open = txn.open_table(crate::layout::MAP)?;
             panic!("a page without sense");
             #[allow(unreachable_code)]
             Ok(())

@@ -32,7 +32,8 @@
 //! A larger file that was not closed (the process was killed) is read as a whole too when it is opened next, which took
 //! a third of a second for 285 MB; after a checkpoint with nothing appended behind it there is no need to.
 //!
-//! Reading order: `layout` (what is in the file), `store` (the contract over it), `file`, `create`, `room`, `fault`.
+//! Reading order: `layout` (what is in the file), `store` (the contract over it), `file`, `view`, `create`, `room`,
+//! `fault`.
 
 mod create;
 mod fault;
@@ -40,6 +41,7 @@ mod file;
 mod layout;
 mod room;
 mod store;
+mod view;
 
 pub use file::RedbFile;
 pub use redb::StorageBackend;

@@ -4,13 +4,13 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use redb::ReadTransaction;
 use sync_core::{Checkpoint, Heads, Position, Store, StoreError};
 
 use crate::RedbFile;
 use crate::fault::Fault;
 use crate::file::Kind;
 use crate::layout::{self, JOURNAL, MAP, SPACES, Sequence, SpaceRow, journal_before, journal_from, map_range};
+use crate::view::View;
 
 /// One space of a [`RedbFile`]. Clones are the same space.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ impl RedbStore {
     pub(crate) fn of(file: RedbFile, name: &str) -> Result<Self, StoreError> {
         let space = Space { name: name.to_owned(), times: file.0.times()?, number: OnceLock::new() };
         let store = Self { file, space: Arc::new(space) };
-        store.file.0.read(|txn| store.number(txn))?;
+        store.file.0.read(|view| store.number(view))?;
         Ok(store)
     }
 
@@ -48,22 +48,22 @@ impl RedbStore {
         &self.file
     }
 
-    fn row(&self, txn: &ReadTransaction) -> Result<Option<SpaceRow>, Fault> {
-        SpaceRow::find(&txn.open_table(SPACES)?, &self.space.name)
+    fn row(&self, view: &View) -> Result<Option<SpaceRow>, Fault> {
+        SpaceRow::find(view.spaces()?, &self.space.name)
     }
 
     /// The space's number, if it was ever written to.
-    fn number(&self, txn: &ReadTransaction) -> Result<Option<u32>, Fault> {
+    fn number(&self, view: &View) -> Result<Option<u32>, Fault> {
         if let Some(number) = self.space.number.get() {
             return Ok(Some(*number));
         }
-        let row = self.row(txn)?;
+        let row = self.row(view)?;
         Ok(row.map(|row| *self.space.number.get_or_init(|| row.number)))
     }
 
-    fn rows(&self, txn: &ReadTransaction, from: Position, limit: usize) -> Result<Vec<(Position, Vec<u8>)>, Fault> {
-        let Some(number) = self.number(txn)? else { return Ok(Vec::new()) };
-        let journal = txn.open_table(JOURNAL)?;
+    fn rows(&self, view: &View, from: Position, limit: usize) -> Result<Vec<(Position, Vec<u8>)>, Fault> {
+        let Some(number) = self.number(view)? else { return Ok(Vec::new()) };
+        let journal = view.journal()?;
         let mut found: Vec<(Position, Vec<u8>)> = Vec::new();
         let mut sequence = Sequence::default();
         for row in journal.range_owned(journal_from(number, from))? {
@@ -90,9 +90,9 @@ impl RedbStore {
 
 impl Store for RedbStore {
     fn heads(&self) -> Result<Heads, StoreError> {
-        self.file.0.read(|txn| {
-            let Some(row) = self.row(txn)? else { return Ok(Heads { first: 1, last: 0, covers: 0 }) };
-            let (first, last) = row.ends(&txn.open_table(JOURNAL)?)?;
+        self.file.0.read(|view| {
+            let Some(row) = self.row(view)? else { return Ok(Heads { first: 1, last: 0, covers: 0 }) };
+            let (first, last) = row.ends(view.journal()?)?;
             Ok(Heads { first, last, covers: row.covers })
         })
     }
@@ -120,7 +120,7 @@ impl Store for RedbStore {
     }
 
     fn journal(&self, from: Position, limit: usize) -> Result<Vec<(Position, Vec<u8>)>, StoreError> {
-        self.file.0.read(|txn| self.rows(txn, from, limit))
+        self.file.0.read(|view| self.rows(view, from, limit))
     }
 
     fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
@@ -147,9 +147,9 @@ impl Store for RedbStore {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.file.0.read(|txn| {
-            let Some(number) = self.number(txn)? else { return Ok(None) };
-            let bytes = txn.open_table(MAP)?.get_owned((number, key))?;
+        self.file.0.read(|view| {
+            let Some(number) = self.number(view)? else { return Ok(None) };
+            let bytes = view.map()?.get_owned((number, key))?;
             Ok(bytes.map(|bytes| bytes.value().to_vec()))
         })
     }
@@ -158,9 +158,9 @@ impl Store for RedbStore {
         if !to.is_empty() && from >= to {
             return Ok(Vec::new());
         }
-        self.file.0.read(|txn| {
-            let Some(number) = self.number(txn)? else { return Ok(Vec::new()) };
-            let rows = txn.open_table(MAP)?.range_owned(map_range(number, from, to))?;
+        self.file.0.read(|view| {
+            let Some(number) = self.number(view)? else { return Ok(Vec::new()) };
+            let rows = view.map()?.range_owned(map_range(number, from, to))?;
             let rows = rows.take(limit).map(|row| {
                 let (key, bytes) = row?;
                 Ok((key.value().1.to_vec(), bytes.value().to_vec()))
