@@ -7,6 +7,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::facts::{Facts, Questions, View};
@@ -69,10 +70,9 @@ impl Inner {
                 for (key, record) in scanned {
                     records.insert(key, Arc::new(record?));
                 }
-                let within = |key: &&EntityKey| {
-                    after.is_none_or(|after| *key > after) && end.as_ref().is_none_or(|end| *key <= end)
-                };
-                let touched: Vec<EntityKey> = state.records.touched().filter(within).cloned().collect();
+                let from_key = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.clone()));
+                let to_key = end.map_or(Bound::Unbounded, Bound::Included);
+                let touched: Vec<EntityKey> = state.records.touched_within((from_key, to_key)).cloned().collect();
                 for key in touched {
                     let base = records.remove(&key).map(Arc::unwrap_or_clone).unwrap_or_default();
                     records.insert(key.clone(), state.records.with_tail(&key, base));

@@ -64,3 +64,37 @@ fn small_changes_of_large_records_weigh_what_has_to_be_written_for_them() {
     records.push(Arc::new(small));
     assert!(records.weight() >= 64, "{}", records.weight());
 }
+
+/// In any interleaving of entries, checkpoints and questions the range has what is touched, in order.
+#[test]
+fn a_range_has_what_the_checkpoint_lacks_in_order() {
+    let mut records = Records::default();
+    let mut state = 7_u64;
+    let mut draw = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let (mut frozen, mut asked) = (None, 0);
+    for _ in 0..20_000 {
+        match draw(100) {
+            0 => records.clear(),
+            1 | 2 => frozen = Some((records.generation(), records.freeze())),
+            3 | 4 => match frozen.take() {
+                Some((generation, frozen)) if generation == records.generation() => records.thaw(&frozen),
+                _ => {}
+            },
+            5..=20 => {
+                let mut expected: Vec<EntityKey> = records.touched().cloned().collect();
+                let (from, to) = (create(draw(300), 0).key, create(draw(300), 0).key);
+                expected.retain(|key| *key > from && *key <= to);
+                expected.sort();
+                let range = (Bound::Excluded(from), Bound::Included(to));
+                let found: Vec<EntityKey> = records.touched_within(range).cloned().collect();
+                assert_eq!(found, expected);
+                asked += found.len();
+            }
+            _ => records.push(Arc::new(create(draw(300), 10))),
+        }
+    }
+    assert!(asked > 10_000, "{asked}");
+}

@@ -2,7 +2,7 @@
 //! written, with the ways to find them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::{Range, RangeBounds};
+use std::ops::{Bound, Range, RangeBounds};
 use std::sync::Arc;
 
 use super::blocks::{BLOCK, Block};
@@ -103,7 +103,8 @@ impl Queue {
 
     /// The entities within a range of keys that have any.
     pub(crate) fn entities(&self, keys: impl RangeBounds<EntityKey>) -> impl Iterator<Item = &EntityKey> {
-        self.keys.range(keys)
+        // A store that gives rows in no order may have it end before it begins.
+        self.keys.range((keys.start_bound().cloned(), Bound::Unbounded)).take_while(move |key| keys.contains(key))
     }
 
     /// Whether one was accepted that the records still lack something for.

@@ -223,7 +223,7 @@ impl Scan {
             let mut keys: Vec<(EntityKey, Option<Result<Stored, StoreError>>)> =
                 rows.into_iter().map(|(key, row)| (key, Some(row))).collect();
             let stored = keys.len();
-            let in_memory = self.in_memory(&state, last.as_ref()).into_iter();
+            let in_memory = self.in_memory(&mut state, last.as_ref()).into_iter();
             keys.extend(in_memory.chain(cold.keys().cloned()).map(|key| (key, None)));
             if keys.len() > stored {
                 // Of a key that is there twice the row comes first.
@@ -260,20 +260,17 @@ impl Scan {
     }
 
     /// The keys of the range that memory knows something of.
-    fn in_memory(&self, state: &super::State, last: Option<&EntityKey>) -> Vec<EntityKey> {
-        let of_type = |key: &EntityKey| self.entity_type.as_deref().is_none_or(|name| name == &*key.entity_type);
-        let within = |key: &EntityKey| {
-            of_type(key) && self.after.as_ref().is_none_or(|after| key > after) && last.is_none_or(|last| key <= last)
-        };
-        let touched = state.records.touched().filter(|key| within(key)).cloned();
+    fn in_memory(&self, state: &mut super::State, last: Option<&EntityKey>) -> Vec<EntityKey> {
+        let of_type = |key: &&EntityKey| self.entity_type.as_deref().is_none_or(|name| name == &*key.entity_type);
         let from = match (&self.after, &self.entity_type) {
             (Some(after), _) => Bound::Excluded(after.clone()),
             (None, Some(name)) => Bound::Included(EntityKey::new(name.as_str(), "")),
             (None, None) => Bound::Unbounded,
         };
         let to = last.map_or(Bound::Unbounded, |last| Bound::Included(last.clone()));
-        let pending = state.pending.entities((from, to));
-        touched.chain(pending.take_while(|key| of_type(key)).cloned()).collect()
+        let range = (from, to);
+        let pending = state.pending.entities(range.clone()).take_while(of_type);
+        state.records.touched_within(range).take_while(of_type).chain(pending).cloned().collect()
     }
 }
 
