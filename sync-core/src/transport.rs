@@ -254,7 +254,7 @@ pub enum Verdict {
 /// The hub's own codes: `malformed`, `field` (a field's name or operation), `depth`, `entry_bytes`, `group` (another
 /// entry of its transaction was refused), `forbidden` (not for clients), `gone` (none of the creates it stands on
 /// lives), `id_reused` (of the article's clients), `invalid` (a validator's). Set aside by the replica
-/// itself: `gone` and `diverged`.
+/// itself: `gone`, `diverged`, and `too_large` (what was written together is more than the hub takes at once).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rejection {
     /// A stable name for programs.

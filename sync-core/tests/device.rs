@@ -5,6 +5,7 @@ mod device {
     mod ahead;
     mod alias;
     mod anew;
+    mod believed;
     mod bounds;
     mod clocks;
     mod cold;
@@ -21,7 +22,9 @@ mod device {
     mod names;
     mod narrow;
     mod odd;
+    mod oversized;
     mod packed;
+    mod phases;
     mod refused;
     mod respelled;
     mod session;

@@ -109,6 +109,19 @@ mod tests {
     }
 
     #[test]
+    fn more_is_tried_after_several_in_a_row() {
+        let large = TransportError::TooLarge { message: String::new() };
+        let mut pace = Pace::default();
+        assert_eq!(pace.failed(&large, 1_000, 1_000), Retry::AtOnce);
+        (1..STEADY).for_each(|_| pace.got_through());
+        assert_eq!(pace.failed(&large, 500, 1_000), Retry::AtOnce);
+        (1..STEADY).for_each(|_| pace.got_through());
+        assert_eq!(pace.of(1_000), 250);
+        pace.got_through();
+        assert_eq!(pace.of(1_000), 500);
+    }
+
+    #[test]
     fn who_does_not_answer_is_not_asked_for_ever() {
         let offline = TransportError::Offline { message: String::new() };
         let mut pace = Pace::default();

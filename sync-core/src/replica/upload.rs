@@ -95,9 +95,9 @@ impl Session {
             Next::Offer(offer) => Ok(Ok(offer)),
             Next::Nothing => Ok(Err(Pushed::Nothing)),
             Next::TooLarge(oversized) => {
-                let aside = oversized.len() as u64;
+                let aside = self.state().aside.len();
                 self.commit(&Row::decided_here(oversized))?;
-                report.rejected += aside;
+                report.rejected += self.set_aside_since(aside);
                 Ok(Err(Pushed::More))
             }
         }
@@ -194,8 +194,7 @@ impl Session {
             self.state().sent = sent.collect();
             writing.commit(&Row::Verdicts { decisions, gone, told: reply.head })?
         };
-        // With a refused create go the entries that stand on it.
-        report.rejected += self.state().aside.len().saturating_sub(aside) as u64;
+        report.rejected += self.set_aside_since(aside);
         // They are appended while the next entries are chosen: lost, they are told again.
         drop(self.inner.journal.ticket(position, ()));
         self.progress(|status| {
@@ -203,6 +202,11 @@ impl Session {
             status.put_off = put_off;
         });
         Ok(pushed)
+    }
+
+    /// How many were set aside since there were so many. With a refused create go the entries that stand on it.
+    fn set_aside_since(&self, before: usize) -> u64 {
+        self.state().aside.len().saturating_sub(before) as u64
     }
 }
 

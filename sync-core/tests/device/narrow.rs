@@ -1,7 +1,8 @@
 //! A way to the hub that takes less at once than the hub: everything gets through all the same, in smaller parts.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
+use sync_core::replica::{SyncOptions, Transaction};
 use sync_core::transport::{
     BoxFuture, Hello, HelloRequest, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest,
 };
@@ -20,17 +21,27 @@ struct Narrow {
     /// Whether a greeting fails as well behind one that did.
     breaks: bool,
     is_broken: AtomicBool,
+    /// After how many refusals it takes everything.
+    widens: AtomicI64,
+    /// How many bytes the largest message had that passed, and how many there were.
+    largest: AtomicUsize,
+    messages: AtomicUsize,
 }
 
 impl Narrow {
     fn new(hub: &Hub, refusal: fn() -> TransportError) -> Self {
-        Self { hub: hub.transport("ada"), refusal, breaks: false, is_broken: AtomicBool::new(false) }
+        let (is_broken, largest, messages) = Default::default();
+        let widens = AtomicI64::new(i64::MAX);
+        Self { hub: hub.transport("ada"), refusal, breaks: false, is_broken, widens, largest, messages }
     }
 
     fn passes(&self, bytes: usize) -> Result<(), TransportError> {
-        if bytes <= MOST {
+        self.messages.fetch_add(1, Ordering::SeqCst);
+        if bytes <= MOST || self.widens.load(Ordering::SeqCst) == 0 {
+            self.largest.fetch_max(bytes, Ordering::SeqCst);
             return Ok(());
         }
+        self.widens.fetch_sub(1, Ordering::SeqCst);
         self.is_broken.store(self.breaks, Ordering::SeqCst);
         Err((self.refusal)())
     }
@@ -136,6 +147,52 @@ fn all_gets_over_a_link_that_breaks_sync_by_sync() {
     let syncs = (0..20).take_while(|_| run(reader.sync(&way)).is_err()).count();
     assert!((1..10).contains(&syncs), "{syncs} syncs failed");
     assert_eq!(notes(&reader), notes(&writer));
+}
+
+/// A proxy is set up otherwise, a device moves: it is not slow for ever.
+#[test]
+fn a_way_that_became_wider_is_used() {
+    let clock = Set::new();
+    let (hub, writer) = (hub_on(MemoryStore::new(), &clock), written(&clock));
+    let way = Narrow { widens: AtomicI64::new(3), ..Narrow::new(&hub, too_large) };
+    run(writer.sync(&way)).unwrap();
+    let reader = builder(&clock).open(MemoryStore::new()).unwrap();
+    let way = Narrow { widens: AtomicI64::new(5), ..Narrow::new(&hub, too_large) };
+    run(reader.sync_with(&way, options(64))).unwrap();
+    for round in 0..4 {
+        for n in 0..NOTES {
+            writer.create(note(&format!("{round} {n}"), &"x".repeat(5_000))).unwrap().wait().unwrap();
+        }
+        let way = Narrow { widens: AtomicI64::new(0), ..Narrow::new(&hub, too_large) };
+        run(writer.sync(&way)).unwrap();
+        assert!(round < 3 || way.largest.load(Ordering::SeqCst) > 2 * MOST, "pushes stay small");
+        let way = Narrow { widens: AtomicI64::new(0), ..Narrow::new(&hub, too_large) };
+        run(reader.sync_with(&way, options(64))).unwrap();
+        assert!(round < 3 || way.largest.load(Ordering::SeqCst) > 2 * MOST, "pages stay small");
+    }
+    assert_eq!(notes(&reader), notes(&writer));
+}
+
+fn options(page: u64) -> SyncOptions {
+    let mut options = SyncOptions::default();
+    options.page = page;
+    options
+}
+
+/// It cannot be made smaller: whoever syncs is told at once.
+#[test]
+fn a_transaction_that_no_way_takes_is_not_sent_again_and_again() {
+    let clock = Set::new();
+    let hub = hub_on(MemoryStore::new(), &clock);
+    let writer = builder(&clock).open(MemoryStore::new()).unwrap();
+    let all = |tx: &mut Transaction<'_>| {
+        (0..NOTES).try_for_each(|n| tx.create(note(&n.to_string(), &"x".repeat(5_000))).map(drop))
+    };
+    writer.transaction(all).unwrap().wait().unwrap();
+    let way = Narrow::new(&hub, too_large);
+    assert_eq!(run(writer.sync(&way)).unwrap_err().code(), "too_large");
+    assert_eq!(writer.status().pending, NOTES as u64);
+    assert!(way.messages.load(Ordering::SeqCst) < 5, "{:?} messages", way.messages);
 }
 
 #[test]
