@@ -77,6 +77,17 @@ mod tests {
     }
 
     #[test]
+    fn no_wait_is_longer_than_the_longest() {
+        let random = Seeded(AtomicU64::new(3));
+        let retry = Retry { times: u32::MAX, ..RETRY };
+        for tried in [5, 6, 10, 17, 18, 40, u32::MAX] {
+            let waits: Vec<_> = (0..100).map(|_| retry.wait(tried, &offline(), &random).unwrap()).collect();
+            assert!(waits.iter().all(|wait| *wait <= RETRY.most), "{tried}");
+            assert!(tried < 6 || waits.iter().any(|wait| *wait > RETRY.most * 3 / 4), "{tried}");
+        }
+    }
+
+    #[test]
     fn a_hub_that_names_a_time_is_obeyed() {
         let random = Seeded(AtomicU64::new(7));
         let wait = RETRY.wait(1, &TransportError::Busy { after: 3_000 }, &random).unwrap();

@@ -85,8 +85,10 @@ pub(crate) async fn say_hello(transport: &HttpTransport) -> Result<sync_core::tr
 #[tokio::test]
 async fn what_may_pass_is_tried_again_a_few_times() {
     let busy = reply(503, "Content-Type: application/problem+json\r\n", r#"{"type":"busy","after":5}"#);
+    // What a reply's own status says counts, and not the one that is written in it.
+    let torn = reply(503, "Content-Type: application/problem+json\r\n", r#"{"type":"about:blank","status":403}"#);
     for failing in
-        [busy, reply(502, "", ""), reply(500, "", "oops"), b"HTTP/1.1 ".to_vec(), b"nonsense\r\n\r\n".to_vec()]
+        [busy, torn, reply(502, "", ""), reply(500, "", "oops"), b"HTTP/1.1 ".to_vec(), b"nonsense\r\n\r\n".to_vec()]
     {
         let script = Script::start(vec![failing.clone(), failing, hello()]).await;
         let transport = script.transport().build().unwrap();

@@ -113,6 +113,7 @@ async fn a_reply_that_was_cut_off_is_no_nonsense() {
         (format!("HTTP/1.1 200 OK\r\n{chunked}\r\n5\r\n{{\"hub\r\n0\r\n\r\n").into_bytes(), "nonsense"),
         (open(typed, b"{}"), "nonsense"),
         (open(typed, b"no JSON"), "nonsense"),
+        (open(&format!("{typed}Content-Encoding: gzip\r\n"), b"\x1f\x8bnothing that is packed"), "nonsense"),
     ];
     for (reply, expected) in cases {
         let text = String::from_utf8_lossy(&reply).into_owned();
