@@ -23,6 +23,7 @@ mod device {
     mod narrow;
     mod odd;
     mod oversized;
+    mod own;
     mod packed;
     mod phases;
     mod refused;
