@@ -2,12 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use sync_core::transport::{
-    Hello, HelloRequest, Limits, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest, Verdict,
-};
+use sync_core::transport::{Limits, Page, PullRequest, PushReply, PushRequest, Verdict};
 use sync_core::{BoxFuture, Hub, InProcess, MemoryStore, Replica, Store, Transport, TransportError};
 
-use super::support::{Set, builder, look_twice, note, run};
+use super::support::{Set, builder, hands_on, look_twice, note, run};
 
 const BATCH: u64 = 10;
 
@@ -41,24 +39,13 @@ impl Slow {
 }
 
 impl Transport for Slow {
-    fn hello<'a>(&'a self, request: &'a HelloRequest) -> BoxFuture<'a, Result<Hello, TransportError>> {
-        self.hub.hello(request)
-    }
+    hands_on!(hello, snapshot, join, live);
     fn push<'a>(&'a self, request: &'a PushRequest) -> BoxFuture<'a, Result<PushReply, TransportError>> {
         Box::pin(self.deliver(request))
     }
     fn pull<'a>(&'a self, request: &'a PullRequest) -> BoxFuture<'a, Result<Page, TransportError>> {
         self.told.lock().unwrap().push(request.told.seq);
         self.hub.pull(request)
-    }
-    fn snapshot<'a>(&'a self, request: &'a SnapshotRequest) -> BoxFuture<'a, Result<SnapshotPage, TransportError>> {
-        self.hub.snapshot(request)
-    }
-    fn join<'a>(&'a self, request: &'a SnapshotPage) -> BoxFuture<'a, Result<(), TransportError>> {
-        self.hub.join(request)
-    }
-    fn live(&self, since: u64) -> BoxFuture<'_, Result<u64, TransportError>> {
-        self.hub.live(since)
     }
 }
 
@@ -113,23 +100,9 @@ impl Halting {
 }
 
 impl Transport for Halting {
-    fn hello<'a>(&'a self, request: &'a HelloRequest) -> BoxFuture<'a, Result<Hello, TransportError>> {
-        self.hub.hello(request)
-    }
+    hands_on!(hello, pull, snapshot, join, live);
     fn push<'a>(&'a self, request: &'a PushRequest) -> BoxFuture<'a, Result<PushReply, TransportError>> {
         Box::pin(self.deliver(request))
-    }
-    fn pull<'a>(&'a self, request: &'a PullRequest) -> BoxFuture<'a, Result<Page, TransportError>> {
-        self.hub.pull(request)
-    }
-    fn snapshot<'a>(&'a self, request: &'a SnapshotRequest) -> BoxFuture<'a, Result<SnapshotPage, TransportError>> {
-        self.hub.snapshot(request)
-    }
-    fn join<'a>(&'a self, request: &'a SnapshotPage) -> BoxFuture<'a, Result<(), TransportError>> {
-        self.hub.join(request)
-    }
-    fn live(&self, since: u64) -> BoxFuture<'_, Result<u64, TransportError>> {
-        self.hub.live(since)
     }
 }
 

@@ -6,35 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use sync_core::hub::InProcess;
 use sync_core::replica::Report;
-use sync_core::transport::{
-    BoxFuture, Hello, HelloRequest, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest,
-};
-use sync_core::{
-    Fields, Hub, Id, MemoryStore, Policy, Replica, Store, Syncable, Transport, TransportError, Value, Written,
-};
+use sync_core::transport::{BoxFuture, PushReply, PushRequest};
+use sync_core::{Fields, Hub, Id, MemoryStore, Replica, Store, Syncable, Transport, TransportError, Value};
 
-use super::support::{Set, run};
-
-static APPEND: Append = Append;
-
-/// Lines that are only added.
-struct Append;
-
-impl Policy for Append {
-    fn name(&self) -> &'static str {
-        "append"
-    }
-    fn diff(&self, before: Option<&Value>, after: &Value) -> Result<Option<Written>, String> {
-        let before = before.and_then(Value::array_elements).unwrap_or_default();
-        let after = after.array_elements().ok_or("lines are a list")?;
-        let added = after.strip_prefix(&before[..]).ok_or("lines are only added, at the end")?;
-        let written = || Written { operation: Value::array(added.iter().cloned()), absorbs: false };
-        Ok((!added.is_empty()).then(written))
-    }
-    fn value(&self, operations: &[&Value]) -> Option<Value> {
-        Some(Value::array(operations.iter().filter_map(|operation| operation.array_elements()).flatten()))
-    }
-}
+use super::support::{APPEND, Set, hands_on, run};
 
 #[derive(Syncable, Debug, PartialEq, Clone)]
 struct Note {
@@ -200,26 +175,14 @@ fn what_is_put_over_a_purged_tombstone_is_kept_with_its_transaction() {
 }
 
 /// Loses pushes.
-struct Cut(InProcess);
+struct Cut {
+    hub: InProcess,
+}
 
 impl Transport for Cut {
-    fn hello<'a>(&'a self, request: &'a HelloRequest) -> BoxFuture<'a, Result<Hello, TransportError>> {
-        self.0.hello(request)
-    }
+    hands_on!(hello, pull, snapshot, join, live);
     fn push<'a>(&'a self, _: &'a PushRequest) -> BoxFuture<'a, Result<PushReply, TransportError>> {
         Box::pin(async { Err(TransportError::Offline { message: "cut".into() }) })
-    }
-    fn pull<'a>(&'a self, request: &'a PullRequest) -> BoxFuture<'a, Result<Page, TransportError>> {
-        self.0.pull(request)
-    }
-    fn snapshot<'a>(&'a self, request: &'a SnapshotRequest) -> BoxFuture<'a, Result<SnapshotPage, TransportError>> {
-        self.0.snapshot(request)
-    }
-    fn join<'a>(&'a self, page: &'a SnapshotPage) -> BoxFuture<'a, Result<(), TransportError>> {
-        self.0.join(page)
-    }
-    fn live(&self, since: u64) -> BoxFuture<'_, Result<u64, TransportError>> {
-        self.0.live(since)
     }
 }
 
@@ -228,7 +191,7 @@ fn a_purge_waits_for_what_was_offered_to_be_decided() {
     let (world, a, b) = World::with_note();
     world.purge(&a, Some(&b));
     b.restore::<Note>(&"n".into()).unwrap().wait().unwrap();
-    run(b.sync(&Cut(world.hub.transport("tester")))).unwrap_err();
+    run(b.sync(&Cut { hub: world.hub.transport("tester") })).unwrap_err();
     assert_eq!(get(&b).map(|note| note.body), Some("a long body".into()), "it shows as long as nothing is decided");
     assert_eq!(world.sync(&b).rejected, 1);
     assert_eq!(write_all_anew(&b), 1);

@@ -4,12 +4,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sync_core::transport::{
-    Hello, HelloRequest, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest, Verdict,
-};
+use sync_core::transport::{Page, PullRequest, PushReply, PushRequest, Verdict};
 use sync_core::{BoxFuture, Clock, Digest, Hub, InProcess, MemoryStore, Replica, Transport, TransportError};
 
-use super::support::{Set, builder, hub_on, note, notes, run};
+use super::support::{Set, builder, hands_on, hub_on, note, notes, run};
 
 /// A way on which answers are changed.
 struct Changed {
@@ -27,9 +25,7 @@ impl Changed {
 }
 
 impl Transport for Changed {
-    fn hello<'a>(&'a self, request: &'a HelloRequest) -> BoxFuture<'a, Result<Hello, TransportError>> {
-        self.hub.hello(request)
-    }
+    hands_on!(hello, snapshot, join, live);
     fn push<'a>(&'a self, request: &'a PushRequest) -> BoxFuture<'a, Result<PushReply, TransportError>> {
         Box::pin(async {
             self.pushes.fetch_add(1, Ordering::SeqCst);
@@ -44,15 +40,6 @@ impl Transport for Changed {
             (self.page)(&mut page);
             Ok(page)
         })
-    }
-    fn snapshot<'a>(&'a self, request: &'a SnapshotRequest) -> BoxFuture<'a, Result<SnapshotPage, TransportError>> {
-        self.hub.snapshot(request)
-    }
-    fn join<'a>(&'a self, request: &'a SnapshotPage) -> BoxFuture<'a, Result<(), TransportError>> {
-        self.hub.join(request)
-    }
-    fn live(&self, since: u64) -> BoxFuture<'_, Result<u64, TransportError>> {
-        self.hub.live(since)
     }
 }
 

@@ -4,12 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sync_core::hub::InProcess;
-use sync_core::transport::{
-    BoxFuture, Hello, HelloRequest, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest,
-};
+use sync_core::transport::{BoxFuture, Page, PullRequest, PushReply, PushRequest};
 use sync_core::{Change, Clock, Id, MemoryStore, Random, Replica, Syncable, Transport, TransportError};
 
-use super::support::{Note, Set, builder, export, hub_on, import, note, run, title};
+use super::support::{Note, Set, builder, export, hands_on, hub_on, import, note, run, title};
 
 const YEAR: u64 = 365 * 86_400_000;
 
@@ -101,23 +99,12 @@ fn lost<T: Send + 'static>() -> BoxFuture<'static, Result<T, TransportError>> {
 }
 
 impl Transport for Deaf {
-    fn hello<'a>(&'a self, request: &'a HelloRequest) -> BoxFuture<'a, Result<Hello, TransportError>> {
-        self.hub.hello(request)
-    }
+    hands_on!(hello, snapshot, join, live);
     fn push<'a>(&'a self, _: &'a PushRequest) -> BoxFuture<'a, Result<PushReply, TransportError>> {
         lost()
     }
     fn pull<'a>(&'a self, request: &'a PullRequest) -> BoxFuture<'a, Result<Page, TransportError>> {
         if self.is_mute { lost() } else { self.hub.pull(request) }
-    }
-    fn snapshot<'a>(&'a self, request: &'a SnapshotRequest) -> BoxFuture<'a, Result<SnapshotPage, TransportError>> {
-        self.hub.snapshot(request)
-    }
-    fn join<'a>(&'a self, page: &'a SnapshotPage) -> BoxFuture<'a, Result<(), TransportError>> {
-        self.hub.join(page)
-    }
-    fn live(&self, since: u64) -> BoxFuture<'_, Result<u64, TransportError>> {
-        self.hub.live(since)
     }
 }
 

@@ -3,12 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use sync_core::replica::{SyncOptions, Transaction};
-use sync_core::transport::{
-    BoxFuture, Hello, HelloRequest, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest,
-};
+use sync_core::transport::{BoxFuture, Hello, HelloRequest, Page, PullRequest, PushReply, PushRequest, SnapshotPage};
 use sync_core::{Entry, Hub, InProcess, MemoryStore, Transport, TransportError};
 
-use super::support::{Set, builder, hub_on, note, notes, run};
+use super::support::{Set, builder, hands_on, hub_on, note, notes, run};
 
 /// What a message may have, in bytes of JSON.
 const MOST: usize = 100_000;
@@ -61,6 +59,7 @@ fn bytes<'a>(entries: impl Iterator<Item = &'a Entry>) -> usize {
 }
 
 impl Transport for Narrow {
+    hands_on!(snapshot, live);
     fn hello<'a>(&'a self, request: &'a HelloRequest) -> BoxFuture<'a, Result<Hello, TransportError>> {
         if self.is_broken.swap(false, Ordering::SeqCst) {
             return Box::pin(async { Err((self.refusal)()) });
@@ -80,9 +79,6 @@ impl Transport for Narrow {
             Ok(page)
         })
     }
-    fn snapshot<'a>(&'a self, request: &'a SnapshotRequest) -> BoxFuture<'a, Result<SnapshotPage, TransportError>> {
-        self.hub.snapshot(request)
-    }
     fn join<'a>(&'a self, page: &'a SnapshotPage) -> BoxFuture<'a, Result<(), TransportError>> {
         Box::pin(async move {
             let values = page.records.iter().flat_map(|(_, record)| record.registers());
@@ -90,9 +86,6 @@ impl Transport for Narrow {
             self.passes(siblings.map(|sibling| sibling.value.as_str().len()).sum::<usize>() / 4)?;
             self.hub.join(page).await
         })
-    }
-    fn live(&self, since: u64) -> BoxFuture<'_, Result<u64, TransportError>> {
-        self.hub.live(since)
     }
 }
 

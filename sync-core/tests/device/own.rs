@@ -3,30 +3,9 @@
 
 use std::sync::Arc;
 
-use sync_core::{Entity, Hub, Id, MemoryStore, Policy, Replica, Syncable, Value, Written};
+use sync_core::{Entity, Hub, Id, MemoryStore, Replica, Syncable};
 
-use super::support::{Set, run};
-
-static APPEND: Append = Append;
-
-/// Lines that are only added.
-struct Append;
-
-impl Policy for Append {
-    fn name(&self) -> &'static str {
-        "append"
-    }
-    fn diff(&self, before: Option<&Value>, after: &Value) -> Result<Option<Written>, String> {
-        let before = before.and_then(Value::array_elements).unwrap_or_default();
-        let after = after.array_elements().ok_or("lines are a list")?;
-        let added = after.strip_prefix(&before[..]).ok_or("lines are only added, at the end")?;
-        let written = || Written { operation: Value::array(added.iter().cloned()), absorbs: false };
-        Ok((!added.is_empty()).then(written))
-    }
-    fn value(&self, operations: &[&Value]) -> Option<Value> {
-        Some(Value::array(operations.iter().filter_map(|operation| operation.array_elements()).flatten()))
-    }
-}
+use super::support::{APPEND, Set, run};
 
 /// The first version of the program.
 #[derive(Syncable, Debug, PartialEq, Clone)]

@@ -3,12 +3,10 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-use sync_core::transport::{
-    Hello, HelloRequest, Limits, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest,
-};
+use sync_core::transport::{Limits, PushReply, PushRequest};
 use sync_core::{BoxFuture, Hub, InProcess, MemoryStore, Transport, TransportError};
 
-use super::support::{Set, builder, hub_on, note, notes, run};
+use super::support::{Set, builder, hands_on, hub_on, note, notes, run};
 
 /// A way on which something happens behind each push, whose reply may be lost by it.
 struct Behind<F: Fn() -> bool + Send + Sync> {
@@ -17,9 +15,7 @@ struct Behind<F: Fn() -> bool + Send + Sync> {
 }
 
 impl<F: Fn() -> bool + Send + Sync> Transport for Behind<F> {
-    fn hello<'a>(&'a self, request: &'a HelloRequest) -> BoxFuture<'a, Result<Hello, TransportError>> {
-        self.hub.hello(request)
-    }
+    hands_on!(hello, pull, snapshot, join, live);
     fn push<'a>(&'a self, request: &'a PushRequest) -> BoxFuture<'a, Result<PushReply, TransportError>> {
         Box::pin(async {
             let reply = self.hub.push(request).await?;
@@ -29,18 +25,6 @@ impl<F: Fn() -> bool + Send + Sync> Transport for Behind<F> {
                 Ok(reply)
             }
         })
-    }
-    fn pull<'a>(&'a self, request: &'a PullRequest) -> BoxFuture<'a, Result<Page, TransportError>> {
-        self.hub.pull(request)
-    }
-    fn snapshot<'a>(&'a self, request: &'a SnapshotRequest) -> BoxFuture<'a, Result<SnapshotPage, TransportError>> {
-        self.hub.snapshot(request)
-    }
-    fn join<'a>(&'a self, request: &'a SnapshotPage) -> BoxFuture<'a, Result<(), TransportError>> {
-        self.hub.join(request)
-    }
-    fn live(&self, since: u64) -> BoxFuture<'_, Result<u64, TransportError>> {
-        self.hub.live(since)
     }
 }
 

@@ -8,7 +8,8 @@ use std::task::{Context, Poll, Waker};
 
 use sync_core::replica::ReplicaBuilder;
 use sync_core::{
-    Checkpoint, Clock, Heads, Hub, Id, KeyValue, MemoryStore, Position, Replica, Store, StoreError, Syncable,
+    Checkpoint, Clock, Heads, Hub, Id, KeyValue, MemoryStore, Policy, Position, Replica, Store, StoreError, Syncable,
+    Value, Written,
 };
 
 #[derive(Syncable, Debug, PartialEq, Eq, PartialOrd, Ord, Clone)]
@@ -40,6 +41,27 @@ pub(super) struct New {
     #[sync(alias = "title")]
     pub(super) heading: String,
     pub(super) body: String,
+}
+
+pub(super) static APPEND: Append = Append;
+
+/// Lines that are only added.
+pub(super) struct Append;
+
+impl Policy for Append {
+    fn name(&self) -> &'static str {
+        "append"
+    }
+    fn diff(&self, before: Option<&Value>, after: &Value) -> Result<Option<Written>, String> {
+        let before = before.and_then(Value::array_elements).unwrap_or_default();
+        let after = after.array_elements().ok_or("lines are a list")?;
+        let added = after.strip_prefix(&before[..]).ok_or("lines are only added, at the end")?;
+        let written = || Written { operation: Value::array(added.iter().cloned()), absorbs: false };
+        Ok((!added.is_empty()).then(written))
+    }
+    fn value(&self, operations: &[&Value]) -> Option<Value> {
+        Some(Value::array(operations.iter().filter_map(|operation| operation.array_elements()).flatten()))
+    }
 }
 
 pub(super) fn note(id: &str, title: &str) -> Note {
@@ -127,6 +149,30 @@ pub(super) fn import(
 ) -> Result<sync_core::replica::SnapshotSummary, sync_core::Error> {
     run(replica.import_snapshot(io::Cursor::new(file)))
 }
+
+/// Calls that a transport hands on to its `hub` as they are.
+macro_rules! hands_on {
+    (hello) => { hands_on!(hello(HelloRequest) -> sync_core::transport::Hello); };
+    (push) => { hands_on!(push(PushRequest) -> sync_core::transport::PushReply); };
+    (pull) => { hands_on!(pull(PullRequest) -> sync_core::transport::Page); };
+    (snapshot) => { hands_on!(snapshot(SnapshotRequest) -> sync_core::transport::SnapshotPage); };
+    (join) => { hands_on!(join(SnapshotPage) -> ()); };
+    (live) => {
+        fn live(&self, since: u64) -> sync_core::BoxFuture<'_, Result<u64, sync_core::TransportError>> {
+            self.hub.live(since)
+        }
+    };
+    ($call:ident($request:ident) -> $reply:ty) => {
+        fn $call<'a>(
+            &'a self,
+            request: &'a sync_core::transport::$request,
+        ) -> sync_core::BoxFuture<'a, Result<$reply, sync_core::TransportError>> {
+            self.hub.$call(request)
+        }
+    };
+    ($($call:ident),+) => { $(hands_on!($call);)+ };
+}
+pub(super) use hands_on;
 
 /// Changes of a store before the process that makes them ends.
 pub(super) struct Mortal {
