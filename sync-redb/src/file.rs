@@ -194,6 +194,8 @@ impl Shared {
             let mut txn = opened.database()?.begin_write()?;
             // Waiting for another writer may have been waiting for its failure.
             self.check()?;
+            // What this sees of that one's write, others who hear of it see too.
+            opened.latest.forget();
             txn.set_quick_repair(kind == Kind::Settled);
             let value = change(&txn)?;
             let committed = txn.commit();

@@ -54,47 +54,30 @@ fn opened<'a, K: Key>(
     }
 }
 
-/// The view that reads share.
+/// The view that reads share. All of them look through it, so that nobody who saw a write looks at what was before it.
 #[derive(Default)]
-pub(crate) struct Latest(Mutex<Shared>);
-
-#[derive(Default)]
-struct Shared {
-    view: Option<Arc<View>>,
-    /// How many writes ended: a view that was begun before one of them may not be of now.
-    writes: u64,
-}
+pub(crate) struct Latest(Mutex<Option<Arc<View>>>);
 
 impl Latest {
     /// A view of what was committed up to now.
     pub(crate) fn view(&self, database: &Database) -> Result<Arc<View>, Fault> {
-        let writes = {
-            let shared = self.lock();
-            if let Some(view) = &shared.view {
-                return Ok(view.clone());
-            }
-            shared.writes
-        };
-        let view = Arc::new(View::new(database)?);
+        // Begun and shared in one step: beside a commit one may be of before it, and is forgotten with all of them behind it.
         let mut shared = self.lock();
-        if shared.writes == writes {
-            shared.view = Some(view.clone());
+        if let Some(view) = &*shared {
+            return Ok(view.clone());
         }
-        Ok(view)
+        let view = Arc::new(View::new(database)?);
+        Ok(shared.insert(view).clone())
     }
 
     /// Lets go of the view, which redb would keep the old state's pages for: behind each write, before it is acknowledged,
     /// and before what redb does only while nobody reads.
     pub(crate) fn forget(&self) {
-        let view = {
-            let mut shared = self.lock();
-            shared.writes += 1;
-            shared.view.take()
-        };
+        let view = self.lock().take();
         drop(view);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shared> {
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<View>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

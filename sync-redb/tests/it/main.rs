@@ -16,6 +16,7 @@ mod power;
 mod rot;
 mod spaces;
 mod torn;
+mod views;
 
 /// A number from the surroundings, to try more than every day or something else.
 fn number(name: &str, everyday: u64) -> u64 {
