@@ -10,7 +10,7 @@ use crate::model::policy::Written;
 use crate::model::record::Record;
 use crate::model::register::Register;
 use crate::model::shared;
-use crate::model::stamp::{Dot, Name};
+use crate::model::stamp::{Dots, Name};
 use crate::model::value::{Kind, Value};
 use crate::unread;
 use crate::view::{self, names};
@@ -61,7 +61,7 @@ impl<'a> Change<'a> {
 #[derive(Debug)]
 pub(crate) struct Writes {
     pub(crate) fields: Vec<(Name, Op)>,
-    pub(crate) replaces: Vec<(Name, Vec<Dot>)>,
+    pub(crate) replaces: Vec<(Name, Dots)>,
 }
 
 /// A field's change that cannot be made.
@@ -122,7 +122,7 @@ pub(crate) fn update(
     record: &Record,
     change: &Change<'_>,
     respell: Respell<'_>,
-    mut removals: impl FnMut(&str, &Value) -> Vec<Dot>,
+    mut removals: impl FnMut(&str, &Value) -> Dots,
 ) -> Result<Writes, Refused> {
     let mut writes = Writes::of(change.0.len());
     for Changed { field, was, is } in change.fields(false) {
@@ -199,7 +199,7 @@ impl Writes {
     }
 
     fn replace(&mut self, name: &str, register: Option<&Register>) {
-        let dots: Vec<Dot> = register.into_iter().flat_map(Register::siblings).map(|s| s.origin.dot.clone()).collect();
+        let dots: Dots = register.into_iter().flat_map(Register::siblings).map(|s| s.origin.dot.clone()).collect();
         if !dots.is_empty() {
             self.replaces.push((shared::name(name), dots));
         }
@@ -211,7 +211,7 @@ impl Writes {
         record: &Record,
         (was, is): (Option<&Value>, &Value),
         respell: Respell<'_>,
-        removals: &mut impl FnMut(&str, &Value) -> Vec<Dot>,
+        removals: &mut impl FnMut(&str, &Value) -> Dots,
     ) -> Result<(), Refused> {
         let was = was.map_or(Ok(BTreeSet::new()), |was| elements(field, was))?;
         let is = elements(field, is)?;
@@ -230,7 +230,7 @@ impl Writes {
             let mut remove = Vec::new();
             for element in gone.iter().copied().chain(otherwise) {
                 let insertions = record.get(name, &Family::Set).map_or(&[][..], |r| r.insertions(element));
-                let mut dots: Vec<Dot> = insertions.iter().map(|(origin, _)| origin.dot.clone()).collect();
+                let mut dots: Dots = insertions.iter().map(|(origin, _)| origin.dot.clone()).collect();
                 dots.extend(removals(name, element));
                 dots.sort();
                 dots.dedup();

@@ -89,7 +89,7 @@ pub use model::op::{Family, Op};
 pub use model::policy::{Policy, Written};
 pub use model::record::{Life, Record};
 pub use model::snapshot::{Snapshot, reconcile, reconcile_batches};
-pub use model::stamp::{ClientId, Dot, Stamp};
+pub use model::stamp::{ClientId, Dot, Dots, Stamp};
 pub use model::value::{Value, ValueError};
 pub use replica::{Change, Replica};
 pub use store::{Checkpoint, Heads, KeyValue, Position, Store, StoreError};

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::model::entry::{Action, EntityKey, Entry, Map};
 use crate::model::record::Record;
-use crate::model::stamp::Dot;
+use crate::model::stamp::Dots;
 use crate::store::{Store, StoreError};
 
 /// How much the records weigh that are kept in memory and are no different from the checkpoint's.
@@ -106,7 +106,7 @@ impl Records {
 
     /// The creates of an entity that live, given those in the checkpoint, which count only where that is not in
     /// memory. The record itself is not made for it: in log order creates come and go by themselves alone.
-    pub(crate) fn grounds(&self, key: &EntityKey, checkpoint: Option<&Vec<Dot>>) -> Option<Vec<Dot>> {
+    pub(crate) fn grounds(&self, key: &EntityKey, checkpoint: Option<&Dots>) -> Option<Dots> {
         let hot = self.hot.get(key);
         let (mut grounds, folded) = match hot.and_then(|hot| Some((hot, hot.record.as_ref()?))) {
             Some((hot, record)) => (record.grounds(), hot.folded),
@@ -280,7 +280,7 @@ pub(crate) struct Rows {
 }
 
 /// What an entry changes of the creates that live.
-pub(crate) fn note_grounds(grounds: &mut Vec<Dot>, entry: &Entry) {
+pub(crate) fn note_grounds(grounds: &mut Dots, entry: &Entry) {
     match entry.action {
         Action::Create => grounds.push(entry.dot().clone()),
         Action::Purge => grounds.retain(|dot| !entry.of.contains(dot)),

@@ -105,7 +105,7 @@ fn an_edit_logs_what_differs_and_names_what_it_replaces() {
     let entry = last_entry(&replica);
     let fields: Vec<&str> = entry.fields.iter().map(|(name, _)| &**name).collect();
     assert_eq!(fields, ["tags", "title"]);
-    let removed = Op::Set { insert: vec![], remove: vec![(Value::from("x"), vec![inserted.dot().clone()])] };
+    let removed = Op::Set { insert: vec![], remove: vec![(Value::from("x"), [inserted.dot().clone()].into())] };
     assert_eq!(entry.fields[0].1, removed);
     assert_eq!(entry.replaced("title").len(), 1, "the create's title");
     assert_eq!(entry.of.len(), 1);

@@ -149,7 +149,7 @@ fn a_day_of_writing_levels_off() {
         let key = sync_core::EntityKey::new("note", format!("note-{}", note.id));
         let record = hub.record(&key).unwrap().unwrap();
         let title: Dot = dot(note.title).parse().unwrap();
-        assert!(record.is_alive() && record.field_dots() == [title], "{record:?}");
+        assert!(record.is_alive() && record.field_dots() == [title].into(), "{record:?}");
     }
     drop(hub);
     std::fs::remove_dir_all(folder).unwrap();

@@ -116,7 +116,7 @@ impl<'a> World<'a> {
             return;
         }
         if rng.percent(30) {
-            of = rng.some_of(&of, 50);
+            of = rng.some_of(&of, 50).into();
         }
         let mut entry = self.devices[HUB].entry(self.wall, key, Action::Purge);
         entry.of = of;

@@ -58,7 +58,10 @@ fn a_removal_that_names_an_element_twice_is_refused() {
     }
     // Made in memory it has a JSON, which is not what was written.
     let dot: Dot = "a-0000000000000001".parse().unwrap();
-    let twice = Op::Set { insert: vec![], remove: vec![("a".into(), vec![dot.clone()]), ("a".into(), vec![dot])] };
+    let twice = Op::Set {
+        insert: vec![],
+        remove: vec![("a".into(), vec![dot.clone()].into()), ("a".into(), vec![dot].into())],
+    };
     assert_ne!(Op::from_json(&twice.to_json()), Ok(twice));
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sync_core::model::stamp::{Name, Origin};
 use sync_core::model::value::Value;
-use sync_core::{Action as Does, ClientId, Dot, EntityKey, Entry, Op, Tombstone};
+use sync_core::{Action as Does, ClientId, Dot, Dots, EntityKey, Entry, Op, Tombstone};
 
 use super::{Action, Content, Patch, What, Workload};
 
@@ -65,7 +65,7 @@ struct Writer {
 
 impl Writer {
     fn entry(&self, action: &Action, create: At, seen: impl Fn(usize) -> Vec<At>) -> Entry {
-        let dots = |mut at: Vec<At>| -> Vec<Dot> {
+        let dots = |mut at: Vec<At>| -> Dots {
             at.sort_unstable();
             at.into_iter().map(|(client, n)| Dot::new(self.clients[client].clone(), n)).collect()
         };
@@ -93,7 +93,7 @@ impl Writer {
             action: does,
             fields: self.names.iter().zip(ops).filter_map(|(name, op)| Some((name.clone(), op?))).collect(),
             replaces,
-            of: if is_create { Vec::new() } else { dots(vec![create]) },
+            of: if is_create { Dots::new() } else { dots(vec![create]) },
             saw: dots(saw),
             group: None,
             unknown: None,

@@ -11,7 +11,7 @@ use crate::hashed::HashMap;
 use crate::model::digest::Digest;
 use crate::model::entry::{Action, EntityKey, Entry};
 use crate::model::record::Record;
-use crate::model::stamp::{ClientId, Dot, Name};
+use crate::model::stamp::{ClientId, Dots, Name};
 use crate::records::note_grounds;
 use crate::transport::{Limits, Rejection};
 
@@ -32,7 +32,7 @@ pub(super) struct Draft<'a> {
     /// Of the entities whose state the decision depends on.
     records: HashMap<EntityKey, Arc<Record>>,
     /// Or only their creates, where nothing else matters.
-    grounds: HashMap<EntityKey, Vec<Dot>>,
+    grounds: HashMap<EntityKey, Dots>,
     intents: HashMap<u128, Intended>,
     /// What was taken in, in order.
     pub(super) accepted: Vec<Logged>,

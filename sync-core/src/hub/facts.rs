@@ -8,7 +8,7 @@ use super::state::State;
 use crate::hashed::HashMap;
 use crate::model::entry::EntityKey;
 use crate::model::record::Record;
-use crate::model::stamp::{ClientId, Dot};
+use crate::model::stamp::{ClientId, Dot, Dots};
 use crate::records::Table;
 use crate::store::{Position, Store, StoreError};
 
@@ -18,7 +18,7 @@ pub(super) struct Questions {
     /// What the checkpoint covered when it was asked.
     pub(super) covers: Position,
     pub(super) table: Table,
-    pub(super) dots: Vec<Dot>,
+    pub(super) dots: Dots,
     pub(super) intents: Vec<u128>,
     pub(super) foreign: Vec<(ClientId, Arc<str>)>,
     pub(super) keys: Vec<EntityKey>,
@@ -36,7 +36,7 @@ pub(super) struct Facts {
     foreign: HashMap<(ClientId, Arc<str>), Foreign>,
     /// Of every entity that was asked for.
     records: HashMap<EntityKey, Option<Record>>,
-    grounds: HashMap<EntityKey, Vec<Dot>>,
+    grounds: HashMap<EntityKey, Dots>,
 }
 
 impl Questions {
@@ -59,7 +59,7 @@ impl Questions {
         let mut facts = Facts { covers: self.covers, table: self.table, ..Facts::default() };
         if self.covers == 0 {
             facts.records.extend(self.keys.iter().map(|key| (key.clone(), None)));
-            facts.grounds.extend(self.grounds.iter().map(|key| (key.clone(), Vec::new())));
+            facts.grounds.extend(self.grounds.iter().map(|key| (key.clone(), Dots::new())));
             return Ok(facts);
         }
         let mut finder = Finder::new(store);
@@ -104,7 +104,7 @@ pub(super) struct View<'a> {
     pub(super) state: &'a State,
     facts: Facts,
     records: HashMap<EntityKey, Arc<Record>>,
-    grounds: HashMap<EntityKey, Vec<Dot>>,
+    grounds: HashMap<EntityKey, Dots>,
 }
 
 impl<'a> View<'a> {
@@ -155,7 +155,7 @@ impl<'a> View<'a> {
     }
 
     /// The creates that were asked for.
-    pub(super) fn take_grounds(&mut self) -> HashMap<EntityKey, Vec<Dot>> {
+    pub(super) fn take_grounds(&mut self) -> HashMap<EntityKey, Dots> {
         std::mem::take(&mut self.grounds)
     }
 }

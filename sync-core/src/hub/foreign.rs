@@ -15,7 +15,7 @@ use crate::model::entry::{Action, Entry, LIFECYCLE};
 use crate::model::op::{Family, Op};
 use crate::model::record::Record;
 use crate::model::register::Register;
-use crate::model::stamp::{ClientId, Dot, Origin};
+use crate::model::stamp::{ClientId, Dot, Dots, Origin};
 use crate::transport::{Limits, Rejection, Verdict};
 
 /// The fields that the dialect's entities have beside those of the payload.
@@ -158,7 +158,7 @@ fn see(entry: &mut Entry, record: &Record) {
     entry.of = record.grounds();
     if matches!(entry.action, Action::Delete(_)) {
         let lifecycle = record.lifecycle().iter().map(|write| &write.origin);
-        let replaced: Vec<Dot> = lifecycle.filter(|other| seen(other)).map(|other| other.dot.clone()).collect();
+        let replaced: Dots = lifecycle.filter(|other| seen(other)).map(|other| other.dot.clone()).collect();
         if !replaced.is_empty() {
             entry.replaces.push((LIFECYCLE.into(), replaced));
         }
@@ -170,7 +170,7 @@ fn see(entry: &mut Entry, record: &Record) {
     for (name, _) in &entry.fields {
         let siblings = record.get(name, &Family::Assign).map_or(&[][..], Register::siblings);
         let replaced = siblings.iter().map(|sibling| &sibling.origin).filter(|other| seen(other));
-        let replaced: Vec<Dot> = replaced.map(|other| other.dot.clone()).collect();
+        let replaced: Dots = replaced.map(|other| other.dot.clone()).collect();
         if !replaced.is_empty() {
             entry.replaces.push((name.clone(), replaced));
         }
@@ -178,7 +178,7 @@ fn see(entry: &mut Entry, record: &Record) {
 }
 
 /// The writes of a register that the author saw. What a client added to a counter has no single stamp: all of it counts as seen.
-fn written(register: &Register, seen: &impl Fn(&Origin) -> bool) -> Vec<Dot> {
+fn written(register: &Register, seen: &impl Fn(&Origin) -> bool) -> Dots {
     match register {
         Register::Siblings(siblings) => siblings
             .iter()

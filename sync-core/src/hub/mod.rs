@@ -78,6 +78,7 @@ pub struct Hub {
 
 /// One action of a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are entries, and each would be an allocation more")]
 pub enum Offer {
     /// An entry.
     Entry(Entry),

@@ -93,8 +93,8 @@ mod tests {
         let dot = Dot::new(ClientId::new("a"), 7);
         let mut entry = Entry::new(Origin { dot, time: 12, author: None }, EntityKey::new("note", "1"), Action::Update);
         entry.fields = vec![("body".into(), assign("\"two\"")), ("tags".into(), assign("[\"x\",1]"))];
-        entry.replaces = vec![("body".into(), vec![Dot::new(ClientId::new("b"), 1)])];
-        entry.of = vec![Dot::new(ClientId::new("b"), 1)];
+        entry.replaces = vec![("body".into(), [Dot::new(ClientId::new("b"), 1)].into())];
+        entry.of = [Dot::new(ClientId::new("b"), 1)].into();
         entry.group = Some(Group { first: 7, count: 1 });
         entry
     }
@@ -143,7 +143,7 @@ mod tests {
             changed(|e| e.fields[0].1 = assign("[ 1]")),
             changed(|e| e.fields[0].1 = assign("")),
             changed(|e| e.origin.author = Some(ClientId::new("a"))),
-            changed(|e| e.replaces.push(("body".into(), Vec::new()))),
+            changed(|e| e.replaces.push(("body".into(), Vec::new().into()))),
             changed(|e| e.of[0].client = ClientId::new("")),
             changed(|e| e.of[0].n = 0),
             changed(|e| e.replaces[0].1[0].n = 0),

@@ -3,10 +3,12 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::digest::Digest;
 use super::ids;
 use super::shared;
-use super::stamp::{ClientId, Dot, Name, Origin};
+use super::stamp::{ClientId, Dot, Dots, Name, Origin};
 use super::table::{Table, Text};
 use super::value::Value;
 
@@ -314,8 +316,8 @@ impl<'a> Reader<'a> {
         Ok(Dot::new(self.client()?, self.u64()?))
     }
 
-    pub(crate) fn dots(&mut self) -> Result<Vec<Dot>> {
-        self.list(Self::dot)
+    pub(crate) fn dots(&mut self) -> Result<Dots> {
+        self.few(Self::dot)
     }
 
     pub(crate) fn origin(&mut self) -> Result<Origin> {
@@ -333,6 +335,16 @@ impl<'a> Reader<'a> {
     pub(crate) fn list<T>(&mut self, mut read: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
         let count = self.count()?;
         let mut items = Vec::with_capacity(count.min(4096));
+        for _ in 0..count {
+            items.push(read(self)?);
+        }
+        Ok(items)
+    }
+
+    /// A list that nearly always has one item, which takes no allocation then.
+    pub(crate) fn few<T>(&mut self, mut read: impl FnMut(&mut Self) -> Result<T>) -> Result<SmallVec<[T; 1]>> {
+        let count = self.count()?;
+        let mut items = SmallVec::with_capacity(count.min(4096));
         for _ in 0..count {
             items.push(read(self)?);
         }

@@ -10,7 +10,7 @@ use super::codec::{self, CodecError, Reader, Writer};
 use super::digest::Digest;
 use super::hash;
 use super::op::Op;
-use super::stamp::{ClientId, Dot, Name, Origin};
+use super::stamp::{ClientId, Dot, Dots, Name, Origin};
 use super::value::Value;
 use crate::entity::Tombstone;
 use crate::hashed::HashMap;
@@ -147,11 +147,11 @@ pub struct Entry {
     /// What it does to which fields, in the order of their names.
     pub fields: Vec<(Name, Op)>,
     /// The siblings that its author saw in each register and that it replaces, in the order of the names.
-    pub replaces: Vec<(Name, Vec<Dot>)>,
+    pub replaces: Vec<(Name, Dots)>,
     /// The creates that its author saw; empty for a create.
-    pub of: Vec<Dot>,
+    pub of: Dots,
     /// For a delete: the field writes that its author saw.
-    pub saw: Vec<Dot>,
+    pub saw: Dots,
     /// The transaction that it is part of.
     pub group: Option<Group>,
     /// Members that this version does not know: a JSON object, kept as it came.
@@ -175,8 +175,8 @@ impl Entry {
     }
 
     /// The creates on which what it writes stands: its own dot, or those its author saw.
-    pub fn grounds(&self) -> Vec<Dot> {
-        self.stands_on().to_vec()
+    pub fn grounds(&self) -> Dots {
+        self.stands_on().into()
     }
 
     /// The same, borrowed.
@@ -201,7 +201,7 @@ impl Entry {
     }
 
     /// The same entry with every dot that it names mapped.
-    pub(crate) fn map_named(&mut self, mut map: impl FnMut(&mut Vec<Dot>)) {
+    pub(crate) fn map_named(&mut self, mut map: impl FnMut(&mut Dots)) {
         for (_, dots) in &mut self.replaces {
             map(dots);
         }
@@ -287,8 +287,8 @@ impl Entry {
             action,
             fields: Vec::new(),
             replaces: Vec::new(),
-            of: Vec::new(),
-            saw: Vec::new(),
+            of: Dots::new(),
+            saw: Dots::new(),
             group: None,
             unknown: None,
             intent: None,

@@ -172,7 +172,7 @@ mod tests {
     use crate::entity::Tombstone;
     use crate::model::batch::{Rows, encode_batch};
     use crate::model::entry::{Action, EntityKey, Group};
-    use crate::model::stamp::{ClientId, Name, Origin};
+    use crate::model::stamp::{ClientId, Dots, Name, Origin};
     use crate::model::value::Value;
 
     fn entry() -> Entry {
@@ -180,8 +180,8 @@ mod tests {
         let origin = Origin { dot: dot(7), time: 12, author: None };
         let mut entry = Entry::new(origin, EntityKey::new("note", "1"), Action::Update);
         entry.fields = vec![("title".into(), Op::Assign("two".into()))];
-        entry.replaces = vec![("title".into(), vec![dot(1), dot(2)])];
-        entry.of = vec![dot(1)];
+        entry.replaces = vec![("title".into(), vec![dot(1), dot(2)].into())];
+        entry.of = [dot(1)].into();
         entry
     }
 
@@ -190,7 +190,7 @@ mod tests {
         let mut grouped = entry();
         grouped.group = Some(Group { first: 7, count: 1 });
         let mut create = entry();
-        (create.action, create.of, create.replaces) = (Action::Create, Vec::new(), Vec::new());
+        (create.action, create.of, create.replaces) = (Action::Create, Dots::new(), Vec::new());
         let mut delete = Entry { fields: Vec::new(), replaces: Vec::new(), ..entry() };
         (delete.action, delete.saw) = (Action::Delete(Tombstone::LastWriterWins), entry().replaces[0].1.clone());
         let entries = [entry(), grouped, create, delete];

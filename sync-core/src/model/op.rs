@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::codec::{self, CodecError, Reader, Writer};
-use super::stamp::{Dot, Name};
+use super::stamp::{Dots, Name};
 use super::value::Value;
 
 /// What an entry does to one field.
@@ -26,7 +26,7 @@ pub enum Op {
         /// Elements added.
         insert: Vec<Value>,
         /// Elements removed, each with the insertions of it that the author saw.
-        remove: Vec<(Value, Vec<Dot>)>,
+        remove: Vec<(Value, Dots)>,
     },
     /// `{"$x:name":body}` of a user's own, or of a family that this version does not know: kept as it is.
     Own {
@@ -277,7 +277,7 @@ fn set_from_json(members: Vec<(String, Value)>) -> Result<Op, String> {
         for (element, dots) in removed {
             let dots = dots.array_elements().ok_or("$remove takes an array of ids for each element")?;
             let dots = dots.iter().map(|dot| dot.as_string().and_then(|id| id.parse().ok()));
-            let dots: Option<Vec<Dot>> = dots.collect();
+            let dots: Option<Dots> = dots.collect();
             remove.push((element_from_key(&element), dots.ok_or("$remove names entries by their ids")?));
         }
     }

@@ -9,8 +9,8 @@ use smallvec::{SmallVec, smallvec};
 
 use super::codec::{self, CodecError, Reader, Writer};
 use super::op::Family;
-use super::register::{Grounds, Register, Sibling};
-use super::stamp::{Dot, Name, Origin, Stamp};
+use super::register::{Register, Sibling};
+use super::stamp::{Dot, Dots, Name, Origin, Stamp};
 use super::value::Value;
 use crate::entity::Tombstone;
 
@@ -42,11 +42,11 @@ pub struct Lifecycle {
     /// Where it comes from.
     pub origin: Origin,
     /// The creates it stands on.
-    pub of: Grounds,
+    pub of: Dots,
     /// A delete's policy; `None` for a restore.
     pub delete: Option<Tombstone>,
     /// The field writes that a delete's author saw, in order.
-    pub saw: Vec<Dot>,
+    pub saw: Dots,
 }
 
 /// Where a write that was replaced before it arrived would have gone.
@@ -90,7 +90,7 @@ impl Record {
     }
 
     /// The creates that have arrived, as later entries name them.
-    pub fn grounds(&self) -> Vec<Dot> {
+    pub fn grounds(&self) -> Dots {
         self.creates.iter().filter(|c| c.origin.is_some()).map(|c| c.dot.clone()).collect()
     }
 
@@ -137,17 +137,17 @@ impl Record {
     }
 
     /// Every write in its registers, as a delete's author sees them.
-    pub fn field_dots(&self) -> Vec<Dot> {
-        let mut dots: Vec<Dot> = self.fields.iter().flat_map(|(_, _, register)| register.dots()).collect();
+    pub fn field_dots(&self) -> Dots {
+        let mut dots: Dots = self.fields.iter().flat_map(|(_, _, register)| register.dots()).collect();
         dots.sort();
         dots.dedup();
         dots
     }
 
     /// The field writes that a delete hides whose authors did not know of each other: none of the deletes saw them.
-    pub fn hidden_writes(&self) -> Vec<Dot> {
+    pub fn hidden_writes(&self) -> Dots {
         if !matches!(self.life(), Life::Deleted { .. }) {
-            return Vec::new();
+            return Dots::new();
         }
         let saw = |dot: &Dot| self.lifecycle.iter().any(|l| l.delete.is_some() && l.saw.binary_search(dot).is_ok());
         self.field_dots().into_iter().filter(|dot| !saw(dot)).collect()
@@ -192,14 +192,14 @@ impl Record {
     }
 
     /// Reads of what [`encode`](Self::encode) wrote only the creates that have arrived: they come first.
-    pub(crate) fn decode_grounds(bytes: &[u8]) -> Result<Vec<Dot>, CodecError> {
+    pub(crate) fn decode_grounds(bytes: &[u8]) -> Result<Dots, CodecError> {
         let creates = Self::read_creates(&mut Reader::with_table(bytes)?)?;
         Ok(creates.into_iter().filter(|create| create.origin.is_some()).map(|create| create.dot).collect())
     }
 
-    fn read_creates(r: &mut Reader<'_>) -> codec::Result<Vec<Create>> {
+    fn read_creates(r: &mut Reader<'_>) -> codec::Result<SmallVec<[Create; 1]>> {
         let stamp = |r: &mut Reader<'_>| Ok(Stamp { time: r.u64()?, client: r.client()?, n: r.u64()? });
-        r.list(|r| Ok(Create { dot: r.dot()?, origin: r.option(Reader::origin)?, updated: r.option(stamp)? }))
+        r.few(|r| Ok(Create { dot: r.dot()?, origin: r.option(Reader::origin)?, updated: r.option(stamp)? }))
     }
 
     pub(crate) fn write(&self, w: &mut Writer) {
@@ -256,11 +256,11 @@ impl Record {
     }
 
     pub(crate) fn read(r: &mut Reader<'_>) -> codec::Result<Record> {
-        let creates: SmallVec<[Create; 1]> = Self::read_creates(r)?.into();
+        let creates = Self::read_creates(r)?;
         let sole = sole(&creates).cloned();
         Ok(Record {
             lifecycle: r.list(|r| {
-                let (origin, of) = (r.origin()?, r.dots()?.into());
+                let (origin, of) = (r.origin()?, r.dots()?);
                 let delete = match r.u8()? {
                     0 => None,
                     1 => Some(Tombstone::DeleteWins),

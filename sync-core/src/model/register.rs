@@ -8,11 +8,8 @@ use smallvec::SmallVec;
 use super::codec::{self, CodecError, Reader, Writer};
 use super::context::Context;
 use super::op::Family;
-use super::stamp::{ClientId, Dot, Origin};
+use super::stamp::{ClientId, Dot, Dots, Origin};
 use super::value::Value;
-
-/// The creates on which a write stands: it is dropped when none of them lives any more. Nearly always one.
-pub type Grounds = SmallVec<[Dot; 1]>;
 
 /// The writes of a register that nobody replaced: nearly always one.
 pub type Siblings = SmallVec<[Sibling; 1]>;
@@ -52,8 +49,8 @@ impl Knowledge for InLogOrder {
 pub struct Sibling {
     /// Where it comes from.
     pub origin: Origin,
-    /// The creates it stands on.
-    pub of: Grounds,
+    /// The creates it stands on: it is dropped when none of them lives any more.
+    pub of: Dots,
     /// What it wrote.
     pub value: Value,
 }
@@ -71,7 +68,7 @@ pub struct Part {
     /// The client.
     pub client: ClientId,
     /// The creates its additions stand on.
-    pub of: Grounds,
+    pub of: Dots,
     /// The number of its last addition within.
     pub n: u64,
     /// Their sum.
@@ -83,8 +80,8 @@ pub struct Part {
 pub struct Addend {
     /// The entry.
     pub dot: Dot,
-    /// The creates it stands on.
-    pub of: Grounds,
+    /// The creates it stands on: it is dropped when none of them lives any more.
+    pub of: Dots,
     /// What it added.
     pub delta: i64,
 }
@@ -103,7 +100,7 @@ pub enum Register {
         early: Vec<Addend>,
     },
     /// For each element its insertions that nobody removed.
-    Set(BTreeMap<Value, Vec<(Origin, Grounds)>>),
+    Set(BTreeMap<Value, Vec<(Origin, Dots)>>),
 }
 
 impl Register {
@@ -171,7 +168,7 @@ impl Register {
     }
 
     /// Drops every write that `keep` refuses, told its dot and its grounds.
-    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&Dot, &Grounds) -> bool) {
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&Dot, &Dots) -> bool) {
         match self {
             Register::Siblings(siblings) => siblings.retain(|s| keep(&s.origin.dot, &s.of)),
             Register::Counter { parts, early } => {
@@ -268,7 +265,7 @@ impl Register {
     }
 
     /// The insertions of one element that nobody removed.
-    pub fn insertions(&self, element: &Value) -> &[(Origin, Grounds)] {
+    pub fn insertions(&self, element: &Value) -> &[(Origin, Dots)] {
         match self {
             Register::Set(elements) => elements.get(element).map_or(&[], |insertions| insertions),
             _ => &[],
@@ -276,7 +273,7 @@ impl Register {
     }
 
     /// Every write in it, as a delete's author sees them.
-    pub(crate) fn dots(&self) -> Vec<Dot> {
+    pub(crate) fn dots(&self) -> Dots {
         match self {
             Register::Siblings(siblings) => siblings.iter().map(|s| s.origin.dot.clone()).collect(),
             Register::Counter { parts, early } => {
@@ -288,7 +285,7 @@ impl Register {
     }
 
     /// The creates on which each write in it stands.
-    pub(crate) fn grounds(&self) -> Vec<&Grounds> {
+    pub(crate) fn grounds(&self) -> Vec<&Dots> {
         match self {
             Register::Siblings(siblings) => siblings.iter().map(|s| &s.of).collect(),
             Register::Counter { parts, early } => {
@@ -321,7 +318,7 @@ impl Register {
                 let mut joined = BTreeMap::new();
                 for element in a.keys().chain(b.keys()) {
                     let insertions =
-                        |of: &BTreeMap<Value, Vec<(Origin, Grounds)>>| of.get(element).cloned().unwrap_or_default();
+                        |of: &BTreeMap<Value, Vec<(Origin, Dots)>>| of.get(element).cloned().unwrap_or_default();
                     let both = join_lists(&insertions(a), we, &insertions(b), they, |(origin, _)| &origin.dot);
                     if !both.is_empty() {
                         joined.insert(element.clone(), both);
@@ -335,7 +332,7 @@ impl Register {
     }
 
     pub(crate) fn write(&self, w: &mut Writer) {
-        let grounds = |w: &mut Writer, of: &Grounds| w.dots(of);
+        let grounds = |w: &mut Writer, of: &Dots| w.dots(of);
         match self {
             Register::Siblings(siblings) => {
                 w.u8(0);
@@ -374,21 +371,15 @@ impl Register {
     }
 
     pub(crate) fn read(r: &mut Reader<'_>) -> codec::Result<Register> {
-        fn grounds(r: &mut Reader<'_>) -> codec::Result<Grounds> {
-            r.dots().map(Grounds::from)
-        }
         Ok(match r.u8()? {
-            0 => {
-                let siblings = r.list(|r| Ok(Sibling { origin: r.origin()?, of: grounds(r)?, value: r.value()? }))?;
-                Register::Siblings(siblings.into())
-            }
+            0 => Register::Siblings(r.few(|r| Ok(Sibling { origin: r.origin()?, of: r.dots()?, value: r.value()? }))?),
             1 => Register::Counter {
                 parts: r
-                    .list(|r| Ok(Part { client: r.client()?, of: grounds(r)?, n: r.u64()?, sum: r.u128()? as i128 }))?,
-                early: r.list(|r| Ok(Addend { dot: r.dot()?, of: grounds(r)?, delta: r.i64()? }))?,
+                    .list(|r| Ok(Part { client: r.client()?, of: r.dots()?, n: r.u64()?, sum: r.u128()? as i128 }))?,
+                early: r.list(|r| Ok(Addend { dot: r.dot()?, of: r.dots()?, delta: r.i64()? }))?,
             },
             2 => {
-                let elements = r.list(|r| Ok((r.value()?, r.list(|r| Ok((r.origin()?, grounds(r)?)))?)))?;
+                let elements = r.list(|r| Ok((r.value()?, r.list(|r| Ok((r.origin()?, r.dots()?)))?)))?;
                 Register::Set(elements.into_iter().collect())
             }
             _ => return Err(CodecError { expected: "a register" }),

@@ -9,7 +9,7 @@ use super::context::{Context, Forked};
 use super::entry::{EntityKey, Entry, Map};
 use super::op::Op;
 use super::record::Record;
-use super::stamp::Dot;
+use super::stamp::{Dot, Dots};
 
 /// The state that a set of entries makes: every entity's record, and which entries are in it.
 #[derive(Clone, Debug, Default)]
@@ -125,7 +125,7 @@ impl Snapshot {
         }
         let known = Dot::new(dot.client.clone(), self.context.vector().get(&dot.client).n);
         let none = Dot::new(dot.client.clone(), 0);
-        let mut dots: Vec<Dot> = self.waiting.range(none..=known).map(|(dot, _)| dot.clone()).collect();
+        let mut dots: Dots = self.waiting.range(none..=known).map(|(dot, _)| dot.clone()).collect();
         dots.push(dot.clone());
         let keys: BTreeSet<EntityKey> = dots.iter().filter_map(|dot| self.waiting.remove(dot)).flatten().collect();
         for key in keys {
@@ -202,7 +202,7 @@ mod tests {
 
     fn addition(client: &str, n: u64) -> Entry {
         let mut entry = entry(client, n, Action::Update);
-        entry.of = vec![Dot::new(ClientId::new("a"), 1)];
+        entry.of = [Dot::new(ClientId::new("a"), 1)].into();
         entry.fields = vec![("views".into(), Op::Add(1))];
         entry
     }
@@ -253,7 +253,7 @@ mod tests {
     fn what_is_unusual_in_a_batch_makes_the_same() {
         let named = |client: &str, n: u64| Dot::new(ClientId::new(client), n);
         let titled = |mut entry: Entry, of: &[Dot]| {
-            entry.of = of.to_vec();
+            entry.of = of.to_vec().into();
             entry.fields = vec![("title".into(), Op::Assign(entry.origin.dot.client.as_str().into()))];
             entry
         };
@@ -262,7 +262,7 @@ mod tests {
         let update = |of: &[Dot]| titled(entry("c", 1, Action::Update), of);
         let delete = |of: &[Dot], saw: &[Dot]| {
             let mut delete = entry("d", 1, Action::Delete(crate::Tombstone::DeleteWins));
-            (delete.of, delete.saw) = (of.to_vec(), saw.to_vec());
+            (delete.of, delete.saw) = (of.into(), saw.into());
             delete
         };
         let all = [

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use super::shared;
 
@@ -99,6 +100,9 @@ pub struct Dot {
     /// Its number: 1, 2, 3... without a gap once accepted.
     pub n: u64,
 }
+
+/// Some dots: nearly always one, which takes no allocation.
+pub type Dots = SmallVec<[Dot; 1]>;
 
 impl Dot {
     /// The `n`-th entry of `client`.

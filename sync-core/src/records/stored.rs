@@ -4,7 +4,7 @@ use crate::model::codec::Writer;
 use crate::model::entry::EntityKey;
 use crate::model::record::{Glance, Record};
 use crate::model::shared;
-use crate::model::stamp::Dot;
+use crate::model::stamp::Dots;
 use crate::seal;
 use crate::store::{Store, StoreError};
 
@@ -82,9 +82,9 @@ impl Table {
     }
 
     /// Reads the creates of an entity that live, and nothing else of its record.
-    pub(crate) fn load_grounds(self, store: &dyn Store, key: &EntityKey) -> Result<Vec<Dot>, StoreError> {
+    pub(crate) fn load_grounds(self, store: &dyn Store, key: &EntityKey) -> Result<Dots, StoreError> {
         let place = self.place(key);
-        let Some(row) = store.get(&place)? else { return Ok(Vec::new()) };
+        let Some(row) = store.get(&place)? else { return Ok(Dots::new()) };
         Record::decode_grounds(seal::open(&place, &row)?).map_err(|error| seal::unreadable(&place, &error))
     }
 

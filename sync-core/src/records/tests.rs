@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::op::Op;
-use crate::model::stamp::{ClientId, Origin};
+use crate::model::stamp::{ClientId, Dot, Origin};
 use crate::model::value::Value;
 
 /// The first entry of an entity, with a value of so many bytes.
@@ -60,7 +60,7 @@ fn small_changes_of_large_records_weigh_what_has_to_be_written_for_them() {
     records.thaw(&frozen);
     assert_eq!(records.weight(), 0);
     let mut small = Entry::new(create(2, 0).origin, heavy.key.clone(), Action::Update);
-    small.of = vec![heavy.dot().clone()];
+    small.of = [heavy.dot().clone()].into();
     records.push(Arc::new(small));
     assert!(records.weight() >= 64, "{}", records.weight());
 }

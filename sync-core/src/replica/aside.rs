@@ -13,7 +13,7 @@ use crate::model::op::{Family, Op};
 use crate::model::record::{Life, Record};
 use crate::model::register::Register;
 use crate::model::shared;
-use crate::model::stamp::{Dot, Name};
+use crate::model::stamp::{Dots, Name};
 use crate::model::value::Value;
 use crate::transport::Rejection;
 
@@ -152,8 +152,8 @@ fn is_written_already(record: &Record, schema: Option<&Schema>, name: &str, op: 
 
 /// What assignments replace that are made over a record: all that shows of the field. Of operations that count beside each
 /// other, only those that had replaced some.
-fn over(record: &Record, entry: &Entry, schema: Option<&Schema>) -> Vec<(Name, Vec<Dot>)> {
-    let mut replaced: Vec<(Name, Vec<Dot>)> = Vec::new();
+fn over(record: &Record, entry: &Entry, schema: Option<&Schema>) -> Vec<(Name, Dots)> {
+    let mut replaced: Vec<(Name, Dots)> = Vec::new();
     for (name, op) in &entry.fields {
         let (family, names) = (op.family(), names(schema, name));
         let is_over = match family {
@@ -163,7 +163,7 @@ fn over(record: &Record, entry: &Entry, schema: Option<&Schema>) -> Vec<(Name, V
         };
         for known in names.iter().filter(|_| is_over) {
             let siblings = record.get(known, &family).map_or(&[][..], Register::siblings);
-            let dots: Vec<Dot> = siblings.iter().map(|s| s.origin.dot.clone()).collect();
+            let dots: Dots = siblings.iter().map(|s| s.origin.dot.clone()).collect();
             if !dots.is_empty() {
                 replaced.push((shared::name(known), dots));
             }
@@ -185,7 +185,7 @@ fn renamed(schema: &Schema, fields: &mut [(Name, Op)]) {
 }
 
 /// The elements that are inserted into a set, and those that are removed, each with its insertions.
-type InSet = (BTreeSet<Value>, BTreeMap<Value, Vec<Dot>>);
+type InSet = (BTreeSet<Value>, BTreeMap<Value, Dots>);
 
 /// What was removed may have been an element that was refused as well, or is another one now: what shows of it goes, under
 /// whichever name of the field it was inserted.
@@ -200,10 +200,10 @@ fn removing_what_shows(record: &Record, fields: Vec<(Name, Op)>, schema: Option<
             let elements = record.get(&known, &Family::Set);
             let shown = remove.iter().filter_map(|(element, _)| {
                 let insertions = elements?.insertions(element);
-                let dots: Vec<Dot> = insertions.iter().map(|(origin, _)| origin.dot.clone()).collect();
+                let dots: Dots = insertions.iter().map(|(origin, _)| origin.dot.clone()).collect();
                 (!dots.is_empty()).then(|| (element.clone(), dots))
             });
-            let shown: Vec<(Value, Vec<Dot>)> = shown.collect();
+            let shown: Vec<(Value, Dots)> = shown.collect();
             if !shown.is_empty() {
                 sets.entry(shared::name(&known)).or_default().1.extend(shown);
             }

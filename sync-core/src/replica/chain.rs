@@ -10,7 +10,7 @@ use super::state::State;
 use crate::error::Error;
 use crate::hashed::HashMap;
 use crate::model::context::{Known, VersionVector};
-use crate::model::stamp::{ClientId, Dot};
+use crate::model::stamp::{ClientId, Dot, Dots};
 use crate::transport::{Cursor, HelloRequest, Link, Transport};
 
 /// How many clients are asked for at a time.
@@ -78,7 +78,7 @@ impl Session {
             }
         }
         if !open.is_empty() {
-            let dots: Vec<Dot> = open.iter().map(|(dot, _)| dot.clone()).collect();
+            let dots: Dots = open.iter().map(|(dot, _)| dot.clone()).collect();
             let ours = self.offload(move |session| session.links_at(&dots)).await?;
             for (dot, theirs) in open {
                 match ours.get(&dot).filter(|link| link.digest == theirs) {
@@ -103,7 +103,7 @@ impl Session {
         cursor: Cursor,
         must: bool,
     ) -> Result<u64, Error> {
-        let dots: Vec<Dot> = (1..=most).map(|n| Dot::new(client.clone(), n)).collect();
+        let dots: Dots = (1..=most).map(|n| Dot::new(client.clone(), n)).collect();
         let ours = self.offload(move |session| session.links_at(&dots)).await?;
         let (mut same, mut differs) = (0, most + 1);
         while same + 1 < differs {
@@ -128,7 +128,7 @@ impl Session {
 impl Replica {
     /// The last entries of every client in their sequences, as far as the journal reaches back.
     pub(super) fn latest_links(&self) -> Result<Vec<Link>, Error> {
-        let dots: Vec<Dot> = {
+        let dots: Dots = {
             let state = self.state();
             let each = (MOST_LINKS / state.vector.len().max(1)).max(1) as u64;
             let latest = |(client, known): (&ClientId, Known)| {

@@ -13,7 +13,7 @@ use crate::model::entry::{Action, EntityKey, LIFECYCLE};
 use crate::model::op::{Family, Op};
 use crate::model::record::{Life, Record};
 use crate::model::register::{Register, Sibling};
-use crate::model::stamp::{ClientId, Dot};
+use crate::model::stamp::{ClientId, Dot, Dots};
 use crate::model::value::Value;
 use crate::view;
 
@@ -48,7 +48,7 @@ pub struct RawConflict {
     pub losers: Vec<Contender>,
     pub(crate) family: Family,
     /// The writes that whoever was shown this has seen: of the field; of a delete all of the entity's.
-    pub(crate) seen: Vec<Dot>,
+    pub(crate) seen: Dots,
 }
 
 /// A conflict in an entity of type `T`.
@@ -163,7 +163,7 @@ impl Transaction<'_> {
         let mut replaces = Vec::new();
         for name in names(schema, &conflict.field) {
             let siblings = record.get(&name, &conflict.family).map_or(&[][..], |register| register.siblings());
-            let seen: Vec<Dot> = siblings.iter().filter(is_seen).map(|s| s.origin.dot.clone()).collect();
+            let seen: Dots = siblings.iter().filter(is_seen).map(|s| s.origin.dot.clone()).collect();
             if !seen.is_empty() {
                 replaces.push((name.into(), seen));
             }
@@ -205,7 +205,7 @@ impl Transaction<'_> {
                 Action::Restore
             }
         };
-        replaces.iter_mut().for_each(|(_, dots)| dots.retain(&is_seen));
+        replaces.iter_mut().for_each(|(_, dots)| dots.retain(|dot| is_seen(dot)));
         replaces.retain(|(_, dots)| !dots.is_empty());
         self.stage(key, action, |entry| {
             entry.of = record.grounds();
@@ -216,7 +216,7 @@ impl Transaction<'_> {
 }
 
 /// The writes that whoever is shown a conflict sees with it.
-fn seen(record: &Record, losing: &Losing, schema: Option<&Schema>) -> Vec<Dot> {
+fn seen(record: &Record, losing: &Losing, schema: Option<&Schema>) -> Dots {
     if *losing.field == *LIFECYCLE {
         let lifecycle = record.lifecycle().iter().map(|write| write.origin.dot.clone());
         return lifecycle.chain(record.field_dots()).collect();
@@ -235,7 +235,7 @@ pub(super) fn names(schema: Option<&Schema>, name: &str) -> Vec<String> {
     }
 }
 
-fn raw(key: &EntityKey, losing: Losing, seen: Vec<Dot>, own: &ClientId) -> RawConflict {
+fn raw(key: &EntityKey, losing: Losing, seen: Dots, own: &ClientId) -> RawConflict {
     let contender = |write: conflict::Write| Contender {
         author: if write.origin.dot.is_local() { own.clone() } else { write.origin.author().clone() },
         time: write.origin.time,

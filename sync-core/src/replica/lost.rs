@@ -9,14 +9,14 @@ use crate::model::entry::{Action, EntityKey, Entry};
 use crate::model::op::{Family, Op};
 use crate::model::record::Record;
 use crate::model::register::{Part, Register, Sibling};
-use crate::model::stamp::{Dot, Name, Origin};
+use crate::model::stamp::{Dot, Dots, Name, Origin};
 use crate::model::value::Value;
 
 /// One write's values that did not win, and where it came from.
 type Beside<'a> = (&'a Origin, Vec<(Name, Op)>);
 
 /// Elements, each with its insertions that are removed.
-type Removals = Vec<(Value, Vec<Dot>)>;
+type Removals = Vec<(Value, Dots)>;
 
 /// The writes of a record that another history lacks, as entries: of those that ours contains, the ones that are not in
 /// both, nor in the other record.
@@ -112,7 +112,7 @@ fn lost_removals(ours: &Record, theirs: &Record, both: &VersionVector, known: &V
             let is_removed =
                 |dot: &&Dot| both.covers(dot) && known.covers(dot) && !kept.iter().any(|(of, _)| of.dot == **dot);
             let there = register.insertions(element).iter().map(|(origin, _)| &origin.dot);
-            let removed: Vec<Dot> = there.filter(is_removed).cloned().collect();
+            let removed: Dots = there.filter(is_removed).cloned().collect();
             if !removed.is_empty() {
                 remove.push((element.clone(), removed));
             }

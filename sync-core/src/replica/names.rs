@@ -14,7 +14,7 @@ use crate::hashed::HashMap;
 use crate::model::codec::{self, Reader, Writer};
 use crate::model::entry::{Action, EntityKey, Entry, Group, Map};
 use crate::model::op::Op;
-use crate::model::stamp::{ClientId, Dot, Name};
+use crate::model::stamp::{ClientId, Dot, Dots, Name};
 use crate::transport::Rejection;
 
 impl State {
@@ -168,7 +168,7 @@ pub(super) fn with_its_group() -> Rejection {
 /// Has an entry name instead of `was` what that one had named itself, which was refused.
 fn rename(entry: &mut Entry, was: &Dot, refused: &Entry) {
     let takes_its_place = takes_its_place(entry, was, refused);
-    let change = |slot: Slot<'_>, dots: &mut Vec<Dot>| {
+    let change = |slot: Slot<'_>, dots: &mut Dots| {
         if !dots.contains(was) {
             return;
         }
@@ -215,7 +215,7 @@ fn takes_its_place(entry: &Entry, was: &Dot, refused: &Entry) -> bool {
 }
 
 /// What an entry replaced under names that it did not write: those that its fields had before.
-fn hidden_by(entry: &Entry) -> impl Iterator<Item = &(Name, Vec<Dot>)> {
+fn hidden_by(entry: &Entry) -> impl Iterator<Item = &(Name, Dots)> {
     entry.replaces.iter().filter(|(name, _)| !writes(entry, name))
 }
 
@@ -228,11 +228,11 @@ fn also_replaces(entry: &mut Entry, field: &Name, dots: &[Dot]) {
     match entry.replaces.binary_search_by(|(name, _)| name.cmp(field)) {
         Ok(at) => {
             let replaced = &mut entry.replaces[at].1;
-            replaced.extend_from_slice(dots);
+            replaced.extend(dots.iter().cloned());
             replaced.sort();
             replaced.dedup();
         }
-        Err(at) => entry.replaces.insert(at, (field.clone(), dots.to_vec())),
+        Err(at) => entry.replaces.insert(at, (field.clone(), dots.into())),
     }
 }
 
@@ -275,12 +275,12 @@ enum Slot<'a> {
 }
 
 /// What is named instead of an entry that was refused.
-fn instead(refused: &Entry, slot: Slot<'_>) -> Vec<Dot> {
+fn instead(refused: &Entry, slot: Slot<'_>) -> Dots {
     match slot {
-        Slot::Register(name) => refused.replaced(name).to_vec(),
+        Slot::Register(name) => refused.replaced(name).into(),
         Slot::Seen => refused.replaces.iter().flat_map(|(_, dots)| dots.clone()).collect(),
         // A create that never was is no ground to stand on; an insertion that never was needs no removal.
-        Slot::Creates | Slot::Element => Vec::new(),
+        Slot::Creates | Slot::Element => Dots::new(),
     }
 }
 

@@ -152,7 +152,7 @@ pub(super) fn of_text(text: &str) -> usize {
 mod tests {
     use super::*;
     use crate::model::entry::{EntityKey, Group};
-    use crate::model::stamp::{ClientId, Origin};
+    use crate::model::stamp::{ClientId, Dots, Origin};
 
     fn check(entry: &Entry) {
         let json = entry.to_json_with_intent();
@@ -177,7 +177,7 @@ mod tests {
             Op::Add(-17),
             Op::Set { insert: vec![], remove: vec![] },
             Op::Set { insert: vec![value("1"), value("[2,3]")], remove: vec![] },
-            Op::Set { insert: vec![value("1")], remove: vec![(value("\"x\""), vec![dot(1), dot(2)])] },
+            Op::Set { insert: vec![value("1")], remove: vec![(value("\"x\""), vec![dot(1), dot(2)].into())] },
             Op::Own { family: "x:text".into(), body: value("{}") },
         ];
         let mut entry = Entry::new(
@@ -201,11 +201,11 @@ mod tests {
             entry.fields.push((format!("field \"{}\"", entry.fields.len()).into(), op));
             check(&entry);
         }
-        entry.replaces.push(("one".into(), vec![]));
+        entry.replaces.push(("one".into(), Dots::new()));
         check(&entry);
-        entry.replaces.push(("two".into(), vec![dot(1), dot(2)]));
-        entry.of = vec![dot(1)];
-        entry.saw = vec![dot(1), dot(2), dot(3)];
+        entry.replaces.push(("two".into(), vec![dot(1), dot(2)].into()));
+        entry.of = [dot(1)].into();
+        entry.saw = vec![dot(1), dot(2), dot(3)].into();
         check(&entry);
         entry.group = Some(Group { first: 9, count: 10 });
         entry.intent = Some(7);

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::model::entry::{Action, EntityKey, Entry, Group};
 use crate::model::op::Op;
 use crate::model::record::{Life, Record};
-use crate::model::stamp::{Dot, Origin};
+use crate::model::stamp::{Dot, Dots, Origin};
 use crate::model::value::Value;
 use crate::transport::Limits;
 use crate::view;
@@ -105,8 +105,8 @@ impl Transaction<'_> {
         staged.iter().map(|entry| &*self.entries[*entry])
     }
 
-    pub(super) fn pending_removals(&self, key: &EntityKey, name: &str, element: &Value) -> Result<Vec<Dot>, Error> {
-        let mut dots = Vec::new();
+    pub(super) fn pending_removals(&self, key: &EntityKey, name: &str, element: &Value) -> Result<Dots, Error> {
+        let mut dots = Dots::new();
         let mut note = |entry: &Entry| {
             let fields = entry.fields.iter().filter(|(field, _)| &**field == name);
             let removes = fields.filter_map(|(_, op)| match op {

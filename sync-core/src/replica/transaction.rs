@@ -10,7 +10,7 @@ use crate::entity::{Entity, FieldError, Fields, Id, Merge, Schema};
 use crate::error::Error;
 use crate::model::entry::{Action, EntityKey, Entry, LIFECYCLE, Map};
 use crate::model::record::{Life, Record};
-use crate::model::stamp::Dot;
+use crate::model::stamp::{Dots, Name};
 use crate::model::value::Value;
 use crate::transport::Limits;
 use crate::view;
@@ -224,7 +224,7 @@ impl<'a> Transaction<'a> {
         let removals = |name: &str, element: &Value| {
             self.pending_removals(&key, name, element).unwrap_or_else(|error| {
                 failed = Some(error);
-                Vec::new()
+                Dots::new()
             })
         };
         let writes = change::update(record, change, respell, removals);
@@ -295,8 +295,8 @@ pub(super) fn is_settled(record: &Record) -> bool {
     record.hidden_writes().is_empty() && record.lifecycle().iter().all(|write| write.delete.is_some())
 }
 
-pub(super) fn lifecycle(record: &Record) -> Vec<(Arc<str>, Vec<Dot>)> {
-    let dots: Vec<Dot> = record.lifecycle().iter().map(|write| write.origin.dot.clone()).collect();
+pub(super) fn lifecycle(record: &Record) -> Vec<(Name, Dots)> {
+    let dots: Dots = record.lifecycle().iter().map(|write| write.origin.dot.clone()).collect();
     if dots.is_empty() { Vec::new() } else { vec![(LIFECYCLE.into(), dots)] }
 }
 

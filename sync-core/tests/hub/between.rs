@@ -89,7 +89,7 @@ fn a_checkpoint_that_ends_behind_anothers_join_takes_nothing_in() {
     let create = Client::new("c").create("0", "zero");
     push(&one, std::slice::from_ref(&create)).unwrap();
     let edit = Entry {
-        replaces: vec![("title".into(), vec![create.dot().clone()])],
+        replaces: vec![("title".into(), [create.dot().clone()].into())],
         intent: Some(77),
         ..Client::new("u").update("0", create.dot(), "edited")
     };

@@ -70,7 +70,7 @@ impl Store for Watched {
 
 fn add(client: &mut Client, id: &str, create: &Entry) -> Entry {
     let mut add = client.entry(Action::Update, id);
-    add.of = vec![create.dot().clone()];
+    add.of = [create.dot().clone()].into();
     add.fields = vec![("views".into(), Op::Add(1))];
     add
 }

@@ -101,7 +101,7 @@ fn what_was_deleted_is_purged_for_all_and_writes_to_it_are_gone() {
     push(&hub, &creates).unwrap();
     let mut delete = |at: usize, id: &str| {
         let mut delete = a.delete(id, &dots[at]);
-        delete.saw = vec![dots[at].clone()];
+        delete.saw = [dots[at].clone()].into();
         delete
     };
     let (old, mut late, hidden) = (delete(0, "old"), delete(1, "late"), delete(2, "hidden"));
@@ -115,7 +115,7 @@ fn what_was_deleted_is_purged_for_all_and_writes_to_it_are_gone() {
         let there = |id: &str| hub.record(&key(id)).unwrap().is_some();
         assert_eq!(["old", "late", "hidden", "alive"].map(there), [false, true, true, true]);
         let purge = log(hub, 100).pop().unwrap().1;
-        assert_eq!((purge.action, &purge.of), (Action::Purge, &dots[..1].to_vec()));
+        assert_eq!((purge.action, &purge.of[..]), (Action::Purge, &dots[..1]));
         assert_eq!(push_words(hub, &[b.clone().update("old", &dots[0], "two")]), "!gone");
         hub.checkpoint().unwrap();
         assert_eq!(push_words(hub, &[b.clone().update("old", &dots[0], "two")]), "!gone");
@@ -135,7 +135,7 @@ fn a_purge_during_a_snapshot_is_in_it() {
     let creates: Vec<Entry> = ids.iter().map(|id| a.create(id, "one")).collect();
     push(&hub, &creates).unwrap();
     let mut delete = a.delete("0001", creates[1].dot());
-    delete.saw = vec![creates[1].dot().clone()];
+    delete.saw = [creates[1].dot().clone()].into();
     push(&hub, &[delete]).unwrap();
     hub.checkpoint().unwrap();
     let first = hub.snapshot(&SnapshotRequest::default()).unwrap();
@@ -180,7 +180,7 @@ fn upkeep_purges_what_was_deleted_long_enough_ago() {
     for id in ["old", "new"] {
         let create = a.create(id, "one");
         let mut delete = a.delete(id, create.dot());
-        delete.saw = vec![create.dot().clone()];
+        delete.saw = [create.dot().clone()].into();
         push(&hub, &[create, delete]).unwrap();
         hands.set(NOW + 500_000);
         a.time = NOW + 500_000;
@@ -207,7 +207,7 @@ fn upkeep_goes_on_where_the_clock_was_ahead_and_is_not_any_more() {
     let mut a = Client::new("a");
     let create = a.create("old", "one");
     let mut delete = a.delete("old", create.dot());
-    delete.saw = vec![create.dot().clone()];
+    delete.saw = [create.dot().clone()].into();
     push(&hub, &[create, delete]).unwrap();
     hands.set(NOW + 700_000);
     assert_eq!(hub.maintain().unwrap().purged, 1);

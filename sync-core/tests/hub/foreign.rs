@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::support::*;
-use sync_core::{Action, Entry, Family, Hub, Life, MemoryStore, Op, Tombstone, Value, Verdict};
+use sync_core::{Action, Dots, Entry, Family, Hub, Life, MemoryStore, Op, Tombstone, Value, Verdict};
 
 const CREATE: Action = Action::Create;
 const UPDATE: Action = Action::Update;
@@ -64,7 +64,7 @@ fn it_replaces_what_is_stamped_lower_and_no_more() {
     let dot = |at: usize| log[at].1.dot().clone();
     assert_eq!(replaced(1), [dot(0)]);
     assert_eq!(replaced(2), [], "what is stamped higher stays beside it");
-    assert_eq!((log[1].1.of.clone(), log[0].1.of.clone()), (vec![dot(0)], vec![]));
+    assert_eq!([&log[1].1.of[..], &log[0].1.of], [&[dot(0)][..], &[]]);
     assert_eq!(title(&hub, "x").as_deref(), Some("late"));
     assert_eq!(log[1].1.foreign_id.as_deref(), Some("2"));
     assert_eq!(log[1].1.origin.author().as_str(), "a");
@@ -109,12 +109,12 @@ fn a_delete_replaces_the_deletes_and_restores_before_it() {
     let create = a.create("x", "one");
     let delete = a.delete("x", create.dot());
     let mut restore = a.entry(Action::Restore, "x");
-    restore.of = vec![create.dot().clone()];
-    restore.replaces = vec![("$deleted".into(), vec![delete.dot().clone()])];
+    restore.of = [create.dot().clone()].into();
+    restore.replaces = vec![("$deleted".into(), [delete.dot().clone()].into())];
     assert_eq!(push_words(&hub, &[create, delete, restore.clone()]), "1 2 3");
     push_foreign(&hub, &[foreign("b", "1", DELETE, "x", NOW + 100, &[])]);
     let replaces = log(&hub, 9)[3].1.replaces.clone();
-    assert_eq!(replaces, [("$deleted".into(), vec![restore.dot().clone()])]);
+    assert_eq!(replaces, [("$deleted".into(), [restore.dot().clone()].into())]);
 }
 
 #[test]
@@ -128,9 +128,9 @@ fn what_the_dialect_does_not_have_is_rejected() {
         ("field", "updatedAt", |e| e.fields[0].0 = "updatedAt".into()),
         ("field", "title", |e| e.fields[0].1 = Op::Add(1)),
         ("field", "title", |e| e.fields[0].1 = Op::First("one".into())),
-        ("malformed", "replaces", |e| e.replaces = vec![("title".into(), vec![])]),
-        ("malformed", "of", |e| e.of = vec![e.dot().clone()]),
-        ("malformed", "saw", |e| e.saw = vec![e.dot().clone()]),
+        ("malformed", "replaces", |e| e.replaces = vec![("title".into(), Dots::new())]),
+        ("malformed", "of", |e| e.of = [e.dot().clone()].into()),
+        ("malformed", "saw", |e| e.saw = [e.dot().clone()].into()),
         ("malformed", "group", |e| e.group = Some(sync_core::Group { first: 1, count: 1 })),
         ("malformed", "payload", |e| e.action = DELETE),
         ("forbidden", "type", |e| e.action = Action::Restore),
@@ -199,7 +199,7 @@ fn both_dialects_meet_in_one_entity() {
     assert_eq!(push_foreign(&hub, &[two]), "2");
     let mut three = a.update("x", &a.dot(1), "three");
     let seen = log(&hub, 9)[1].1.dot().clone();
-    three.replaces = vec![("title".into(), vec![seen])];
+    three.replaces = vec![("title".into(), [seen].into())];
     assert_eq!(push_words(&hub, &[three]), "3", "it may name what the hub numbered");
     assert_eq!(title(&hub, "x").as_deref(), Some("three"), "whatever the stamps say");
 }

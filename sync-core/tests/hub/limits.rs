@@ -92,7 +92,10 @@ fn an_entry_is_as_large_as_is_allowed_wherever_its_bytes_are() {
             e.fields[0].1 = Op::Own { family: family.into(), body: Value::null() };
         }),
         ("a name that is replaced", |e, n| {
-            e.replaces = vec![("\u{1}".repeat(n / 6).into(), Vec::new()), ("y".repeat(n % 6 + 1).into(), Vec::new())];
+            e.replaces = vec![
+                ("\u{1}".repeat(n / 6).into(), Vec::new().into()),
+                ("y".repeat(n % 6 + 1).into(), Vec::new().into()),
+            ];
         }),
         ("a type that is escaped", |e, n| {
             e.key = EntityKey::new("t".repeat(128), "\u{1}".repeat(400));

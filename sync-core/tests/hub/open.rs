@@ -163,7 +163,7 @@ fn a_typed_check_sees_the_entity_before_and_after() {
     assert_eq!(push_words(&hub, &[create]), "1");
     hub.checkpoint().unwrap();
     let mut empty = a.update("x", &dot, "");
-    empty.replaces = vec![("title".into(), vec![dot.clone()])];
+    empty.replaces = vec![("title".into(), [dot.clone()].into())];
     let reply = push(&hub, &[empty]).unwrap();
     let expected = Rejection { code: "invalid".into(), message: "a note needs a title".into(), field: None };
     assert_eq!(reply.verdicts[0].1, sync_core::Verdict::Rejected(expected));

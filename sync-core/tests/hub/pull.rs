@@ -155,7 +155,7 @@ fn a_page_is_bounded_whatever_its_entries_are_made_of() {
     let made: [&dyn Fn(&mut Entry); 3] = [
         &|e| e.unknown = Some(Value::object([("later", Value::from(&*long))]).unwrap()),
         &|e| e.fields[0].1 = Op::Own { family: (&*long).into(), body: Value::null() },
-        &|e| e.replaces = vec![((&*long).into(), Vec::new())],
+        &|e| e.replaces = vec![((&*long).into(), Vec::new().into())],
     ];
     for make in made {
         let hub = open(MemoryStore::new());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::support::*;
 use sync_core::transport::Rejection;
-use sync_core::{Action, ClientId, Dot, Entry, MemoryStore, Offer, Op, Value, Verdict};
+use sync_core::{Action, ClientId, Dot, Dots, Entry, MemoryStore, Offer, Op, Value, Verdict};
 
 #[test]
 fn accepts_in_order_and_numbers_densely() {
@@ -56,7 +56,7 @@ fn an_entry_stands_on_a_create_of_its_own_entity() {
         let other = a.update("x", &a.dot(2), "three");
         assert_eq!(push_words(&hub, &[other]), "!gone");
         a.next -= 1;
-        let nothing = Entry { of: Vec::new(), ..a.update("x", &a.dot(2), "three") };
+        let nothing = Entry { of: Vec::new().into(), ..a.update("x", &a.dot(2), "three") };
         assert_eq!(push_words(&hub, &[nothing]), "!gone");
         a.next -= 1;
         assert_eq!(push_words(&hub, &[a.update("x", &a.dot(1), "three")]), "3");
@@ -123,7 +123,7 @@ fn skipped_numbers_and_unknown_names_are_diverged_and_take_nothing() {
     let mut b = Client::new("b");
     let mut naming = b.create("x", "one");
     for names in [Client::new("never").dot(1), b.dot(2), b.dot(1)] {
-        naming.saw = vec![names];
+        naming.saw = [names].into();
         assert_eq!(push_words(&hub, &[one.clone(), naming.clone()]), "error diverged");
     }
     assert_eq!(hub.head().seq, 0);
@@ -186,12 +186,12 @@ fn what_is_wrong_with_an_entry_by_itself_is_rejected_with_the_member() {
     type Break = Box<dyn Fn(&mut sync_core::Entry)>;
     let table: Vec<(&str, &str, Break)> = vec![
         ("forbidden", "type", Box::new(|e| e.action = Action::Purge)),
-        ("malformed", "of", Box::new(|e| e.of = vec![e.origin.dot.clone()])),
+        ("malformed", "of", Box::new(|e| e.of = [e.origin.dot.clone()].into())),
         ("malformed", "payload", Box::new(|e| e.action = Action::Restore)),
         ("malformed", "payload", Box::new(|e| e.fields.push(e.fields[0].clone()))),
         ("malformed", "$f", Box::new(|e| e.fields[0].0 = "$f".into())),
         ("malformed", "", Box::new(|e| e.fields[0].0 = "".into())),
-        ("malformed", "replaces", Box::new(|e| e.replaces = vec![("$deleted".into(), vec![])])),
+        ("malformed", "replaces", Box::new(|e| e.replaces = vec![("$deleted".into(), Dots::new())])),
         ("malformed", "logicalTime", Box::new(|e| e.origin.time = u64::MAX)),
         ("malformed", "entityType", Box::new(|e| e.key.entity_type = "no\0te".into())),
         ("malformed", "entityType", Box::new(|e| e.key.entity_type = "".into())),
@@ -316,12 +316,12 @@ fn a_write_needs_a_create_that_lives() {
     a.next -= 1;
     for of in [a.dot(2), Client::new("a").dot(3)] {
         let mut entry = a.clone().update("x", &of, "three");
-        entry.of = vec![of.clone()];
+        entry.of = [of.clone()].into();
         let expected = if of == a.dot(3) { "error diverged" } else { "!gone" };
         assert_eq!(push_words(&hub, &[entry]), expected, "{of} is no create of it");
     }
     let mut restore = a.clone().entry(Action::Restore, "never");
-    restore.of = vec![a.dot(1)];
+    restore.of = [a.dot(1)].into();
     assert_eq!(push_words(&hub, &[restore]), "!gone");
     let deleted = [a.delete("x", &a.dot(1))];
     assert_eq!(push_words(&hub, &deleted), "3");
@@ -373,11 +373,11 @@ fn no_entry_is_number_0_of_a_client() {
     assert_eq!(push_words(&hub, &[create]), "1");
     let nobody = Dot::new(ClientId::new("nobody"), 0);
     let naming: [&dyn Fn(&mut Entry); 4] = [
-        &|e| e.replaces = vec![("title".into(), vec![dot.clone(), nobody.clone()])],
+        &|e| e.replaces = vec![("title".into(), vec![dot.clone(), nobody.clone()].into())],
         &|e| e.of.push(nobody.clone()),
         &|e| e.saw.push(ann.dot(0)),
         &|e| {
-            let remove = vec![("x".into(), vec![nobody.clone()])];
+            let remove = vec![("x".into(), [nobody.clone()].into())];
             e.fields = vec![("tags".into(), Op::Set { insert: Vec::new(), remove })];
         },
     ];

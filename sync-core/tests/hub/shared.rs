@@ -96,7 +96,7 @@ fn hubs_take_turns_with_checkpoints_in_between() {
     for round in 0..60_usize {
         let hub = &hubs[round % 3];
         let mut add = a.entry(Action::Update, "x");
-        add.of = vec![create.dot().clone()];
+        add.of = [create.dot().clone()].into();
         add.fields = vec![("views".into(), sync_core::Op::Add(1))];
         dots.push(add.dot().clone());
         assert_eq!(push_words(hub, &[add]), (round + 2).to_string());

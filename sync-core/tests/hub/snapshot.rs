@@ -49,7 +49,7 @@ fn it_is_what_the_log_makes_with_the_checkpoint_anywhere() {
             let create = a.create(&format!("{round}"), "one");
             let dot = create.dot().clone();
             let mut update = a.update(&format!("{round}"), &dot, "two");
-            update.replaces = vec![("title".into(), vec![dot.clone()])];
+            update.replaces = vec![("title".into(), [dot.clone()].into())];
             let delete = a.delete(&format!("{round}"), &dot);
             let again = a.update("0", &a.dot(1), "three");
             push(&hub, &[create, update, delete, again]).unwrap();

@@ -84,13 +84,13 @@ impl Client {
     pub(crate) fn update(&mut self, id: &str, of: &Dot, title: &str) -> Entry {
         let mut entry = self.entry(Action::Update, id);
         entry.fields = vec![("title".into(), Op::Assign(title.into()))];
-        entry.of = vec![of.clone()];
+        entry.of = [of.clone()].into();
         entry
     }
 
     pub(crate) fn delete(&mut self, id: &str, of: &Dot) -> Entry {
         let mut entry = self.entry(Action::Delete(Tombstone::DeleteWins), id);
-        entry.of = vec![of.clone()];
+        entry.of = [of.clone()].into();
         entry
     }
 

@@ -13,7 +13,8 @@ use sync_core::transport::{
     PushRequest, Rejection, SnapshotPage,
 };
 use sync_core::{
-    Action, ClientId, Cursor, Digest, Dot, EntityKey, Entry, Group, Op, Snapshot, Tombstone, Value, Verdict, reconcile,
+    Action, ClientId, Cursor, Digest, Dot, Dots, EntityKey, Entry, Group, Op, Snapshot, Tombstone, Value, Verdict,
+    reconcile,
 };
 
 pub(crate) fn text() -> impl Strategy<Value = String> {
@@ -81,7 +82,8 @@ pub(crate) fn value() -> impl Strategy<Value = Value> {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let removed = (value(), vec(dot(), 0..3));
+    let dots = vec(dot(), 0..3).prop_map(Dots::from);
+    let removed = (value(), dots);
     prop_oneof![
         value().prop_map(Op::Assign),
         value().prop_map(Op::First),
@@ -128,9 +130,9 @@ pub(crate) fn entry(foreign: bool) -> impl Strategy<Value = Entry> {
             key,
             action,
             fields: fields.into_iter().map(|(name, op)| (name.into(), op)).collect(),
-            replaces: replaces.into_iter().map(|(name, dots)| (name.into(), dots)).collect(),
-            of,
-            saw,
+            replaces: replaces.into_iter().map(|(name, dots)| (name.into(), dots.into())).collect(),
+            of: of.into(),
+            saw: saw.into(),
             group: group.map(|(first, count)| Group { first, count }),
             unknown: unknown.map(|members| Value::object(members).unwrap()),
             intent,

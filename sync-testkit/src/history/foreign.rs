@@ -1,7 +1,7 @@
 //! The article's client: no numbers, no `replaces`. The hub gives both.
 
 use sync_core::model::entry::LIFECYCLE;
-use sync_core::{Action, ClientId, Dot, Entry, Life, Tombstone};
+use sync_core::{Action, ClientId, Dots, Entry, Life, Tombstone};
 
 use super::{HUB, World};
 use crate::oracle::EntityForm;
@@ -59,7 +59,7 @@ fn admit(entry: &mut Entry, view: &EntityForm) {
     entry.replaces.clear();
     if let Action::Delete(_) = entry.action {
         let lesser = view.lifecycle.values().filter(|l| l.origin.stamp() < stamp);
-        let replaced: Vec<Dot> = lesser.map(|l| l.origin.dot.clone()).collect();
+        let replaced: Dots = lesser.map(|l| l.origin.dot.clone()).collect();
         entry.saw = view.seen();
         if !replaced.is_empty() {
             entry.replaces.push((LIFECYCLE.into(), replaced));
@@ -69,7 +69,7 @@ fn admit(entry: &mut Entry, view: &EntityForm) {
     for (name, op) in &entry.fields {
         let register = view.fields.get(&(name.clone(), op.family()));
         let siblings = register.into_iter().flat_map(|form| &form.ranked).filter(|s| s.origin.stamp() < stamp);
-        let mut replaced: Vec<Dot> = siblings.map(|s| s.origin.dot.clone()).collect();
+        let mut replaced: Dots = siblings.map(|s| s.origin.dot.clone()).collect();
         replaced.sort();
         if !replaced.is_empty() {
             entry.replaces.push((name.clone(), replaced));

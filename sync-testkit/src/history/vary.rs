@@ -25,9 +25,9 @@ pub(super) fn corrupt(entry: &mut Entry, entries: &[Entry], rng: &mut Rng) {
                 if let Some((_, dots)) = entry.replaces.first_mut() {
                     dots.push(dot);
                 } else if let Some(name) = entry.fields.first().map(|(name, _)| name.clone()) {
-                    entry.replaces.push((name, vec![dot]));
+                    entry.replaces.push((name, [dot].into()));
                 } else {
-                    entry.replaces.push(((*rng.pick(&["title", "$deleted"])).into(), vec![dot]));
+                    entry.replaces.push(((*rng.pick(&["title", "$deleted"])).into(), [dot].into()));
                 }
             }
             _ => {
@@ -38,7 +38,7 @@ pub(super) fn corrupt(entry: &mut Entry, entries: &[Entry], rng: &mut Rng) {
                 for (insert, remove) in sets {
                     let element = insert.first().cloned().unwrap_or_else(|| super::write::value(rng));
                     if remove.iter().all(|(removed, _)| *removed != element) {
-                        remove.push((element, vec![dot.clone()]));
+                        remove.push((element, [dot.clone()].into()));
                         remove.sort();
                     }
                 }

@@ -2,7 +2,7 @@
 
 use sync_core::model::entry::LIFECYCLE;
 use sync_core::model::stamp::Name;
-use sync_core::{Action, Dot, Entry, Family, Op, Value};
+use sync_core::{Action, Dots, Entry, Family, Op, Value};
 
 use super::profile::{FieldKind, Profile};
 use crate::oracle::{EntityForm, FieldForm};
@@ -29,7 +29,7 @@ pub(super) fn fill(entry: &mut Entry, view: &EntityForm, profile: &Profile, rng:
             }
         }
         _ => {
-            let replaced: Vec<Dot> = view.lifecycle.keys().cloned().collect();
+            let replaced: Dots = view.lifecycle.keys().cloned().collect();
             if !replaced.is_empty() {
                 entry.replaces.push((LIFECYCLE.into(), replaced));
             }
@@ -65,7 +65,7 @@ fn write(entry: &mut Entry, name: &str, kind: FieldKind, view: &EntityForm, rng:
         Unknown => rng.percent(50),
         _ => false,
     };
-    let replaced: Vec<Dot> = register(&family).ranked.iter().map(|s| s.origin.dot.clone()).collect();
+    let replaced: Dots = register(&family).ranked.iter().map(|s| s.origin.dot.clone()).collect();
     if replaces && !replaced.is_empty() {
         entry.replaces.push((name.clone(), replaced));
     }
@@ -76,7 +76,7 @@ fn set(register: &FieldForm, rng: &mut Rng) -> Op {
     let mut insert: Vec<Value> = (0..rng.below(3)).map(|_| value(rng)).collect();
     insert.sort();
     insert.dedup();
-    let mut remove: Vec<(Value, Vec<Dot>)> = Vec::new();
+    let mut remove: Vec<(Value, Dots)> = Vec::new();
     for (element, insertions) in &register.elements {
         if rng.percent(40) {
             let element = Value::parse(element).expect("an element's text is a value");

@@ -6,7 +6,7 @@ use sync_core::model::entry::LIFECYCLE;
 use sync_core::model::record::Lifecycle;
 use sync_core::model::register::Sibling;
 use sync_core::model::stamp::Name;
-use sync_core::{Action, ClientId, Dot, EntityKey, Entry, Family, Life, Op, Stamp};
+use sync_core::{Action, ClientId, Dot, Dots, EntityKey, Entry, Family, Life, Op, Stamp};
 
 use super::form::{EntityForm, FieldForm};
 use super::value;
@@ -108,7 +108,7 @@ impl Entity<'_> {
                 Action::Delete(policy) => Some(policy),
                 _ => None,
             };
-            let (origin, of, saw) = (entry.origin.clone(), entry.grounds().into(), saw.into_iter().collect());
+            let (origin, of, saw) = (entry.origin.clone(), entry.grounds(), saw.into_iter().collect());
             (entry.dot().clone(), Lifecycle { origin, of, delete, saw })
         };
         standing.map(form).collect()
@@ -141,7 +141,7 @@ impl Entity<'_> {
     fn write(&self, form: &mut FieldForm, name: &Name, entry: &Entry, op: &Op) {
         let sibling = |value: &sync_core::Value| Sibling {
             origin: entry.origin.clone(),
-            of: entry.grounds().into(),
+            of: entry.grounds(),
             value: value.clone(),
         };
         match op {
@@ -151,7 +151,7 @@ impl Entity<'_> {
             Op::Add(delta) => {
                 form.sum += i128::from(*delta);
                 if self.facts.is_without_gap(entry.dot()) {
-                    let key: (ClientId, Vec<Dot>) = (entry.dot().client.clone(), entry.grounds());
+                    let key: (ClientId, Dots) = (entry.dot().client.clone(), entry.grounds());
                     let (n, sum) = form.parts.entry(key).or_default();
                     *n = entry.dot().n.max(*n);
                     *sum += i128::from(*delta);
@@ -207,7 +207,7 @@ fn conflicts(form: &mut EntityForm) {
             for ((name, family), field) in &form.fields {
                 let contested = matches!(family, Family::Assign | Family::First);
                 let differs = |s: &&Sibling| contested && Some(&s.value) != field.value();
-                let losers: Vec<Dot> = field.ranked.iter().filter(differs).map(|s| s.origin.dot.clone()).collect();
+                let losers: Dots = field.ranked.iter().filter(differs).map(|s| s.origin.dot.clone()).collect();
                 if !losers.is_empty() {
                     form.conflicts.insert((name.clone(), family.clone()), losers);
                 }
@@ -222,7 +222,7 @@ fn conflicts(form: &mut EntityForm) {
 }
 
 /// The removals that an entry names: field, element, insertions.
-fn removals(entry: &Entry) -> impl Iterator<Item = (&Name, &sync_core::Value, &Vec<Dot>)> {
+fn removals(entry: &Entry) -> impl Iterator<Item = (&Name, &sync_core::Value, &Dots)> {
     entry.fields.iter().flat_map(|(name, op)| {
         let removed = match op {
             Op::Set { remove, .. } => remove.as_slice(),

@@ -8,7 +8,7 @@ use sync_core::model::entry::LIFECYCLE;
 use sync_core::model::record::Lifecycle;
 use sync_core::model::register::{Register, Sibling};
 use sync_core::model::stamp::{Name, Origin};
-use sync_core::{ClientId, Dot, EntityKey, Family, Life, Record, Snapshot, Stamp, Value};
+use sync_core::{ClientId, Dot, Dots, EntityKey, Family, Life, Record, Snapshot, Stamp, Value};
 
 /// All that can be seen of one entity.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,7 +24,7 @@ pub struct EntityForm {
     /// Whether the entity is there.
     pub life: Life,
     /// Of what is there: the siblings that lost to one who had not seen them, the next to win first.
-    pub conflicts: BTreeMap<(Name, Family), Vec<Dot>>,
+    pub conflicts: BTreeMap<(Name, Family), Dots>,
     /// Of what was deleted: field writes that none of the deletes' authors had seen.
     pub hidden: BTreeSet<Dot>,
     /// Whether deletes disagree with restores, with updates stamped later, or with what they hide.
@@ -37,13 +37,13 @@ pub struct FieldForm {
     /// The siblings, the winner first, then in the order in which they would win.
     pub ranked: Vec<Sibling>,
     /// A counter's sums by client and creates, each with the number of the last addition in it.
-    pub parts: BTreeMap<(ClientId, Vec<Dot>), (u64, i128)>,
+    pub parts: BTreeMap<(ClientId, Dots), (u64, i128)>,
     /// Additions beyond a gap in their client's entries.
-    pub early: BTreeMap<Dot, (Vec<Dot>, i64)>,
+    pub early: BTreeMap<Dot, (Dots, i64)>,
     /// The sum of all additions.
     pub sum: i128,
     /// A set's elements, each with the insertions that nobody removed.
-    pub elements: BTreeMap<String, BTreeMap<Dot, (Origin, Vec<Dot>)>>,
+    pub elements: BTreeMap<String, BTreeMap<Dot, (Origin, Dots)>>,
 }
 
 impl FieldForm {
@@ -70,15 +70,13 @@ impl FieldForm {
         form.ranked = register.ranked(family).into_iter().cloned().collect();
         match register {
             Register::Counter { parts, early } => {
-                let part = |p: &sync_core::model::register::Part| ((p.client.clone(), p.of.to_vec()), (p.n, p.sum));
+                let part = |p: &sync_core::model::register::Part| ((p.client.clone(), p.of.clone()), (p.n, p.sum));
                 form.parts = parts.iter().map(part).collect();
-                form.early = early.iter().map(|a| (a.dot.clone(), (a.of.to_vec(), a.delta))).collect();
+                form.early = early.iter().map(|a| (a.dot.clone(), (a.of.clone(), a.delta))).collect();
             }
             Register::Set(elements) => {
                 for (element, insertions) in elements {
-                    let insertion = |(origin, of): &(Origin, sync_core::model::register::Grounds)| {
-                        (origin.dot.clone(), (origin.clone(), of.to_vec()))
-                    };
+                    let insertion = |(origin, of): &(Origin, Dots)| (origin.dot.clone(), (origin.clone(), of.clone()));
                     form.elements.insert(element.to_string(), insertions.iter().map(insertion).collect());
                 }
             }
@@ -118,12 +116,12 @@ impl EntityForm {
     }
 
     /// The creates that have arrived and live, as an author names them.
-    pub fn grounds(&self) -> Vec<Dot> {
+    pub fn grounds(&self) -> Dots {
         self.creates.iter().filter(|(_, (origin, _))| origin.is_some()).map(|(dot, _)| dot.clone()).collect()
     }
 
     /// Every field write in it, as a delete's author sees them.
-    pub fn seen(&self) -> Vec<Dot> {
+    pub fn seen(&self) -> Dots {
         let dots: BTreeSet<Dot> = self.fields.values().flat_map(FieldForm::dots).collect();
         dots.into_iter().collect()
     }

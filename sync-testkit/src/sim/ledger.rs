@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use sync_core::model::stamp::Name;
-use sync_core::{Action, EntityKey, Entry, Op, VersionVector};
+use sync_core::{Action, Dots, EntityKey, Entry, Op, VersionVector};
 
 /// One write of somebody's: an intent, whatever it is called later.
 #[derive(Debug, Clone)]
@@ -108,7 +108,7 @@ impl Write {
 pub(super) fn plain(fields: &[(Name, Op)]) -> Vec<(Name, Op)> {
     let unnamed = |op: &Op| match op {
         Op::Set { insert, remove } => {
-            let remove = remove.iter().map(|(element, _)| (element.clone(), Vec::new()));
+            let remove = remove.iter().map(|(element, _)| (element.clone(), Dots::new()));
             Op::Set { insert: insert.clone(), remove: remove.collect() }
         }
         op => op.clone(),

@@ -162,9 +162,9 @@ impl World<'_> {
             4 => {
                 let of = Dot::new(own, rng.bits() % 9);
                 if rng.clone().percent(50) {
-                    (entry.action, entry.of) = (Action::Update, vec![of]);
+                    (entry.action, entry.of) = (Action::Update, [of].into());
                 }
-                entry.replaces = vec![("title".into(), vec![Dot::new(ClientId::new("nobody"), 1)])];
+                entry.replaces = vec![("title".into(), [Dot::new(ClientId::new("nobody"), 1)].into())];
             }
             5 => entry.action = Action::Purge,
             6 => entry.group = Some(Group { first: next, count: *rng.pick(&[0, 1, 2, u64::MAX]) }),

@@ -43,7 +43,7 @@ impl Author {
         let mut entry = self.entry(&seen.key.id, Action::Update);
         entry.fields = vec![("title".into(), Op::Assign(title.into()))];
         entry.of = seen.grounds();
-        entry.replaces = vec![("title".into(), vec![seen.dot().clone()])];
+        entry.replaces = vec![("title".into(), [seen.dot().clone()].into())];
         entry
     }
 
@@ -63,23 +63,23 @@ impl Author {
             Some(self.client.as_str().bytes().fold(u128::MAX, |bits, byte| bits.wrapping_mul(257) ^ u128::from(byte)));
         let mut update = self.entry(&create.key.id, Action::Update);
         let made = create.dot().clone();
-        update.of = vec![made.clone()];
-        let remove = vec![(Value::from("7"), vec![made.clone()]), (Value::from("a"), vec![made.clone()])];
+        update.of = [made.clone()].into();
+        let remove = ["7", "a"].map(|element| (Value::from(element), [made.clone()].into())).to_vec();
         update.fields = vec![
             ("assign".into(), Op::Assign(Value::null())),
             ("set".into(), Op::Set { insert: vec![Value::from("b")], remove }),
         ];
-        update.replaces = vec![("assign".into(), vec![made.clone()])];
+        update.replaces = vec![("assign".into(), [made.clone()].into())];
         update.unknown = Value::parse(r#"{"colour":{"r":1.5},"x":[null,true]}"#).ok();
         let mut delete = self.entry(&create.key.id, Action::Delete(Tombstone::DeleteWins));
-        delete.of = vec![made.clone()];
-        delete.saw = vec![made.clone(), update.dot().clone()];
+        delete.of = [made.clone()].into();
+        delete.saw = vec![made.clone(), update.dot().clone()].into();
         let mut restore = self.entry(&create.key.id, Action::Restore);
-        restore.of = vec![made.clone()];
-        restore.replaces = vec![(LIFECYCLE.into(), vec![delete.dot().clone()])];
+        restore.of = [made.clone()].into();
+        restore.replaces = vec![(LIFECYCLE.into(), [delete.dot().clone()].into())];
         let mut forgiving = self.entry(&create.key.id, Action::Delete(Tombstone::LastWriterWins));
-        forgiving.of = vec![made];
-        forgiving.replaces = vec![(LIFECYCLE.into(), vec![restore.dot().clone()])];
+        forgiving.of = [made].into();
+        forgiving.replaces = vec![(LIFECYCLE.into(), [restore.dot().clone()].into())];
         let mut entries = vec![create, update, delete, restore, forgiving];
         entries.extend(self.group(&["in a group", "and this"]));
         entries

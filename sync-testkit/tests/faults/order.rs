@@ -59,8 +59,8 @@ fn fault_06_an_edit_needs_its_create_to_sort_before_it() {
     let (mut a, mut slow) = (Author::new(ClientId::new("a"), 0), Author::new(ClientId::new("slow"), 0));
     let create = write(&mut a, NOON, Action::Create, "first");
     let mut update = write(&mut slow, 1, Action::Update, "corrected");
-    update.of = vec![create.dot().clone()];
-    update.replaces = vec![("title".into(), vec![create.dot().clone()])];
+    update.of = vec![create.dot().clone()].into();
+    update.replaces = vec![("title".into(), vec![create.dot().clone()].into())];
     for order in [[&create, &update], [&update, &create]] {
         assert_eq!(title(&fold(order)), Some("corrected".into()));
     }
@@ -92,9 +92,9 @@ fn fault_07_delete_wins_fails() {
     let (mut a, mut slow) = (Author::new(ClientId::new("a"), 0), Author::new(ClientId::new("slow"), 0));
     let create = write(&mut a, NOON, Action::Create, "private");
     let mut delete = slow.entry(1, create.key.clone(), Action::Delete(sync_core::Tombstone::DeleteWins));
-    delete.of = vec![create.dot().clone()];
+    delete.of = vec![create.dot().clone()].into();
     let mut update = write(&mut a, NOON + 1, Action::Update, "edited, not knowing of the delete");
-    update.of = vec![create.dot().clone()];
+    update.of = vec![create.dot().clone()].into();
     for order in [[&create, &delete, &update], [&update, &delete, &create], [&delete, &update, &create]] {
         let folded = fold(order);
         assert!(matches!(folded.get(&create.key).unwrap().life(), Life::Deleted { .. }));

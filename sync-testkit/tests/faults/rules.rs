@@ -24,7 +24,7 @@ fn fault_09_a_payload_overwrites_what_is_no_field() {
     let mut author = Author::new(ClientId::new("a"), 0);
     let create = write(&mut author, NOON, Action::Create, "mine");
     let mut update = author.entry(NOON + 1, create.key.clone(), Action::Update);
-    update.of = vec![create.dot().clone()];
+    update.of = vec![create.dot().clone()].into();
     update.fields =
         vec![("deleted".into(), Op::Assign(true.into())), ("id".into(), Op::Assign("somebody else's".into()))];
     let folded = fold([&create, &update]);

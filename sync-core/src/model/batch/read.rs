@@ -7,7 +7,7 @@ use crate::model::codec::{CodecError, Result};
 use crate::model::entry::Entry;
 use crate::model::interner::{At, Interner};
 use crate::model::op::Op;
-use crate::model::stamp::{Dot, Origin};
+use crate::model::stamp::{Dots, Origin};
 use crate::model::value::Value;
 
 /// The entries of a batch.
@@ -117,7 +117,7 @@ impl Row<'_> {
         &self.dots[span.range()]
     }
 
-    fn named(&self, interner: &Interner, span: Span) -> Vec<Dot> {
+    fn named(&self, interner: &Interner, span: Span) -> Dots {
         self.dots_of(span).iter().map(|at| interner.dot(*at)).collect()
     }
 

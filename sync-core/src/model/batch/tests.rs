@@ -4,7 +4,7 @@ use super::*;
 use crate::entity::Tombstone;
 use crate::model::entry::{Action, EntityKey, Group};
 use crate::model::op::Op;
-use crate::model::stamp::{ClientId, Dot, Origin};
+use crate::model::stamp::{ClientId, Dot, Dots, Origin};
 use crate::model::value::Value;
 
 fn dot(client: &str, n: u64) -> Dot {
@@ -24,33 +24,36 @@ fn strange() -> Vec<Entry> {
     let hex = "0123456789abcdef0123456789abcdef";
     let uuid = "01234567-89ab-cdef-0123-456789abcdef";
     let mut create = entry(hex, u64::MAX, u64::MAX, uuid, Action::Create);
-    create.of = vec![dot("", 3), dot(hex, 0)];
+    create.of = vec![dot("", 3), dot(hex, 0)].into();
     create.fields = vec![("b".into(), Op::Assign(value("\"\\n\""))), ("a".into(), Op::Add(i64::MIN))];
     create.group = Some(Group { first: 0, count: u64::MAX });
     create.intent = Some(u128::MAX);
     let mut update = entry("", 0, 0, uuid, Action::Update);
-    update.of = vec![dot(hex, u64::MAX)];
+    update.of = [dot(hex, u64::MAX)].into();
     update.fields = vec![
         ("a".into(), Op::First(value("1"))),
         ("a".into(), Op::Max(value("[]"))),
         ("b".into(), Op::Min(value("{}"))),
         ("c".into(), Op::Own { family: "x:d".into(), body: Value::null() }),
-        ("d".into(), Op::Set { insert: vec![value("1"), value("2")], remove: vec![(value("3"), vec![dot("e", 5)])] }),
+        (
+            "d".into(),
+            Op::Set { insert: vec![value("1"), value("2")], remove: vec![(value("3"), [dot("e", 5)].into())] },
+        ),
     ];
     update.replaces = vec![
-        ("a".into(), vec![dot(hex, u64::MAX)]),
-        ("b".into(), vec![]),
-        ("c".into(), vec![dot(hex, u64::MAX), dot("f", 1)]),
+        ("a".into(), [dot(hex, u64::MAX)].into()),
+        ("b".into(), Dots::new()),
+        ("c".into(), vec![dot(hex, u64::MAX), dot("f", 1)].into()),
     ];
     update.group = Some(Group { first: u64::MAX, count: 0 });
     let mut elsewhere = update.clone();
     elsewhere.origin.author = Some(ClientId::new("g"));
     elsewhere.foreign_id = Some("".into());
     elsewhere.unknown = Some(value("{\"later\":1}"));
-    elsewhere.replaces.push(("$deleted".into(), vec![dot("h", 9)]));
-    elsewhere.saw = vec![dot("h", 8)];
+    elsewhere.replaces.push(("$deleted".into(), [dot("h", 9)].into()));
+    elsewhere.saw = [dot("h", 8)].into();
     let mut delete = entry("i", 1, 5, "", Action::Delete(Tombstone::LastWriterWins));
-    delete.saw = vec![dot("e", 7), dot("e", 5)];
+    delete.saw = vec![dot("e", 7), dot("e", 5)].into();
     delete.fields = vec![("a".into(), Op::Assign(value("null")))];
     let upper = entry("i", 2, 5, &uuid.to_uppercase(), Action::Delete(Tombstone::DeleteWins));
     let purge = entry(&hex.to_uppercase(), 2, 4, "0123456789abcdef0123456789abcde", Action::Purge);
@@ -158,7 +161,7 @@ fn an_unknown_version_is_no_batch() {
 #[test]
 #[cfg_attr(miri, ignore = "megabytes take Miri too long")]
 fn memory_follows_the_bytes() {
-    let many: Vec<Dot> = (1..=1_000).map(|n| dot("a", n)).collect();
+    let many: Dots = (1..=1_000).map(|n| dot("a", n)).collect();
     let updates: Vec<Entry> = (1..=1_000)
         .map(|n| {
             let mut update = entry("a", n, n, "1", Action::Update);
@@ -185,8 +188,8 @@ fn what_goes_on_is_small() {
     entries[0].fields = vec![(name.clone(), Op::Assign(value("true")))];
     for n in 2..=1_000 {
         let mut update = entry(last.client.as_str(), n, n, "note-1", Action::Update);
-        update.of = vec![dot(last.client.as_str(), 1)];
-        update.replaces = vec![(name.clone(), vec![last.clone()])];
+        update.of = [dot(last.client.as_str(), 1)].into();
+        update.replaces = vec![(name.clone(), [last.clone()].into())];
         update.fields = vec![(name.clone(), Op::Assign(value("true")))];
         last = update.dot().clone();
         entries.push(update);

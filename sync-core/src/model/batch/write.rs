@@ -6,7 +6,7 @@ use crate::model::codec::Bytes;
 use crate::model::entry::{Action, EntityKey, Entry};
 use crate::model::ids;
 use crate::model::op::Op;
-use crate::model::stamp::{ClientId, Dot, Name};
+use crate::model::stamp::{ClientId, Dot, Dots, Name};
 use crate::model::table::{Table, Text};
 use crate::model::value::Value;
 
@@ -280,7 +280,7 @@ impl<'a> Batch<'a> {
 }
 
 /// Whether these names are those of some of the fields, in their order.
-fn is_part_of(replaces: &[(Name, Vec<Dot>)], fields: &[(Name, Op)]) -> bool {
+fn is_part_of(replaces: &[(Name, Dots)], fields: &[(Name, Op)]) -> bool {
     let mut fields = fields.iter();
     replaces.iter().all(|(name, _)| fields.any(|(field, _)| field == name))
 }

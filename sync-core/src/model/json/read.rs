@@ -8,7 +8,7 @@ use crate::entity::Tombstone;
 use crate::model::entry::{Action, EntityKey, Entry, Group, client_is_valid};
 use crate::model::op::Op;
 use crate::model::shared;
-use crate::model::stamp::{ClientId, Dot, Name, Origin};
+use crate::model::stamp::{ClientId, Dot, Dots, Name, Origin};
 use crate::model::value::Value;
 
 impl Entry {
@@ -190,15 +190,15 @@ fn fields(payload: Member<'_>) -> Result<Vec<(Name, Op)>, Malformed> {
     members.map(field).collect()
 }
 
-fn replaces(value: Member<'_>) -> Result<Vec<(Name, Vec<Dot>)>, Malformed> {
+fn replaces(value: Member<'_>) -> Result<Vec<(Name, Dots)>, Malformed> {
     let Some(value) = not_null(value) else { return Ok(Vec::new()) };
     let members =
         Value::members_in(value).ok_or_else(|| Malformed::member("replaces", "is an object of arrays of ids"))?;
     members.map(|(name, ids)| Ok((shared::name(&name), dots("replaces", Some(ids))?))).collect()
 }
 
-fn dots(member: &str, value: Member<'_>) -> Result<Vec<Dot>, Malformed> {
-    let Some(value) = not_null(value) else { return Ok(Vec::new()) };
+fn dots(member: &str, value: Member<'_>) -> Result<Dots, Malformed> {
+    let Some(value) = not_null(value) else { return Ok(Dots::new()) };
     let elements = Value::elements_in(value).ok_or_else(|| Malformed::member(member, "is an array of ids"))?;
     let dot = |id: &str| {
         let dot = Value::string_in(id).and_then(|id| id.parse().ok());

@@ -80,7 +80,7 @@ mod tests {
     use crate::entity::Tombstone;
     use crate::model::entry::{Action, EntityKey, Entry};
     use crate::model::op::{Family, Op};
-    use crate::model::stamp::{ClientId, Dot, Origin};
+    use crate::model::stamp::{ClientId, Dot, Dots, Origin};
 
     fn dot(n: u64) -> Dot {
         Dot::new(ClientId::new("0123456789abcdef0123456789abcdef"), n)
@@ -90,10 +90,10 @@ mod tests {
         let origin = Origin { dot: dot(n), time: n, author: None };
         let mut entry = Entry::new(origin, EntityKey::new("note", "1"), action);
         entry.fields = fields.iter().map(|(name, op)| ((*name).into(), op.clone())).collect();
-        let replaced: Vec<Dot> = replaced.iter().copied().map(dot).collect();
+        let replaced: Dots = replaced.iter().copied().map(dot).collect();
         entry.replaces = fields.iter().map(|(name, _)| ((*name).into(), replaced.clone())).collect();
         if action != Action::Create {
-            entry.of = vec![dot(1)];
+            entry.of = [dot(1)].into();
         }
         entry
     }

@@ -9,7 +9,7 @@ fn origin(n: u64) -> Origin {
 }
 
 fn sibling(n: u64) -> Sibling {
-    Sibling { origin: origin(n), of: Grounds::default(), value: Value::null() }
+    Sibling { origin: origin(n), of: Dots::default(), value: Value::null() }
 }
 
 fn part(client: &str, of: u64) -> Part {
@@ -17,11 +17,11 @@ fn part(client: &str, of: u64) -> Part {
 }
 
 fn addend(n: u64) -> Addend {
-    Addend { dot: dot("a", n), of: Grounds::default(), delta: 1 }
+    Addend { dot: dot("a", n), of: Dots::default(), delta: 1 }
 }
 
 fn set(insertions: &[u64]) -> Register {
-    let insertions = insertions.iter().map(|n| (origin(*n), Grounds::default())).collect();
+    let insertions = insertions.iter().map(|n| (origin(*n), Dots::default())).collect();
     Register::Set(BTreeMap::from([(Value::from("x"), insertions)]))
 }
 

@@ -18,7 +18,7 @@ use crate::model::interner::{At, Interner};
 use crate::model::op::Family;
 use crate::model::record::{Create, Lifecycle, Record};
 use crate::model::register::{Register, Sibling};
-use crate::model::stamp::{Dot, Origin, Stamp};
+use crate::model::stamp::{Dots, Origin, Stamp};
 use crate::model::value::Value;
 
 /// A snapshot that takes batches in.
@@ -317,7 +317,7 @@ impl<'a> Bulk<'a> {
         });
         if let Some(deleted) = flat.deleted {
             let Deleted { write, policy, saw } = *deleted;
-            let mut saw: Vec<Dot> = saw.iter().map(|at| interner.dot(*at)).collect();
+            let mut saw: Dots = saw.iter().map(|at| interner.dot(*at)).collect();
             saw.sort();
             saw.dedup();
             let of = smallvec![create.dot.clone()];

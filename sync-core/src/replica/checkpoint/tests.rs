@@ -77,7 +77,7 @@ impl Device {
             let key = EntityKey::new("note", ["a", "a\0", "ab", "b", "c", "d"][random.below(6) as usize]);
             let origin = Origin { dot: Dot::local(local), time: local, author: None };
             let mut entry = Entry::new(origin, key, Action::Update);
-            entry.of = vec![ground()];
+            entry.of = [ground()].into();
             entry.group = (count > 1).then_some(Group { first, count });
             Arc::new(entry)
         };
@@ -241,7 +241,7 @@ fn what_was_in_memory_by_a_larger_front_is_found_when_it_leaves() {
         let entry = |local: u64| {
             let origin = Origin { dot: Dot::local(local), time: local, author: None };
             let mut entry = Entry::new(origin, EntityKey::new("note", local.to_string()), Action::Update);
-            entry.of = vec![ground()];
+            entry.of = [ground()].into();
             entry.group = (group.count > 1).then_some(group);
             Arc::new(entry)
         };
@@ -275,7 +275,7 @@ fn what_was_in_memory_by_a_larger_front_is_found_when_it_leaves() {
 fn of_bytes(local: u64, bytes: usize) -> Arc<Entry> {
     let origin = Origin { dot: Dot::local(local), time: local, author: None };
     let mut entry = Entry::new(origin, EntityKey::new("note", local.to_string()), Action::Update);
-    entry.of = vec![ground()];
+    entry.of = [ground()].into();
     entry.fields = vec![("text".into(), Op::Assign(Value::from("x".repeat(bytes).as_str())))];
     Arc::new(entry)
 }
