@@ -22,6 +22,9 @@ const CACHED: usize = 4_096;
 /// it written.
 const ROW: usize = 1_024;
 
+/// How many times the room that is needed is too much.
+const SPARSE: usize = 8;
+
 /// How much of the records that a checkpoint read is kept.
 const KEPT: usize = 4_096;
 
@@ -198,6 +201,10 @@ impl Records {
         self.hot.retain(|_, hot| hot.record.is_some() || !hot.unfolded.is_empty());
         self.kept = self.hot.values().filter_map(|hot| hot.record.as_ref()).map(|record| record.weight()).sum();
         self.make_room();
+        // Behind much that came in, little would lie far apart in the room for much.
+        if self.hot.capacity() > SPARSE * self.hot.len().max(CACHED) {
+            self.hot.shrink_to(CACHED);
+        }
     }
 
     /// Lets go of records that are no different from the checkpoint's where there are many.

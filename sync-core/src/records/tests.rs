@@ -51,6 +51,15 @@ fn light_records_are_kept_by_their_number() {
 }
 
 #[test]
+fn the_room_for_much_is_given_back() {
+    let mut records = Records::default();
+    (1..=20 * CACHED as u64).for_each(|n| records.push(Arc::new(create(n, 0))));
+    let frozen = records.freeze();
+    records.thaw(&frozen);
+    assert!(records.hot.capacity() <= SPARSE * CACHED, "{}", records.hot.capacity());
+}
+
+#[test]
 fn small_changes_of_large_records_weigh_what_has_to_be_written_for_them() {
     let mut records = Records::default();
     let heavy = create(1, 64 << 10);
