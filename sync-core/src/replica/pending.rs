@@ -42,14 +42,20 @@ pub(crate) struct Queue {
     of: Map<VecDeque<u64>>,
     /// The entities.
     keys: BTreeSet<EntityKey>,
-    /// By the number under which they were offered, while the verdict is not known.
-    offered: BTreeMap<u64, u64>,
-    /// By the name under which they were accepted.
-    waiting: BTreeMap<Dot, u64>,
+    at_hub: AtHub,
     /// The blocks in which the map has those in memory, by their last local numbers. What is behind the last one is in none.
     blocks: BTreeSet<u64>,
     /// Those that the checkpoint does not have as they are now, or has although they are gone.
     changed: BTreeSet<u64>,
+}
+
+/// The local numbers of those of which the hub heard, by what it calls them.
+#[derive(Default)]
+struct AtHub {
+    /// By the number under which they were offered, while the verdict is not known.
+    offered: BTreeMap<u64, u64>,
+    /// By the name under which they were accepted.
+    accepted: BTreeMap<Dot, u64>,
 }
 
 impl Queue {
@@ -109,32 +115,32 @@ impl Queue {
 
     /// Whether one was accepted that the records still lack something for.
     pub(crate) fn is_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.at_hub.accepted.is_empty()
     }
 
     /// Those that were offered and have no verdict, by the numbers under which they were offered.
     pub(crate) fn offered(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.offered.iter().map(|(n, local)| (*n, *local))
+        self.at_hub.offered.iter().map(|(n, local)| (*n, *local))
     }
 
     /// The greatest number under which one was offered that has no verdict.
     pub(crate) fn last_offered(&self) -> Option<u64> {
-        self.offered.last_key_value().map(|(n, _)| *n)
+        self.at_hub.offered.last_key_value().map(|(n, _)| *n)
     }
 
     /// The one that was offered under this number, and has no verdict.
     pub(crate) fn offered_as(&self, n: u64) -> Option<u64> {
-        self.offered.get(&n).copied()
+        self.at_hub.offered.get(&n).copied()
     }
 
     /// The one that was accepted under this name.
     pub(crate) fn accepted_as(&self, dot: &Dot) -> Option<u64> {
-        self.waiting.get(dot).copied()
+        self.at_hub.accepted.get(dot).copied()
     }
 
     /// Those that were accepted and wait, by their names.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = (&Dot, u64)> {
-        self.waiting.iter().map(|(dot, local)| (dot, *local))
+        self.at_hub.accepted.iter().map(|(dot, local)| (dot, *local))
     }
 
     /// Takes an entry whose number is greater than all before it, or one that was stored.
@@ -150,7 +156,7 @@ impl Queue {
                 self.of.insert(pending.entry.key.clone(), VecDeque::from([local]));
             }
         }
-        self.note(local, &pending);
+        self.at_hub.note(local, &pending);
         self.insert(local, pending);
     }
 
@@ -167,14 +173,19 @@ impl Queue {
         Some(pending)
     }
 
-    /// Changes one. What it is about stays.
-    pub(crate) fn alter(&mut self, local: u64, change: impl FnOnce(&mut Pending)) {
-        let Some(mut pending) = self.take(local) else { return };
-        self.forget(&pending);
-        change(&mut pending);
-        self.note(local, &pending);
+    /// Changes one. What it is about stays. Returns that, if the entry is another one now.
+    pub(crate) fn alter(&mut self, local: u64, change: impl FnOnce(&mut Pending)) -> Option<EntityKey> {
+        let pending = self.entries.get_mut(&local)?;
+        self.at_hub.forget(pending);
+        let before = pending.entry.clone();
+        change(pending);
+        self.at_hub.note(local, pending);
         self.changed.insert(local);
-        self.insert(local, pending);
+        if Arc::ptr_eq(&before, &pending.entry) {
+            return None;
+        }
+        self.weight = self.weight - before.weight() + pending.entry.weight();
+        Some(pending.entry.key.clone())
     }
 
     pub(crate) fn remove(&mut self, local: u64) -> Option<Pending> {
@@ -199,7 +210,7 @@ impl Queue {
     /// Takes one out of memory.
     pub(super) fn drop_resident(&mut self, local: u64) -> Option<Pending> {
         let pending = self.take(local)?;
-        self.forget(&pending);
+        self.at_hub.forget(&pending);
         if let Some(locals) = self.of.get_mut(&pending.entry.key) {
             if let Ok(at) = locals.binary_search(&local) {
                 locals.remove(at);
@@ -215,22 +226,6 @@ impl Queue {
     /// Whether the map has these as they are, and nothing is about to be decided about any.
     pub(super) fn may_leave(&self, locals: Range<u64>) -> bool {
         self.changed.range(locals.clone()).next().is_none() && self.range(locals).all(|(_, pending)| pending.is_open())
-    }
-
-    fn note(&mut self, local: u64, pending: &Pending) {
-        if let Some(dot) = &pending.accepted_as {
-            self.waiting.insert(dot.clone(), local);
-        } else if let Some(n) = pending.offered {
-            self.offered.insert(n, local);
-        }
-    }
-
-    fn forget(&mut self, pending: &Pending) {
-        if let Some(dot) = &pending.accepted_as {
-            self.waiting.remove(dot);
-        } else if let Some(n) = pending.offered {
-            self.offered.remove(&n);
-        }
     }
 
     /// The checkpoint lacks this one as it is now.
@@ -310,6 +305,24 @@ impl Queue {
             self.blocks.insert(block.last);
             // Whatever changed in it, it is written anew.
             self.changed.insert(block.last);
+        }
+    }
+}
+
+impl AtHub {
+    fn note(&mut self, local: u64, pending: &Pending) {
+        if let Some(dot) = &pending.accepted_as {
+            self.accepted.insert(dot.clone(), local);
+        } else if let Some(n) = pending.offered {
+            self.offered.insert(n, local);
+        }
+    }
+
+    fn forget(&mut self, pending: &Pending) {
+        if let Some(dot) = &pending.accepted_as {
+            self.accepted.remove(dot);
+        } else if let Some(n) = pending.offered {
+            self.offered.remove(&n);
         }
     }
 }

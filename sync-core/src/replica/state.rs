@@ -299,15 +299,10 @@ impl State {
     }
 
     pub(super) fn alter(&mut self, local: u64, change: impl FnOnce(&mut Pending)) {
-        let Self { pending, shown, changed, .. } = self;
-        pending.alter(local, |pending| {
-            let before = pending.entry.clone();
-            change(pending);
-            if !Arc::ptr_eq(&before, &pending.entry) {
-                shown.forget(&pending.entry.key);
-                changed.push(pending.entry.key.clone());
-            }
-        });
+        if let Some(key) = self.pending.alter(local, change) {
+            self.shown.forget(&key);
+            self.changed.push(key);
+        }
     }
 
     fn decide(&mut self, local: u64, decision: &Decision, namers: &mut Namers) {
@@ -316,8 +311,9 @@ impl State {
                 let Some(n) = self.pending.get(local).and_then(|pending| pending.offered) else { return };
                 self.accepted = self.accepted.max(n);
                 let dot = Dot::new(self.client.clone(), n);
-                self.alter(local, |pending| pending.accepted_as = Some(dot));
-                self.land(local);
+                if !self.lands(local, &dot) {
+                    self.alter(local, |pending| pending.accepted_as = Some(dot));
+                }
             }
             Decision::KnownAs(dot) => {
                 self.alter(local, |pending| {
@@ -333,21 +329,31 @@ impl State {
 
     /// Moves an accepted entry into the records, if they contain all that it names.
     fn land(&mut self, local: u64) {
-        let Some(pending) = self.pending.get(local) else { return };
-        let (Some(dot), key) = (pending.accepted_as.clone(), pending.entry.key.clone()) else { return };
-        if self.vector.covers(&dot) {
-            // Until now it showed beside itself.
-            self.changed.push(key);
-            self.settle(local, &dot);
-        } else if dot.client == self.client && dot.n == self.vector.get(&dot.client).n + 1 {
-            let sent = self.sent.remove(&local).filter(|sent| *sent.dot() == dot);
-            let Some(entry) = sent.or_else(|| self.numbered(local, dot).map(Arc::new)) else { return };
-            if entry.named().all(|named| self.vector.covers(named)) {
-                debug_assert_eq!(self.numbered(local, entry.dot().clone()).as_ref(), Some(&*entry));
-                let hash = entry.hash();
-                self.fold(entry, hash);
-            }
+        if let Some(dot) = self.pending.get(local).and_then(|pending| pending.accepted_as.clone()) {
+            self.lands(local, &dot);
         }
+    }
+
+    /// The same of one that was accepted under this name. Says whether it is there.
+    fn lands(&mut self, local: u64, dot: &Dot) -> bool {
+        if self.vector.covers(dot) {
+            // Until now it showed beside itself.
+            self.changed.extend(self.pending.get(local).map(|pending| pending.entry.key.clone()));
+            self.settle(local, dot);
+            return true;
+        }
+        if dot.client != self.client || dot.n != self.vector.get(&dot.client).n + 1 {
+            return false;
+        }
+        let sent = self.sent.remove(&local).filter(|sent| sent.dot() == dot);
+        let entry = sent.or_else(|| self.numbered(local, dot.clone()).map(Arc::new));
+        let Some(entry) = entry.filter(|entry| entry.named().all(|named| self.vector.covers(named))) else {
+            return false;
+        };
+        debug_assert_eq!(self.numbered(local, dot.clone()).as_ref(), Some(&*entry));
+        let hash = entry.hash();
+        self.fold(entry, hash);
+        true
     }
 
     /// Takes an entry of the hub's log.
