@@ -15,6 +15,7 @@ mod device {
     mod draft;
     mod durable;
     mod first;
+    mod flood;
     mod heavy;
     mod keep;
     mod local;

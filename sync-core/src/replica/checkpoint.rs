@@ -11,6 +11,7 @@ use super::checkpointer::Checkpointer;
 use super::intents;
 use super::keep::Mark;
 use super::query::local_place;
+use super::session::Session;
 use super::state::{Aside, State};
 use super::status::Phase;
 use super::{Replica, meta};
@@ -28,6 +29,10 @@ const PENDING_WEIGHT: usize = 4;
 
 /// How many times as many entries may wait for a checkpoint while more are coming in.
 const OVERDUE: usize = 16;
+
+/// How many times as many may be in memory while one is under way: then what comes in waits for it, because a disk that is
+/// slower than what comes in would have all of that in memory.
+const FLOOD: usize = 2 * OVERDUE;
 
 impl Replica {
     /// Brings the records' checkpoint up to date. Done by itself every few thousand entries; after it, opening
@@ -170,8 +175,22 @@ impl Replica {
     }
 
     /// The same while much is coming in: a record that many entries are about takes them all in at once.
-    pub(super) fn checkpoint_if_overdue(&self) {
+    fn checkpoint_if_overdue(&self) {
         self.checkpoint_if_after(self.inner.checkpoint_after.saturating_mul(OVERDUE));
+    }
+
+    /// Waits for the checkpoint that is under way, if there is no room for more beside it.
+    pub(super) fn wait_if_flooded(&self) {
+        if self.is_flooded() {
+            self.inner.checkpointer.wait();
+        }
+    }
+
+    /// Whether what came in is to wait for the checkpoint that is under way.
+    fn is_flooded(&self) -> bool {
+        let state = self.state();
+        let unstored = state.records.weight() + state.pending.unstored_weight();
+        unstored >= self.inner.checkpoint_after.saturating_mul(FLOOD)
     }
 
     fn checkpoint_if_after(&self, entries: usize) {
@@ -203,6 +222,16 @@ impl Replica {
         }
         let _turn = Turn(&self.inner.checkpointer);
         let _ = self.fold_checkpoint(false);
+    }
+}
+
+impl Session {
+    /// Sees to it that memory does not hold all that comes in during a sync.
+    pub(super) async fn make_room(&self) {
+        self.checkpoint_if_overdue();
+        if self.is_flooded() {
+            self.offload(|session| session.wait_if_flooded()).await;
+        }
     }
 }
 

@@ -241,7 +241,7 @@ impl Session {
         let mut ahead = Ahead::default();
         loop {
             match self.push(transport, &mut ahead, report).await {
-                Ok(Pushed::More) => {}
+                Ok(Pushed::More) => self.make_room().await,
                 Ok(Pushed::Nothing | Pushed::Wait | Pushed::Download) => return Ok(()),
                 Ok(Pushed::Clock) if *patience > 0 => {
                     *patience -= 1;

@@ -112,7 +112,7 @@ impl Session {
             // ones come; nobody waits for it.
             drop(self.inner.journal.ticket(position, ()));
             self.inner.journal.ticket(position.saturating_sub(PAGES_AHEAD), ()).await?;
-            self.checkpoint_if_overdue();
+            self.make_room().await;
         } else {
             self.checkpoint_if_due();
         }

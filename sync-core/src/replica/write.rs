@@ -99,7 +99,9 @@ impl Replica {
             // It shows already. Whoever waits is told that it is durable, so what wrote it has to be.
             None => self.inner.journal.last(),
         };
+        drop(writing);
         self.checkpoint_if_due();
+        self.wait_if_flooded();
         Ok(self.inner.journal.ticket(position, result))
     }
 
