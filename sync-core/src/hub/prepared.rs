@@ -80,6 +80,9 @@ pub(super) fn fault(entry: &Entry, limits: &Limits) -> Option<Rejection> {
             return malformed("replaces", &format!("names {name:?}, which is no field"));
         }
     }
+    if !entry.replaces.is_sorted_by(|(a, _), (b, _)| a < b) {
+        return malformed("replaces", "has a field twice, or out of order");
+    }
     // Nobody ever knows such an entry: who folds the log would wait for it for ever, and who knows the log to be whole not.
     if let Some(dot) = entry.named().find(|dot| dot.n == 0) {
         return Some(reject("malformed", format!("it names {dot}, and no entry has the number 0"), None));
@@ -107,6 +110,11 @@ pub(super) fn common_fault(entry: &Entry, limits: &Limits) -> Option<Rejection> 
         return malformed("payload", "has a field twice, or out of order");
     }
     for (name, op) in &entry.fields {
+        if let Op::Set { insert, remove } = op
+            && !(insert.is_sorted_by(|a, b| a < b) && remove.is_sorted_by(|(a, _), (b, _)| a < b))
+        {
+            return malformed(name, "has an element twice, or out of order");
+        }
         if !is_field(name) {
             return Some(reject(
                 "malformed",

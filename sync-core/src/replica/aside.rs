@@ -13,7 +13,7 @@ use crate::model::op::{Family, Op};
 use crate::model::record::{Life, Record};
 use crate::model::register::Register;
 use crate::model::shared;
-use crate::model::stamp::{Dots, Name};
+use crate::model::stamp::{Dot, Dots, Name};
 use crate::model::value::Value;
 use crate::transport::Rejection;
 
@@ -153,7 +153,8 @@ fn is_written_already(record: &Record, schema: Option<&Schema>, name: &str, op: 
 /// What assignments replace that are made over a record: all that shows of the field. Of operations that count beside each
 /// other, only those that had replaced some.
 fn over(record: &Record, entry: &Entry, schema: Option<&Schema>) -> Vec<(Name, Dots)> {
-    let mut replaced: Vec<(Name, Dots)> = Vec::new();
+    // Two of its fields may be one that was renamed, and each replaces what shows under both names.
+    let mut replaced: BTreeMap<Name, BTreeSet<Dot>> = BTreeMap::new();
     for (name, op) in &entry.fields {
         let (family, names) = (op.family(), names(schema, name));
         let is_over = match family {
@@ -163,14 +164,13 @@ fn over(record: &Record, entry: &Entry, schema: Option<&Schema>) -> Vec<(Name, D
         };
         for known in names.iter().filter(|_| is_over) {
             let siblings = record.get(known, &family).map_or(&[][..], Register::siblings);
-            let dots: Dots = siblings.iter().map(|s| s.origin.dot.clone()).collect();
-            if !dots.is_empty() {
-                replaced.push((shared::name(known), dots));
+            if !siblings.is_empty() {
+                let dots = siblings.iter().map(|s| s.origin.dot.clone());
+                replaced.entry(shared::name(known)).or_default().extend(dots);
             }
         }
     }
-    replaced.sort();
-    replaced
+    replaced.into_iter().map(|(name, dots)| (name, dots.into_iter().collect())).collect()
 }
 
 /// Fields under the names that they have now.

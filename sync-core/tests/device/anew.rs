@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use sync_core::hub::InProcess;
 use sync_core::replica::Report;
-use sync_core::transport::{BoxFuture, PushReply, PushRequest};
+use sync_core::transport::{BoxFuture, Cursor, PullRequest, PushReply, PushRequest};
 use sync_core::{Fields, Hub, Id, MemoryStore, Replica, Store, Syncable, Transport, TransportError, Value};
 
 use super::support::{APPEND, Set, hands_on, run};
@@ -296,6 +296,35 @@ fn a_field_that_was_renamed_since_is_written_anew_under_its_new_name() {
     since.resubmit(number, |fields| fields.insert("heading", Value::from("third"))).unwrap().wait().unwrap();
     assert_eq!(since.get::<Since>(&"m".into()).unwrap().unwrap().heading, "third");
     assert_eq!(since.conflicts::<Since>().unwrap().len(), 0);
+}
+
+#[test]
+fn what_was_written_under_both_names_of_a_field_replaces_what_shows_once() {
+    let clock = Set::new();
+    let hub = Hub::builder().clock(Arc::new(clock.clone())).open(MemoryStore::new()).unwrap();
+    let builder = || Replica::builder().clock(clock.clone()).threadless();
+    let sync = |replica: &Replica| run(replica.sync(&hub.transport("tester"))).unwrap();
+    let other = builder().register::<Since>().open(MemoryStore::new()).unwrap();
+    other.create(Since { id: "m".into(), heading: "one".into() }).unwrap().wait().unwrap();
+    sync(&other);
+    let store = Arc::new(MemoryStore::new());
+    let before = builder().register::<Before>().open(store.clone()).unwrap();
+    sync(&before);
+    before.put(Before { id: "m".into(), title: "two".into() }).unwrap().wait().unwrap();
+    other.delete::<Since>(&"m".into()).unwrap().wait().unwrap();
+    sync(&other);
+    assert_eq!(hub.purge(u64::MAX).unwrap(), 1);
+    sync(&before);
+    before.create(Before { id: "m".into(), title: "three".into() }).unwrap().wait().unwrap();
+    drop(before);
+    let since = builder().register::<Since>().open(store).unwrap();
+    since.resubmit(since.rejected()[0].number, |_| ()).unwrap().wait().unwrap();
+    assert_eq!(sync(&since).uploaded, 2);
+    let request = PullRequest { since: Cursor::default(), limit: 100, have: None, told: Cursor::default() };
+    let page = run(hub.transport("tester").pull(&request)).unwrap();
+    let (_, last) = page.entries.iter().last().unwrap();
+    assert_eq!(last.fields.len(), 2, "{last:?}");
+    assert!(page.entries.iter().all(|(_, entry)| entry.is_canonical()), "{last:?}");
 }
 
 #[derive(Syncable, Debug)]

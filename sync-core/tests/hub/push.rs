@@ -178,6 +178,12 @@ fn what_could_not_be_read_gets_its_verdict_in_its_place() {
     assert_eq!(hub.head().seq, 2);
 }
 
+/// An operation on a set.
+fn set(insert: &[&str], remove: &[&str]) -> Op {
+    let remove = remove.iter().map(|element| (Value::from(*element), Dots::new()));
+    Op::Set { insert: insert.iter().copied().map(Value::from).collect(), remove: remove.collect() }
+}
+
 #[test]
 fn what_is_wrong_with_an_entry_by_itself_is_rejected_with_the_member() {
     let hub = builder().limits(small_limits()).open(MemoryStore::new()).unwrap();
@@ -192,6 +198,19 @@ fn what_is_wrong_with_an_entry_by_itself_is_rejected_with_the_member() {
         ("malformed", "$f", Box::new(|e| e.fields[0].0 = "$f".into())),
         ("malformed", "", Box::new(|e| e.fields[0].0 = "".into())),
         ("malformed", "replaces", Box::new(|e| e.replaces = vec![("$deleted".into(), Dots::new())])),
+        (
+            "malformed",
+            "replaces",
+            Box::new(|e| e.replaces = vec![("b".into(), Dots::new()), ("a".into(), Dots::new())]),
+        ),
+        (
+            "malformed",
+            "replaces",
+            Box::new(|e| e.replaces = vec![("a".into(), Dots::new()), ("a".into(), Dots::new())]),
+        ),
+        ("malformed", "title", Box::new(|e| e.fields = vec![("title".into(), set(&["b", "a"], &[]))])),
+        ("malformed", "title", Box::new(|e| e.fields = vec![("title".into(), set(&["a", "a"], &[]))])),
+        ("malformed", "title", Box::new(|e| e.fields = vec![("title".into(), set(&[], &["a", "a"]))])),
         ("malformed", "logicalTime", Box::new(|e| e.origin.time = u64::MAX)),
         ("malformed", "entityType", Box::new(|e| e.key.entity_type = "no\0te".into())),
         ("malformed", "entityType", Box::new(|e| e.key.entity_type = "".into())),
