@@ -91,10 +91,11 @@ impl State {
                 (begins, before) = (entries.len(), bytes);
                 end = pending.entry.group.map_or(local + 1, |group| group.first + group.count);
                 let count = end - local;
-                if begins == 0 && pending.is_open() && count > batch_entries.min(self.limits.group_entries) {
+                let is_over = pending.is_open() && count > batch_entries.min(self.limits.group_entries);
+                if begins == 0 && is_over {
                     return self.too_large(local..end, bytes);
                 }
-                if begins > 0 && begins as u64 + count > batch_entries {
+                if begins > 0 && (is_over || begins as u64 + count > batch_entries) {
                     break;
                 }
             }

@@ -50,8 +50,13 @@ fn what_is_too_much_at_once_is_set_aside_and_holds_up_nothing() {
             "too_large",
             "5 entries in one transaction; the hub takes 4",
         ),
-        // It is told so by the hub, which takes as much at once.
-        (Limits { group_entries: 4, ..Limits::default() }, "b", "malformed", "`group` has 5 entries; 4 are allowed"),
+        // As much at once it takes, but not together.
+        (
+            Limits { group_entries: 4, ..Limits::default() },
+            "b",
+            "too_large",
+            "5 entries in one transaction; the hub takes 4",
+        ),
         (Limits { batch_bytes: bytes, ..Limits::default() }, "df", "too_large", "the hub takes 2800"),
         (Limits { batch_bytes: bytes, batch_entries: 4, ..Limits::default() }, "bdf", "too_large", "the hub takes"),
     ] {
