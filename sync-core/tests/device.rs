@@ -29,6 +29,7 @@ mod device {
     mod phases;
     mod refused;
     mod respelled;
+    mod saw;
     mod session;
     mod snapshot;
     mod support;

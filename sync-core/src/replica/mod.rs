@@ -33,6 +33,7 @@ mod purge;
 mod query;
 mod raw;
 mod row;
+mod seen;
 mod session;
 mod single_flight;
 mod size;

@@ -14,7 +14,7 @@ use crate::model::stamp::Dot;
 use crate::records::Table;
 use crate::transport::Rejection;
 
-/// Pending entries that are set aside, by local number, as which.
+/// Pending entries that become others when a row is taken, by local number, as which.
 pub(super) type Gone = Vec<(u64, Arc<Entry>)>;
 
 impl Replica {

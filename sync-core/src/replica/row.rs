@@ -20,8 +20,8 @@ pub(crate) enum Row {
     Write { entries: Vec<Arc<Entry>>, local: Vec<(EntityKey, Fields)>, forget: Vec<u64> },
     /// These entries, by their local numbers, are about to be offered under these numbers.
     Offer { attempt: u64, numbers: Vec<(u64, u64)> },
-    /// What the hub decided about entries that were offered; what it said was gone is set aside as these.
-    /// `told` is where the hub's log ended then.
+    /// What the hub decided about entries that were offered. What it said was gone is set aside as these, and what is
+    /// pending behind what it refused is so from here on; `told` is where the hub's log ended then.
     Verdicts { decisions: Vec<(u64, Decision)>, gone: Vec<(u64, Arc<Entry>)>, told: Cursor },
     /// A page of the hub's log; entries written here to what it purges are set aside as these. `batches` are the
     /// entries as they came, where they came so.

@@ -188,7 +188,8 @@ impl Session {
         let position = {
             // What is refused is looked at and set aside in one step: nobody writes anything that stands on it.
             let writing = self.between_writes()?;
-            let gone = self.gone_by(&mut decisions)?;
+            let mut gone = self.gone_by(&mut decisions)?;
+            gone.extend(self.still_seen(&decisions)?);
             // What the hub took in is folded as it was sent.
             let sent = locals.into_iter().zip(request.entries.into_iter().map(Arc::new));
             self.state().sent = sent.collect();
