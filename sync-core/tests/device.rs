@@ -19,6 +19,7 @@ mod device {
     mod heavy;
     mod keep;
     mod local;
+    mod mended;
     mod midway;
     mod names;
     mod narrow;

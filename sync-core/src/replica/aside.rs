@@ -40,12 +40,14 @@ impl Replica {
         aside.collect()
     }
 
-    /// Writes an entry that was refused anew, over what shows now. `edit` may mend the values that it assigns.
+    /// Writes an entry that was refused anew, over what shows now. `edit` is given the values that it assigns, and may
+    /// give them others. What the entry did not write is none of them: that is for an [`edit`](Self::edit) of its own.
     /// The first one whose entity is gone has all that was here of it, and becomes a create; those after it go on from
     /// there. One whose entity was deleted restores it. A field that is written once, and has its value, keeps it.
     ///
     /// # Errors
-    /// [`Error::NoSuchEntry`]; [`Error::NotFound`] if there is no entity that it could change: another entry that was set
+    /// [`Error::NoSuchEntry`]; [`Error::Invalid`] if `edit` adds a field that the entry does not assign, or takes one out;
+    /// [`Error::NotFound`] if there is no entity that it could change: another entry that was set
     /// aside makes it, and is to be written before; [`Error::TooLarge`]; [`Error::Store`]. It stays set aside then.
     pub fn resubmit(&self, number: u64, edit: impl FnOnce(&mut Fields)) -> Result<Commit<()>, Error> {
         let aside = self.state().aside.get(&number).map(|aside| aside.entry.clone());
@@ -53,20 +55,7 @@ impl Replica {
         if let Some(schema) = self.inner.schemas.get(&*entry.key.entity_type) {
             renamed(schema, &mut entry.fields);
         }
-        let mut values = Fields::new();
-        for (name, op) in &entry.fields {
-            if let Op::Assign(value) | Op::First(value) | Op::Max(value) | Op::Min(value) = op {
-                values.insert(name.to_string(), value.clone());
-            }
-        }
-        edit(&mut values);
-        for (name, op) in &mut entry.fields {
-            if let (Op::Assign(value) | Op::First(value) | Op::Max(value) | Op::Min(value), Some(mended)) =
-                (op, values.get(name))
-            {
-                *value = mended.clone();
-            }
-        }
+        mend(&mut entry, edit)?;
         self.write(|tx| {
             // Another thread may have sent it again since.
             if !self.state().aside.contains_key(&number) {
@@ -132,6 +121,36 @@ impl Transaction<'_> {
             (_, _) => self.restore_key(entry.key),
         }
     }
+}
+
+/// Gives an entry the values that `edit` makes of those that it assigns.
+fn mend(entry: &mut Entry, edit: impl FnOnce(&mut Fields)) -> Result<(), Error> {
+    let mut assigned = Fields::new();
+    for (name, op) in &entry.fields {
+        if let Op::Assign(value) | Op::First(value) | Op::Max(value) | Op::Min(value) = op {
+            assigned.insert(name.to_string(), value.clone());
+        }
+    }
+    let mut mended = assigned.clone();
+    edit(&mut mended);
+    let other = mended.iter().find(|(name, _)| assigned.get(name).is_none());
+    if let Some((name, _)) = other.or_else(|| assigned.iter().find(|(name, _)| mended.get(name).is_none())) {
+        let names: Vec<&str> = assigned.iter().map(|(name, _)| name).collect();
+        let message = match names[..] {
+            [] => "the entry that was refused assigns nothing: what else is to change is an edit of its own".to_owned(),
+            _ => format!("the entry that was refused assigns {}, no more and no less", names.join(", ")),
+        };
+        return Err(Error::Invalid { key: entry.key.clone(), field: Some(name.to_owned()), message });
+    }
+    for (name, op) in &mut entry.fields {
+        let (Op::Assign(value) | Op::First(value) | Op::Max(value) | Op::Min(value)) = op else { continue };
+        // What was set aside of a state may assign a field in several ways: only what was changed changes.
+        let (was, is) = (assigned.get(name), mended.get(name));
+        if let Some(is) = is.filter(|_| was == Some(&*value)) {
+            *value = is.clone();
+        }
+    }
+    Ok(())
 }
 
 /// An entry has one operation for a field. What was set aside of a state may have several, where versions of a type
