@@ -21,6 +21,8 @@ use crate::view;
 pub enum Rule {
     /// Nobody wrote it: the type's default.
     Default,
+    /// It never leaves this device: what was written here last. No entry holds it, so there are no parts and no history.
+    Local,
     /// One write, which replaced all that its author saw; nobody wrote without having seen it.
     OnlyWrite,
     /// Several that did not know of each other: the latest stamp wins.
@@ -103,6 +105,11 @@ impl Replica {
         let record = self.visible(&key)?;
         if record.creates().is_empty() {
             return Err(Error::NotFound { key });
+        }
+        if declared.local {
+            let stored = self.local_fields(&key)?;
+            let rule = if view::local_value(declared, &stored).is_some() { Rule::Local } else { Rule::Default };
+            return Ok(Explanation { field: field.to_owned(), rule, parts: Vec::new(), history: Vec::new() });
         }
         let family = declared.merge.family();
         let names = names(Some(schema), field);

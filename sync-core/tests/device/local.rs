@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use sync_core::replica::Rule;
 use sync_core::{Fields, Hub, Id, MemoryStore, Replica, Syncable, Value};
 
 use super::midway::Midway;
@@ -178,4 +179,19 @@ fn those_of_an_entity_that_was_refused_and_given_up_are_not_another_ones() {
         replica.raw().create("view", "v", &fields).unwrap().wait().unwrap();
         assert_eq!(shown(&replica), (0, 0), "stored: {stored}");
     }
+}
+
+#[test]
+fn a_field_that_never_leaves_the_device_is_explained_as_one() {
+    let (clock, store) = (Set::new(), MemoryStore::new());
+    let replica = Replica::builder().register::<View>().clock(clock).threadless().open(store).unwrap();
+    let mut fields = Fields::new();
+    fields.insert("title", Value::from("T"));
+    fields.insert("scroll", Value::from(7_i64));
+    replica.raw().create("view", "v", &fields).unwrap().wait().unwrap();
+    let explained = |field: &str| replica.explain::<View>(&"v".into(), field).unwrap();
+    for (field, rule) in [("scroll", Rule::Local), ("zoom", Rule::Default), ("title", Rule::OnlyWrite)] {
+        assert_eq!(explained(field).rule, rule, "{field}");
+    }
+    assert!(explained("scroll").parts.is_empty() && explained("scroll").history.is_empty());
 }
