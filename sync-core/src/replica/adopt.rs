@@ -14,6 +14,7 @@ use super::state::State;
 use super::table::Begun;
 use super::write::Writing;
 use crate::error::Error;
+use crate::hashed::HashMap;
 use crate::model::context::{Known, VersionVector};
 use crate::model::stamp::{ClientId, Dot};
 use crate::records::Table;
@@ -30,6 +31,7 @@ impl Session {
         let begun = self.offload(|session| session.resume_snapshot()).await?;
         let Begun { table, mut token, mut latest, mut seen } = begun;
         let (mut taken, mut patience) = (0, PATIENCE);
+        let mut asked = HashMap::default();
         let last = loop {
             self.check()?;
             let page = match transport.snapshot(&SnapshotRequest { page: token.clone() }).await {
@@ -50,6 +52,7 @@ impl Session {
                     patience -= 1;
                     let begun = self.offload(|session| session.begin_anew()).await?;
                     (token, latest, seen, taken) = (begun.token, begun.latest, begun.seen, 0);
+                    asked.clear();
                     continue;
                 }
             };
@@ -64,11 +67,12 @@ impl Session {
             let page = self.offload(move |session| session.store_page(table, page, latest)).await?;
             self.progress(|status| status.snapshot(taken, page.total));
             match next {
-                Some(next) if next == token => {
+                // It would go round for ever.
+                Some(next) if next == token || asked.contains_key(&next) => {
                     let message = "its snapshot does not go on".to_owned();
                     return Err(TransportError::Nonsense { message }.into());
                 }
-                Some(next) => token = next,
+                Some(next) => drop(asked.insert(std::mem::replace(&mut token, next), ())),
                 None => break page,
             }
         };

@@ -77,6 +77,7 @@ impl Session {
         };
         self.state().pull_pace.got_through();
         let entries = check(&request, &page)?;
+        self.state().check_cursor(page.cursor)?;
         match self.state().check_page(&entries, settles) {
             Ok(()) => {}
             Err(PageFault::Forked) => return Ok(Pulled::Forked),
@@ -167,6 +168,17 @@ pub(crate) enum PageFault {
 }
 
 impl State {
+    /// The digest of a page that leaves something out may have been told with the verdicts.
+    fn check_cursor(&self, cursor: Cursor) -> Result<(), Error> {
+        let told = self.told;
+        let is_known = |cursor: Cursor| cursor.digest != Digest::EMPTY;
+        if told.seq == cursor.seq && told.digest != cursor.digest && is_known(told) && is_known(cursor) {
+            let message = "the digest of its page is not the one that it told before".to_owned();
+            return Err(TransportError::Nonsense { message }.into());
+        }
+        Ok(())
+    }
+
     /// Whether a page of the log goes on from what is known, and whether another copy of this file issued entries
     /// under this client's id. `settles` says that what was offered counts as accepted by its content alone.
     pub(crate) fn check_page(&self, entries: &[Logged], settles: bool) -> Result<(), PageFault> {

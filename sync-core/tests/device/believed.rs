@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sync_core::transport::{Page, PullRequest, PushReply, PushRequest, Verdict};
-use sync_core::{BoxFuture, Clock, Digest, Hub, InProcess, MemoryStore, Replica, Transport, TransportError};
+use sync_core::transport::{Epoch, Page, PullRequest, PushReply, PushRequest, SnapshotPage, SnapshotRequest, Verdict};
+use sync_core::{BoxFuture, Clock, Cursor, Digest, Hub, InProcess, MemoryStore, Replica, Transport, TransportError};
 
 use super::support::{Set, builder, hands_on, hub_on, note, notes, run};
 
@@ -14,18 +14,28 @@ struct Changed {
     hub: InProcess,
     reply: fn(&mut PushReply),
     page: fn(&mut Page),
+    snapshot: fn(&SnapshotRequest, &mut SnapshotPage),
+    /// How many pages of snapshots were asked for.
+    snapshots: AtomicUsize,
     /// How often something was pushed.
     pushes: AtomicUsize,
 }
 
 impl Changed {
     fn new(hub: &Hub) -> Self {
-        Self { hub: hub.transport("ada"), reply: |_| (), page: |_| (), pushes: AtomicUsize::new(0) }
+        Self {
+            hub: hub.transport("ada"),
+            reply: |_| (),
+            page: |_| (),
+            snapshot: |_, _| (),
+            snapshots: AtomicUsize::new(0),
+            pushes: AtomicUsize::new(0),
+        }
     }
 }
 
 impl Transport for Changed {
-    hands_on!(hello, snapshot, join, live);
+    hands_on!(hello, join, live);
     fn push<'a>(&'a self, request: &'a PushRequest) -> BoxFuture<'a, Result<PushReply, TransportError>> {
         Box::pin(async {
             self.pushes.fetch_add(1, Ordering::SeqCst);
@@ -41,11 +51,25 @@ impl Transport for Changed {
             Ok(page)
         })
     }
+    /// The first page, whichever is asked for.
+    fn snapshot<'a>(&'a self, request: &'a SnapshotRequest) -> BoxFuture<'a, Result<SnapshotPage, TransportError>> {
+        Box::pin(async {
+            if self.snapshots.fetch_add(1, Ordering::SeqCst) > 100 {
+                return Err(TransportError::Offline { message: "it would go on for ever".into() });
+            }
+            let mut page = self.hub.snapshot(&SnapshotRequest::default()).await?;
+            (self.snapshot)(request, &mut page);
+            Ok(page)
+        })
+    }
 }
 
 /// A device with notes that the hub has, and maybe as many that it has not; another one's are at the hub, too.
 fn stage(clock: &Set, is_pending: bool) -> (Hub, Replica) {
-    let hub = hub_on(MemoryStore::new(), clock);
+    stage_at(hub_on(MemoryStore::new(), clock), clock, is_pending)
+}
+
+fn stage_at(hub: Hub, clock: &Set, is_pending: bool) -> (Hub, Replica) {
     let [device, other] = [(); 2].map(|()| builder(clock).open(MemoryStore::new()).unwrap());
     let write = |device: &Replica, whose: &str, notes: std::ops::Range<u64>| {
         for n in notes {
@@ -146,5 +170,70 @@ fn a_hub_that_decides_nothing_is_not_asked_for_ever() {
         assert!(retry >= clock.now() + after, "a hub that names a time is obeyed");
         let report = run(device.sync(&hub.transport("ada"))).unwrap();
         assert_eq!((report.uploaded, report.pending, report.forked), (3, 0, false));
+    }
+}
+
+/// How far it said that its log goes nobody can look up, and what comes from elsewhere may have been lost: it is given
+/// back what it has, or is adopted. Nothing of either is lost.
+#[test]
+fn of_a_hub_that_said_its_log_goes_further_than_it_does_nothing_is_left_when_it_says_how_it_is() {
+    const FAR: Cursor = Cursor { seq: u64::MAX, digest: Digest(7), epoch: Epoch(7) };
+    type Reply = fn(&mut PushReply);
+    type Change = fn(&mut Page);
+    let changes: [(&str, Reply, Change); 4] = [
+        ("further", |reply| reply.head.seq += 1_000, |_| ()),
+        ("as far as can be", |reply| reply.head = FAR, |_| ()),
+        ("further than its page", |_| (), |page| page.cursor.seq += 1),
+        ("another log", |_| (), |page| page.cursor.digest = Digest(7)),
+    ];
+    for (what, reply, page) in changes {
+        for may_join in [true, false] {
+            let clock = Set::new();
+            let store = Arc::new(MemoryStore::new());
+            let hub = Hub::builder().name("hub").clock(Arc::new(clock.clone())).allow_join(may_join);
+            let (hub, device) = stage_at(hub.open(store).unwrap(), &clock, true);
+            let _ = run(device.sync(&Changed { reply, page, ..Changed::new(&hub) }));
+            let sync = || run(device.sync(&hub.transport("ada")));
+            let synced = sync();
+            let synced = match synced {
+                Err(error) if !may_join => {
+                    assert_eq!(error.code(), "hub_lost_data", "{what}");
+                    run(device.adopt_hub(&hub.transport("ada")))
+                }
+                synced => synced,
+            };
+            let report = synced.unwrap();
+            assert_eq!((report.pending, report.rejected), (0, 0), "{what}");
+            assert_eq!((notes(&device).len(), device.rejected().len()), (9, 0), "{what}");
+            let report = sync().unwrap();
+            assert_eq!((report.hub_restored, report.bootstrapped, report.forked), (false, false, false), "{what}");
+            let other = builder(&clock).open(MemoryStore::new()).unwrap();
+            run(other.sync(&hub.transport("ada"))).unwrap();
+            assert_eq!(notes(&other), notes(&device), "{what}");
+        }
+    }
+}
+
+/// What its pages lack cannot be told; that they do not end can.
+#[test]
+fn a_snapshot_that_goes_round_ends() {
+    type Change = fn(&SnapshotRequest, &mut SnapshotPage);
+    let changes: [Change; 4] = [
+        |request, page| page.next = Some(request.page.clone()),
+        |_, page| page.next = Some("a".into()),
+        |request, page| page.next = Some(if request.page == "a" { "b".into() } else { "a".into() }),
+        |request, page| page.next = Some(if request.page.len() < 9 { request.page.clone() + "a" } else { "aa".into() }),
+    ];
+    for (number, snapshot) in changes.into_iter().enumerate() {
+        let clock = Set::new();
+        let (hub, _) = stage(&clock, false);
+        hub.compact(0).unwrap();
+        let device = builder(&clock).open(MemoryStore::new()).unwrap();
+        device.create(note("new", "T")).unwrap().wait().unwrap();
+        let synced = run(device.sync(&Changed { snapshot, ..Changed::new(&hub) }));
+        assert_eq!(synced.unwrap_err().code(), "nonsense", "{number}");
+        assert_eq!((notes(&device).len(), device.status().pending), (1, 1), "{number}");
+        run(device.sync(&hub.transport("ada"))).unwrap();
+        assert_eq!((notes(&device).len(), device.status().pending), (7, 0), "{number}");
     }
 }
