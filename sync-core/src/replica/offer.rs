@@ -49,6 +49,11 @@ impl Offer {
         }
     }
 
+    /// Whether it is more than the hub takes at once.
+    pub(super) fn is_over(&self, limits: &Limits) -> bool {
+        self.request.entries.len() as u64 > limits.batch_entries || self.bytes > limits.batch_bytes
+    }
+
     /// Whether the verdicts are those of these entries.
     pub(super) fn is_answered_by(&self, reply: &PushReply) -> bool {
         let entries = &self.request.entries;

@@ -68,6 +68,9 @@ impl Session {
                 let retry = self.state().push_failed(&error, offer.bytes);
                 return if self.tries_less(retry, transport).await { Ok(Pushed::More) } else { Err(error.into()) };
             }
+            Err(TransportError::TooLarge { .. }) if self.takes_back(&offer, transport).await? => {
+                return Ok(Pushed::More);
+            }
             reply => reply?,
         };
         self.state().push_pace.got_through();
@@ -82,6 +85,24 @@ impl Session {
         next.request.attempt.told = next.request.attempt.told.furthest(reply.head);
         (ahead.accepted, ahead.next) = (Some((offer, reply)), Some(next));
         Ok(Pushed::More)
+    }
+
+    /// Whether what the hub refused to read is offered no more: it takes less at once than when that was offered, and has
+    /// nothing of it; a request that is on its way still is too much as well. (What it may have is offered again as it was, for
+    /// only the hub can tell.)
+    async fn takes_back(&self, offer: &Offer, transport: &dyn Transport) -> Result<bool, Error> {
+        if !offer.is_over(&self.state().limits) {
+            return Ok(false);
+        }
+        let hello = self.hello(transport).await?;
+        let first = offer.request.entries.first().map_or(0, |entry| entry.dot().n);
+        if !hello.on_chain || hello.clients.first().is_none_or(|standing| standing.known.n >= first) {
+            return Ok(false);
+        }
+        let last = offer.locals.last().copied().unwrap_or_default();
+        let locals: Vec<u64> = offer.locals.iter().copied().chain(self.state().offered_behind(last)).collect();
+        self.commit(&Row::decided_here(locals.into_iter().map(|local| (local, Decision::Again)).collect()))?;
+        Ok(true)
     }
 
     /// Offers what is pending, from its beginning on. Without an offer, how the push ended.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use sync_core::transport::{Limits, PullRequest};
-use sync_core::{Hub, MemoryStore, Replica};
+use sync_core::transport::{Limits, PullRequest, PushReply, PushRequest};
+use sync_core::{BoxFuture, Hub, InProcess, MemoryStore, Replica, Transport, TransportError};
 
-use super::support::{Set, builder, note, notes, run};
+use super::support::{Set, builder, hands_on, note, notes, run};
 
 const TEXT: usize = 1_000;
 
@@ -85,5 +85,59 @@ fn what_is_too_much_at_once_is_set_aside_and_holds_up_nothing() {
         // It is settled: the next sync has nothing to do.
         let report = run(replica.sync(&hub.transport("ada"))).unwrap();
         assert_eq!((report.uploaded, report.rejected), (0, 0));
+    }
+}
+
+/// A way on which no push is answered, and that may get through all the same.
+struct Unanswered {
+    hub: InProcess,
+    gets_through: bool,
+}
+
+impl Transport for Unanswered {
+    hands_on!(hello, pull, snapshot, join, live);
+    fn push<'a>(&'a self, request: &'a PushRequest) -> BoxFuture<'a, Result<PushReply, TransportError>> {
+        Box::pin(async {
+            if self.gets_through {
+                self.hub.push(request).await?;
+            }
+            Err(TransportError::Offline { message: "no answer".into() })
+        })
+    }
+}
+
+/// What was offered, and may have been accepted, is offered again as it was.
+#[test]
+fn what_was_offered_before_a_hub_took_less_is_in_the_way_of_nothing() {
+    for (together, gets_through) in [(false, false), (false, true), (true, false), (true, true)] {
+        let clock = Set::new();
+        let store = Arc::new(MemoryStore::new());
+        let hub = |limits| {
+            let hub = Hub::builder().name("hub").clock(Arc::new(clock.clone())).limits(limits);
+            hub.open(store.clone()).unwrap().transport("ada")
+        };
+        let replica = builder(&clock).open(MemoryStore::new()).unwrap();
+        run(replica.sync(&hub(Limits::default()))).unwrap();
+        let write = |tx: &mut sync_core::replica::Transaction<'_>| {
+            (0..20).try_for_each(|n| tx.create(note(&n.to_string(), "T")).map(drop))
+        };
+        if together {
+            replica.transaction(write).unwrap().wait().unwrap();
+        } else {
+            (0..20).for_each(|n| drop(replica.create(note(&n.to_string(), "T")).unwrap().wait().unwrap()));
+        }
+        let way = Unanswered { hub: hub(Limits::default()), gets_through };
+        assert_eq!(run(replica.sync(&way)).unwrap_err().code(), "offline");
+        replica.create(note("behind", "T")).unwrap().wait().unwrap();
+        let less = hub(Limits { batch_entries: 10, group_entries: 10, ..Limits::default() });
+        let report = run(replica.sync(&less)).unwrap();
+        // Of what is not split the hub says that it is too much, and it is known not to be there.
+        let refused = if together && !gets_through { 20 } else { 0 };
+        assert_eq!((report.rejected, report.pending, report.forked), (refused, 0, false), "{together}, {gets_through}");
+        assert!(replica.rejected().iter().all(|aside| aside.rejection.code == "too_large"));
+        assert_eq!(notes(&replica).len() as u64, 21 - refused);
+        let other = builder(&clock).open(MemoryStore::new()).unwrap();
+        run(other.sync(&less)).unwrap();
+        assert_eq!(notes(&other), notes(&replica));
     }
 }
