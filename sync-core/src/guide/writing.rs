@@ -51,7 +51,7 @@
 //! [`Error::Nested`](crate::Error::Nested), not a deadlock.
 //!
 //! [`put`](crate::Replica::put) is for data that comes from elsewhere, an import say: it creates the entity, or edits
-//! the one that is there to equal it.
+//! the one that is there to equal it. So it makes a counter's sum what the data says; to add to one, use `edit`.
 //!
 //! # Several writes that stand or fall together
 //! What a [`transaction`](crate::Replica::transaction) writes is one commit on this device, is accepted or refused

@@ -51,3 +51,33 @@ fn a_sum_beyond_its_type_shows_as_the_nearest_that_the_type_holds() {
     ana.put(Ware { id: id.clone(), name: "lamp".into(), stock: 9, rating: 50 }).unwrap().wait().unwrap();
     assert_eq!(sums(&ana), [9, 50]);
 }
+
+#[test]
+fn a_put_takes_back_what_was_added_and_seen_and_nothing_that_was_not() {
+    let clock = Set::new();
+    let hub = hub_on(MemoryStore::new(), &clock);
+    let open =
+        || Replica::builder().register::<Ware>().clock(clock.clone()).threadless().open(MemoryStore::new()).unwrap();
+    let ware = |stock: u32| Ware { id: "w".into(), name: "lamp".into(), stock, rating: 0 };
+    for is_seen in [true, false] {
+        let (ana, ben) = (open(), open());
+        let sync = |replica: &Replica| {
+            run(replica.sync(&hub.transport("tester"))).unwrap();
+        };
+        ana.put(ware(5)).unwrap().wait().unwrap();
+        [&ana, &ben].into_iter().for_each(sync);
+        ben.edit(&"w".into(), |ware: &mut Ware| ware.stock += 3).unwrap().wait().unwrap();
+        sync(&ben);
+        if is_seen {
+            sync(&ana);
+        }
+        ana.put(ware(6)).unwrap().wait().unwrap();
+        [&ana, &ben].into_iter().for_each(sync);
+        for device in [&ana, &ben] {
+            let shown = device.get::<Ware>(&"w".into()).unwrap().unwrap().stock;
+            assert_eq!(shown, if is_seen { 6 } else { 9 });
+        }
+        ben.put(ware(0)).unwrap().wait().unwrap();
+        sync(&ben);
+    }
+}
