@@ -10,6 +10,7 @@ mod device {
     mod clocks;
     mod cold;
     mod conflicts;
+    mod copies;
     mod counter;
     mod crash;
     mod draft;
