@@ -46,9 +46,9 @@ impl Replica {
     /// there. One whose entity was deleted restores it. A field that is written once, and has its value, keeps it.
     ///
     /// # Errors
-    /// [`Error::NoSuchEntry`]; [`Error::Invalid`] if `edit` adds a field that the entry does not assign, or takes one out;
-    /// [`Error::NotFound`] if there is no entity that it could change: another entry that was set
-    /// aside makes it, and is to be written before; [`Error::TooLarge`]; [`Error::Store`]. It stays set aside then.
+    /// [`Error::NoSuchEntry`]; [`Error::Invalid`] if `edit` adds a field that the entry does not assign, or takes one
+    /// out; [`Error::NotFound`] if there is no entity that it could change: another entry that was set aside makes it,
+    /// and is to be written before; [`Error::TooLarge`]; [`Error::Store`]. It stays set aside then.
     pub fn resubmit(&self, number: u64, edit: impl FnOnce(&mut Fields)) -> Result<Commit<()>, Error> {
         let aside = self.state().aside.get(&number).map(|aside| aside.entry.clone());
         let mut entry = (*aside.ok_or(Error::NoSuchEntry { number })?).clone();

@@ -169,8 +169,8 @@ impl Replica {
 
     /// Creates the entity, or edits the one of this id to equal it, as it is known here; a deleted one is restored.
     ///
-    /// Of a counter that makes the sum what the entity says, and so takes back what others added and is here already; what
-    /// they add without having seen it counts beside it. To add to a sum, use [`edit`](Self::edit).
+    /// Of a counter that makes the sum what the entity says, and so takes back what others added and is here already;
+    /// what they add without having seen it counts beside it. To add to a sum, use [`edit`](Self::edit).
     ///
     /// # Errors
     /// As [`create`](Self::create), but for [`Error::Exists`].

@@ -54,7 +54,8 @@ impl<'a> RawReplica<'a> {
     /// As [`Replica::create`]. A field may be given by a name that it had before (an alias).
     ///
     /// Fields may be left out. Which of them have a default only the type knows, not its schema: without one that has
-    /// none, the entity cannot be read as its type ([`Error::Field`]) until [`edit`](Self::edit) sets that.
+    /// none, the entity cannot be read as its type ([`Error::Field`]) until [`edit`](Self::edit) sets that. Nor is it
+    /// asked whether the type can read the values that are given.
     ///
     /// # Errors
     /// As there; the type must be registered. [`Error::Invalid`] for what is no field of it, and for a field that is

@@ -1,4 +1,4 @@
-//! What a delete has seen, where a write that lay over it is refused: that shows again, and is none that it hides unseen.
+//! What a delete has seen, where a write that lay over it is refused: that shows again, and is not hidden unseen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,14 +37,14 @@ impl Replica {
                 let pending = pending.filter_map(|local| Some((local, state.pending.get(local)?.entry.clone())));
                 pending.filter(|(_, entry)| matches!(entry.action, Action::Delete(_))).collect()
             };
+            let under = if behind.is_empty() { BTreeMap::new() } else { self.own_under(key, &refused)? };
             for (local, delete) in behind {
                 let mut saw = delete.saw.clone();
                 let over = || over.iter().filter(|(other, _)| *other < local);
                 saw.extend(over().flat_map(|(_, entry)| removed(entry)).cloned());
                 // One that was made for what was listed before has not seen what was written since.
-                if let Some((last, _)) = over().rfind(|(other, _)| delete.saw.contains(&Dot::local(*other))) {
-                    saw.extend(self.own_under(key, *last, &refused)?);
-                }
+                let last = over().rfind(|(other, _)| delete.saw.contains(&Dot::local(*other)));
+                saw.extend(last.and_then(|(last, _)| under.get(last)).into_iter().flatten().cloned());
                 saw.sort();
                 saw.dedup();
                 if saw != delete.saw {
@@ -55,18 +55,21 @@ impl Replica {
         Ok(deletes)
     }
 
-    /// What this device had written and shows of an entity where this pending entry came, without those that are refused.
-    fn own_under(&self, key: &EntityKey, local: u64, refused: &BTreeSet<u64>) -> Result<Vec<Dot>, Error> {
+    /// What this device had written and shows of an entity where each of its refused entries came, without these.
+    fn own_under(&self, key: &EntityKey, refused: &BTreeSet<u64>) -> Result<BTreeMap<u64, Vec<Dot>>, Error> {
         let mut record = (*self.accepted(key)?).clone();
         let state = self.state();
-        for before in state.pending.of(key).filter(|before| *before < local && !refused.contains(before)) {
-            if let Some(pending) = state.pending.get(before) {
+        // Whatever was accepted of this client was written before what is pending.
+        let is_own = |dot: &Dot| dot.is_local() || dot.client == state.client;
+        let mut under = BTreeMap::new();
+        for local in state.pending.of(key) {
+            if refused.contains(&local) {
+                under.insert(local, record.field_dots().into_iter().filter(is_own).collect());
+            } else if let Some(pending) = state.pending.get(local) {
                 record.apply_in_order(&state.names.resolved(&pending.entry));
             }
         }
-        // Whatever was accepted of this client was written before what is pending.
-        let is_own = |dot: &Dot| dot.is_local() || dot.client == state.client;
-        Ok(record.field_dots().into_iter().filter(is_own).collect())
+        Ok(under)
     }
 }
 

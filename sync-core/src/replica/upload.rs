@@ -87,9 +87,9 @@ impl Session {
         Ok(Pushed::More)
     }
 
-    /// Whether what the hub refused to read is offered no more: it takes less at once than when that was offered, and has
-    /// nothing of it; a request that is on its way still is too much as well. (What it may have is offered again as it was, for
-    /// only the hub can tell.)
+    /// Whether what the hub refused to read is offered no more: it takes less at once than when that was offered, and
+    /// has nothing of it; a request that is on its way still is too much as well. (What it may have is offered again as
+    /// it was, for only the hub can tell.)
     async fn takes_back(&self, offer: &Offer, transport: &dyn Transport) -> Result<bool, Error> {
         if !offer.is_over(&self.state().limits) {
             return Ok(false);
