@@ -25,7 +25,8 @@ impl Replica {
                 let Some(pending) = state.pending.get(*local) else { continue };
                 if pending.entry.fields.iter().any(|(_, op)| lies_over_unnamed(op)) {
                     let of_entity = of_entity.entry(pending.entry.key.clone()).or_default();
-                    of_entity.push((*local, pending.entry.clone()));
+                    // A delete that was made since may be the only one to name them so.
+                    of_entity.push((*local, state.names.resolved(&pending.entry)));
                 }
             }
         }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use sync_core::transport::Limits;
-use sync_core::{Hub, Id, MemoryStore, Replica, Syncable};
+use sync_core::transport::{Limits, PushReply, PushRequest};
+use sync_core::{BoxFuture, Hub, Id, InProcess, MemoryStore, Replica, Syncable, Transport, TransportError};
 
-use super::support::{Set, run};
+use super::support::{Set, hands_on, run};
 
 #[derive(Syncable, Debug, Clone)]
 struct Tally {
@@ -39,6 +40,24 @@ fn open(clock: &Set) -> Replica {
     Replica::builder().register::<Tally>().clock(clock.clone()).threadless().open(MemoryStore::new()).unwrap()
 }
 
+/// A way that so many pushes find.
+struct Short {
+    hub: InProcess,
+    left: AtomicU64,
+}
+
+impl Transport for Short {
+    hands_on!(hello, pull, snapshot, join, live);
+    fn push<'a>(&'a self, request: &'a PushRequest) -> BoxFuture<'a, Result<PushReply, TransportError>> {
+        let left = self.left.load(Ordering::SeqCst);
+        self.left.store(left.saturating_sub(1), Ordering::SeqCst);
+        if left > 0 {
+            return self.hub.push(request);
+        }
+        Box::pin(async { Err(TransportError::Offline { message: "lost".into() }) })
+    }
+}
+
 #[test]
 fn what_shows_again_when_the_write_over_it_is_refused_was_seen_by_the_delete_behind_it() {
     let table: [(&str, Change, Change); 5] = [
@@ -49,8 +68,8 @@ fn what_shows_again_when_the_write_over_it_is_refused_was_seen_by_the_delete_beh
         ("assignments", |t| t.title = "fine".into(), |t| t.title = "over".into()),
     ];
     for (what, fine, refused) in table {
-        // All in one push, or one in each.
-        for batch_entries in [100, 1] {
+        // All in one push, or one in each, the first of them accepted before the delete is made or not.
+        for (batch_entries, is_known) in [(100, false), (1, false), (1, true)] {
             for refusals in 1..=2 {
                 let clock = Set::new();
                 let hub = hub(&clock, Limits { batch_entries, ..Limits::default() });
@@ -64,9 +83,14 @@ fn what_shows_again_when_the_write_over_it_is_refused_was_seen_by_the_delete_beh
                 for _ in 0..refusals {
                     replica.edit(&id, refused).unwrap().wait().unwrap();
                 }
+                if is_known {
+                    let way = Short { hub: hub.transport("tester"), left: AtomicU64::new(1) };
+                    run(replica.sync(&way)).unwrap_err();
+                }
                 replica.delete::<Tally>(&id).unwrap().wait().unwrap();
                 let report = sync(&replica);
-                assert_eq!(report.uploaded, 2, "{what}: what is fine, and the delete");
+                let uploaded = if is_known { 1 } else { 2 };
+                assert_eq!(report.uploaded, uploaded, "{what}: what is fine, and the delete");
                 sync(&other);
                 for device in [&replica, &other] {
                     let listed = device.raw_conflicts(None).unwrap();
