@@ -84,7 +84,7 @@ impl ReplicaBuilder {
     /// 128 bytes of values counts as several, so that memory is bounded too.
     ///
     /// A sync lets 16 times as many come together. Where the disk is slower than what comes in, syncs and writes wait for
-    /// the checkpoint that is under way once there are 32 times as many in memory.
+    /// the checkpoint that is under way once there are 64 times as many in memory.
     #[must_use]
     pub fn checkpoint_after(mut self, entries: usize) -> Self {
         self.checkpoint_after = Some(entries.max(1));

@@ -32,7 +32,7 @@ const OVERDUE: usize = 16;
 
 /// How many times as many may be in memory while one is under way: then what comes in waits for it, because a disk that is
 /// slower than what comes in would have all of that in memory.
-const FLOOD: usize = 2 * OVERDUE;
+const FLOOD: usize = 4 * OVERDUE;
 
 impl Replica {
     /// Brings the records' checkpoint up to date. Done by itself every few thousand entries; after it, opening
